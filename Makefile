@@ -1,0 +1,35 @@
+# Everything sets itself up in .venv: only Python (3.11 or later) and make
+# are needed.
+PYTHON ?= python3
+PHOTOS ?=
+OUT ?= demo
+BIN = .venv/bin
+
+.PHONY: demo test clean
+
+# Colourises an example, and PHOTOS if given: make demo PHOTOS="a.jpg b.png"
+demo: .venv/demo.installed
+	@mkdir -p $(OUT)
+	@$(BIN)/python -c 'from PIL import Image; from skimage import data; \
+	  Image.fromarray(data.astronaut()).convert("L").save( \
+	  "$(OUT)/astronaut.png")'
+	$(BIN)/tfdivcolor colorize $(OUT)/astronaut.png $(PHOTOS) \
+	  --out $(OUT)/colorized --sheet --overwrite
+
+# The default test suite and the style check.
+test: .venv/test.installed
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  "Python 3.11 or later is needed; set PYTHON=...")'
+	$(PYTHON) -m venv .venv
+
+.venv/%.installed: setup.py | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info demo

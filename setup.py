@@ -1,0 +1,43 @@
+"""Packaging of tfdivcolor; tool settings are in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(
+    r'__version__ = "(.+)"',
+    (HERE / "tfdivcolor" / "__init__.py").read_text()).group(1)
+
+TRAIN = ["scikit-learn>=1.5,<2", "tensorboard>=2.20,<3"]
+DEMO = ["scikit-image>=0.25,<0.27"]
+SERVING = ["tensorflow-serving-api>=2.20,<2.22", "grpcio>=1.70,<2"]
+TEST = ["hypothesis>=6.100,<7", "pytest>=8,<10", "ruff>=0.9", *TRAIN, *DEMO]
+
+setup(
+    name="tfdivcolor",
+    version=VERSION,
+    description="Samples many plausible colourings of one grey photograph",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    # training/ and serving/ are programs, run from a checkout.
+    packages=find_packages(include=["tfdivcolor", "tfdivcolor.*"]),
+    package_data={"tfdivcolor": ["weights/*/*"]},
+    install_requires=[
+        "tensorflow>=2.20,<2.22",
+        # [tf] brings the tf-keras that belongs to TensorFlow's version.
+        "tensorflow-probability[tf]>=0.25,<0.26",
+        "keras>=3.12,<4",
+        "numpy>=2.0,<3",
+        "matplotlib>=3.9,<4",
+        "pillow>=11,<14",
+        "tqdm>=4.66,<5",
+    ],
+    extras_require={
+        "train": TRAIN, "demo": DEMO, "serving": SERVING, "test": TEST},
+    entry_points={
+        "console_scripts": ["tfdivcolor = tfdivcolor.cli:main"]},
+)

@@ -1,0 +1,369 @@
+"""Colorizer: a ColorVAE and its LatentMDN as one model that colourises."""
+
+import contextlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfdivcolor import coloring, images, losses, sampling, statistics
+from tfdivcolor.color import denormalize_ab, normalize_luminance
+from tfdivcolor.data import Augmentation, PhotoSet
+from tfdivcolor.layers import PACKAGE
+from tfdivcolor.mdn import LatentMDN
+from tfdivcolor.models import (
+    LossTermsModel,
+    check_canvas,
+    deserialize,
+    serialize,
+)
+from tfdivcolor.settings import DEFAULTS, MAX_PIXELS, Sampling
+
+STAGES = ("joint", "vae", "mdn")
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Colorizer(LossTermsModel):
+    """Samples colourings of grey photographs; trains, saves and loads.
+
+    As a Keras model it is the joint stage: the mixture is the VAE's prior,
+
+        loss = decoder terms + w_kl (log q(z | C, G) - log p(z | G)).
+
+    Args:
+        vae: `ColorVAE`.
+        mdn: `LatentMDN`. If its features are the VAE's grey encoder, that
+            runs once for both.
+        stages: tuple of str. The stages that `fit` runs by default.
+
+    Example:
+        colorizer = tdc.Colorizer.from_preset("regions")
+        colorizer.fit(tdc.data.from_directory("photos/"), epochs=30)
+        colorizer.save("my_weights")
+    """
+
+    def __init__(self, vae, mdn, stages=("joint",), **kwargs):
+        super().__init__(**kwargs)
+        self.vae = vae
+        self.mdn = mdn
+        self.stages = tuple(stages)
+        self.canvas = vae.canvas
+        self.latent_dim = vae.latent_dim
+
+    @classmethod
+    def from_preset(cls, name="regions"):
+        """A new, untrained Colorizer; see `presets`.
+
+        Raises:
+            ValueError: if there is no such preset.
+        """
+        from tfdivcolor import presets
+
+        return presets.build(name)
+
+    def build(self, input_shape=None):
+        # The parts build their weights in their constructors.
+        self.built = True
+
+    @property
+    def shares_grey(self):
+        """Whether VAE and MDN look at the picture through one network."""
+        return self.mdn.features is self.vae.grey_encoder
+
+    @property
+    def num_components(self):
+        """Number K of the mixture's components."""
+        return self.mdn.head.num_components
+
+    # --- The joint stage ---------------------------------------------------
+
+    def call(self, batch, training=False):
+        """Autoencodes a batch and predicts its mixture.
+
+        Args:
+            batch: dict, as for `ColorVAE`.
+            training: bool.
+
+        Returns:
+            what `ColorVAE` returns, and params: MixtureParameters.
+        """
+        outputs, grey = self.vae.autoencode(batch, training)
+        if self.shares_grey:
+            params = self.mdn.head(grey, training=training)
+        else:
+            params = self.mdn(batch["luminance"], training=training)
+        return {**outputs, "params": params}
+
+    def loss_terms(self, batch, outputs):
+        terms = self.vae.decoder_terms(batch["ab"], outputs["ab_hat"])
+        posterior = self.vae.posterior_distribution(outputs)
+        terms["kl"] = losses.kl_to_mixture(
+            posterior, outputs["params"], outputs["z"])
+        return {**terms, "loss": self.vae.loss_weights.total(terms)}
+
+    def posteriors(self, batch):
+        """Maps a batch of pictures to what `LatentMDN.fit` takes.
+
+        Args:
+            batch: dict of luminance, ab and optionally seed.
+
+        Returns:
+            dict of luminance, loc, scale and seed if it was there.
+        """
+        outputs = self.vae(batch, training=False)
+        kept = {name: batch[name] for name in ("luminance", "seed")
+                if name in batch}
+        return {**kept, "loc": outputs["loc"], "scale": outputs["scale"]}
+
+    def fit(self, data, stage=None, epochs=1, batch_size=32, seed=0,
+            learning_rate=1e-3, validation_data=None, **options):
+        """Trains with Keras.
+
+        Args:
+            data: `PhotoSet` (augmented, in an order given by `seed`), or a
+                `tf.data.Dataset` of batch dicts, used as it is.
+            stage: "joint", "vae", "mdn" (on the frozen VAE's posteriors), or
+                None for the preset's own stages, one after the other.
+            epochs: int. Epochs of each stage.
+            batch_size: int. For a `PhotoSet`.
+            seed: int. For a `PhotoSet`: order, augmentation, noise.
+            learning_rate: float. For Adam, unless the stage's model (this
+                one, `vae` or `mdn`) was compiled before.
+            validation_data: `PhotoSet` or `tf.data.Dataset`, or None.
+            **options: passed to Keras' `fit` (callbacks, verbose, ...).
+
+        Returns:
+            the `keras.callbacks.History` of the last stage.
+
+        Raises:
+            ValueError: if the stage is not known.
+        """
+        stages = self.stages if stage is None else (stage,)
+        for name in stages:
+            if name not in STAGES:
+                raise ValueError(
+                    f"stage must be one of {', '.join(STAGES)} "
+                    f"(received {name!r})")
+        if isinstance(data, PhotoSet):
+            self.prepare(data)
+            options.setdefault(
+                "steps_per_epoch", data.steps_per_epoch(batch_size))
+            data = data.epochs(batch_size, seed=seed, augment=Augmentation())
+        if isinstance(validation_data, PhotoSet):
+            validation_data = validation_data.batches(
+                batch_size, shuffle=False, drop_remainder=False)
+        for name in stages:
+            with self.training_stage(name) as (model, adapt):
+                if not model.compiled:
+                    model.compile(optimizer=keras.optimizers.Adam(
+                        learning_rate, global_clipnorm=20.0))
+                fit = super().fit if model is self else model.fit
+                history = fit(
+                    adapt(data), epochs=epochs,
+                    validation_data=adapt(validation_data), **options)
+        return history
+
+    def prepare(self, photos):
+        """Computes the statistics that the losses need, if they need any.
+
+        Args:
+            photos: `PhotoSet`. The training data.
+        """
+        if (self.vae.loss_weights.needs_statistics
+                and self.vae.statistics is None):
+            self.vae.statistics = statistics.compute(photos)
+
+    @contextlib.contextmanager
+    def training_stage(self, stage):
+        """The model that a stage trains, and how its data is made.
+
+        Within the context the weights that the stage leaves alone are
+        frozen (batch norm uses its moving statistics then).
+
+        Args:
+            stage: one of `STAGES`.
+
+        Yields:
+            model: `LossTermsModel`.
+            adapt: function, dataset of pictures (or None) -> dataset for the
+                model (or None).
+        """
+        if stage == "mdn":
+            self.vae.trainable = False
+            try:
+                yield self.mdn, lambda data: data and data.map(
+                    self.posteriors)
+            finally:
+                self.vae.trainable = True
+        else:
+            yield self if stage == "joint" else self.vae, lambda data: data
+
+    # --- Sampling ----------------------------------------------------------
+
+    def prior(self, luminance):
+        """P(z | grey image).
+
+        Args:
+            luminance: float32 [B, canvas, canvas, 1], 0..100.
+
+        Returns:
+            `tfd.MixtureSameFamily`, batch shape [B], event shape [D].
+        """
+        return self.mdn.distribution(self.mdn(luminance))
+
+    def sample(self, luminance, num_samples=DEFAULTS.num_samples,
+               seed=DEFAULTS.seed, temperature=DEFAULTS.temperature,
+               mode=DEFAULTS.mode):
+        """Samples colour fields on the canvas.
+
+        What a picture gets depends on its luminance and seed alone, not on
+        its batch mates.
+
+        Args:
+            luminance: float32 [B, canvas, canvas, 1], 0..100.
+            num_samples: int S, 1 to `settings.MAX_SAMPLES`; at most the
+                number of components with mode "components".
+            seed: int, used for every picture, or int64 [B].
+            temperature: float, 0 or more.
+            mode: one of `settings.MODES`.
+
+        Returns:
+            dict of ab: float32 [B, S, canvas, canvas, 2], CIE units, and
+            `sampling`'s Latents: z, log_prob, component, weight.
+
+        Raises:
+            ValueError: if an argument is outside its range or shape.
+        """
+        luminance = tf.convert_to_tensor(luminance, tf.float32)
+        check_canvas("luminance", luminance, self.canvas, 1)
+        seed = np.asarray(seed, np.int64)
+        self.check_sampling(Sampling(
+            int(num_samples), int(seed.flat[0]) if seed.size else 0,
+            float(temperature), mode))
+        batch = luminance.shape[0]
+        if seed.shape not in ((), (batch,)):
+            raise ValueError(
+                f"seed must be one number or one a picture, [{batch}] "
+                f"(received {list(seed.shape)})")
+        return self.sample_fields(
+            luminance, tf.constant(np.broadcast_to(seed, [batch])),
+            tf.constant(temperature, tf.float32),
+            tf.constant(num_samples, tf.int32), mode)
+
+    def check_sampling(self, options):
+        """Refuses what this model cannot sample.
+
+        Args:
+            options: `settings.Sampling`.
+
+        Raises:
+            ValueError: more components are asked for than there are.
+        """
+        if (options.mode == "components"
+                and options.num_samples > self.num_components):
+            raise ValueError(
+                "num_samples must be at most the number of components, "
+                f"{self.num_components}, in mode components "
+                f"(received {options.num_samples})")
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def sample_fields(self, luminance, seed, temperature, num_samples, mode):
+        """The sampling routine, in TensorFlow: Python, CLI and SavedModel.
+
+        Args:
+            luminance: float32 [B, canvas, canvas, 1], 0..100.
+            seed: int64 [B].
+            temperature: float32 scalar or [B].
+            num_samples: int32 scalar.
+            mode: str.
+
+        Returns:
+            as `sample`.
+        """
+        luminance_norm = normalize_luminance(luminance)
+        grey = self.vae.grey_encoder(luminance_norm, training=False)
+        features = grey if self.shares_grey else self.mdn.features(
+            luminance_norm, training=False)
+        params = self.mdn.head(features, training=False)
+        chosen = sampling.latents(
+            params, self.vae.decoder.sensitivity(grey), seed, num_samples,
+            temperature, mode)
+        field = self.vae.decoder(chosen["z"], grey, training=False)
+        return {"ab": denormalize_ab(field), **chosen}
+
+    def colorize(self, source, num_samples=DEFAULTS.num_samples,
+                 seed=DEFAULTS.seed, temperature=DEFAULTS.temperature,
+                 mode=DEFAULTS.mode, max_pixels=MAX_PIXELS):
+        """Colourises one photograph at its own size.
+
+        Args:
+            source: path, bytes of an image file, PIL image, or uint8 array
+                [H, W] or [H, W, 3]. Of a colour picture the luminance counts.
+            num_samples, seed, temperature, mode: as in `sample`.
+            max_pixels: int. Larger pictures are refused before decoding.
+
+        Returns:
+            `Coloring`.
+
+        Raises:
+            images.ImageError: a ValueError; the source is not a picture that
+                can be read.
+            ValueError: if another argument is outside its range.
+        """
+        options = Sampling(num_samples, seed, temperature, mode)
+        self.check_sampling(options)
+        photo = images.read(source, max_pixels=max_pixels)
+        luminance, small = coloring.split(photo.pixels, self.canvas)
+        drawn = self.sample(small[None], num_samples, seed, temperature, mode)
+        drawn = {name: value[0].numpy() for name, value in drawn.items()}
+        return coloring.Coloring(
+            luminance=luminance, ab=drawn["ab"], log_prob=drawn["log_prob"],
+            component=drawn["component"], weight=drawn["weight"],
+            latents=drawn["z"], sampling=options, name=photo.name,
+            is_grey=photo.is_grey)
+
+    # --- Saving ------------------------------------------------------------
+
+    def get_config(self):
+        mdn = self.mdn
+        return {**super().get_config(), "vae": serialize(self.vae),
+                "features": None if self.shares_grey else serialize(
+                    mdn.features),
+                "head": serialize(mdn.head), "mdn_loss": mdn.mdn_loss,
+                "stages": self.stages}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        vae = deserialize(config.pop("vae"))
+        features = config.pop("features")
+        features = deserialize(features) if features else vae.grey_encoder
+        mdn = LatentMDN(features, deserialize(config.pop("head")),
+                        canvas=vae.canvas, loss=config.pop("mdn_loss"))
+        return cls(vae, mdn, **config)
+
+    def save(self, path, overwrite=False, **about):
+        """Saves everything that `tdc.load` needs.
+
+        Args:
+            path: str or path. A folder; or a file ending in .keras, for
+                `keras.models.load_model` after `import tfdivcolor.colorizer`.
+            overwrite: bool. Whether to replace what is there.
+            **about: JSON values to keep with the weights of a folder (seed,
+                data, training settings).
+
+        Raises:
+            ValueError: if there is something at `path` and not `overwrite`.
+        """
+        from tfdivcolor import storage
+
+        if str(path).endswith(".keras"):
+            super().save(path, overwrite=overwrite)
+        else:
+            storage.save(self, path, overwrite=overwrite, about=about)
+
+    @staticmethod
+    def load(path):
+        """Loads a folder written by `save`; see `storage.load`."""
+        from tfdivcolor import storage
+
+        return storage.load(path)

@@ -1,0 +1,100 @@
+"""Small pieces that several networks are made of."""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+PACKAGE = "tfdivcolor"
+
+
+def conv_block(x, filters, size, strides=1, activation="silu", name=None):
+    """Convolution, batch norm, activation: a functional-API block.
+
+    Args:
+        x: float32 [B, H, W, C].
+        filters: int. Output channels.
+        size: int. Kernel side in pixels.
+        strides: int.
+        activation: str. Keras activation name.
+        name: str. Name of the convolution; the others derive from it.
+
+    Returns:
+        float32 [B, ceil(H / strides), ceil(W / strides), filters].
+    """
+    x = layers.Conv2D(
+        filters, size, strides=strides, padding="same", use_bias=False,
+        name=name)(x)
+    # 0.95: the moving statistics must keep up in runs of a few epochs.
+    x = layers.BatchNormalization(
+        momentum=0.95, synchronized=True, name=f"{name}_norm")(x)
+    return layers.Activation(activation, name=f"{name}_{activation}")(x)
+
+
+def upsample(x, name):
+    """Doubles height and width, bilinearly (functional API)."""
+    return layers.UpSampling2D(2, interpolation="bilinear", name=name)(x)
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class JoinedConv2D(layers.Layer):
+    """A convolution over [x, shared] that computes the shared part once.
+
+    A convolution is linear in its input channels, so the one over the
+    concatenation of x and shared is the sum of two.  Where S samples of one
+    picture differ in x only, the shared half is computed once a picture
+    instead of once a sample.
+
+    Args:
+        filters: int. Output channels.
+        kernel_size: int. Kernel side in pixels; stride 1, "same" padding.
+    """
+
+    def __init__(self, filters, kernel_size, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+
+    def build(self, x_shape, shared_shape):
+        channels = x_shape[-1] + shared_shape[-1]
+        self.kernel = self.add_weight(
+            name="kernel", initializer="glorot_uniform",
+            shape=(self.kernel_size, self.kernel_size, channels,
+                   self.filters))
+
+    def call(self, x, shared):
+        """Applies the layer.
+
+        Args:
+            x: float32 [B * S, H, W, Cx], the S samples of a picture together.
+            shared: float32 [B, H, W, Cs].
+
+        Returns:
+            float32 [B * S, H, W, filters].
+        """
+        split = x.shape[-1]
+        own = tf.nn.conv2d(x, self.kernel[:, :, :split], 1, "SAME")
+        common = tf.nn.conv2d(shared, self.kernel[:, :, split:], 1, "SAME")
+        return add_per_picture(own, common)
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters,
+                "kernel_size": self.kernel_size}
+
+
+def add_per_picture(x, shared):
+    """Adds to each of a picture's S samples what they have in common.
+
+    Args:
+        x: float32 [B * S, ...].
+        shared: float32 [B, ...].
+
+    Returns:
+        float32 [B * S, ...].
+    """
+    batch = tf.shape(shared)[0]
+    shape = tf.shape(x)
+    # max: an empty batch must not divide by zero.
+    samples = shape[0] // tf.maximum(batch, 1)
+    grouped = tf.reshape(
+        x, tf.concat([[batch, samples], shape[1:]], axis=0))
+    return tf.reshape(grouped + shared[:, None], shape)

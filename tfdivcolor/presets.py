@@ -1,0 +1,194 @@
+"""Named configurations, and the weights that come with the package."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tfdivcolor import storage
+from tfdivcolor.colorizer import Colorizer
+from tfdivcolor.features import GreyFeatures
+from tfdivcolor.losses import LossWeights
+from tfdivcolor.mdn import LatentMDN
+from tfdivcolor.paper import (
+    NoGrey,
+    PaperDecoder,
+    PaperGreyEncoder,
+    PaperMixtureHead,
+    PaperPosterior,
+)
+from tfdivcolor.regions import (
+    GreyNetwork,
+    RegionDecoder,
+    RegionMixtureHead,
+    RegionPosterior,
+)
+from tfdivcolor.settings import CANVAS
+from tfdivcolor.vae import ColorVAE
+
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The default: a palette of regions, jointly trained with its mixture.
+
+    Attributes:
+        canvas: int. Side of the colour field in pixels, a multiple of 16.
+        num_regions: int M; the latent has 2M dimensions.
+        widths: channels of the grey network's strided stages.
+        feature_channels: channels of the grey features at full resolution.
+        num_components: int K of the mixture.
+        rank: int R of the components' shared low-rank covariance.
+        loss_weights: `LossWeights`.
+    """
+
+    canvas: int = CANVAS
+    num_regions: int = 32
+    widths: tuple = (32, 64, 96, 160)
+    feature_channels: int = 32
+    num_components: int = 16
+    rank: int = 8
+    loss_weights: LossWeights = LossWeights(l2=1.0, gradient=0.1, kl=0.02)
+
+    def vae(self):
+        return ColorVAE(
+            GreyNetwork(self.canvas, self.num_regions, self.widths,
+                        self.feature_channels, name="grey_network"),
+            RegionPosterior(self.num_regions, name="posterior"),
+            RegionDecoder(self.canvas, self.num_regions,
+                          self.feature_channels, name="decoder"),
+            self.loss_weights, name="vae")
+
+    def colorizer(self):
+        vae = self.vae()
+        side = self.canvas // 16
+        head = RegionMixtureHead(
+            self.num_regions, self.feature_channels + 4,
+            (side, side, self.widths[-1]), self.num_components, self.rank,
+            name="mixture_head")
+        mdn = LatentMDN(vae.grey_encoder, head, self.canvas, name="mdn")
+        return Colorizer(vae, mdn, name="colorizer")
+
+
+@dataclass(frozen=True)
+class Paper:
+    """The published networks and losses (Deshpande et al., 2017).
+
+    The mixture sees our CNN's grey features; for the paper's 28x28x512
+    features of a classification network, build `LatentMDN` with
+    `features.BackboneFeatures("VGG16", weights="imagenet")`.
+
+    Attributes:
+        skip: bool. Whether the decoder sees the grey picture ("Ours+skip").
+        canvas: int. Side of the colour field in pixels, a multiple of 16.
+        latent_dim: int d.
+        num_components: int K of the mixture.
+        loss_weights: `LossWeights`.
+    """
+
+    skip: bool
+    canvas: int = CANVAS
+    latent_dim: int = 64
+    num_components: int = 8
+    loss_weights: LossWeights = LossWeights.paper()
+
+    def vae(self):
+        grey_encoder = NoGrey(name="no_grey")
+        if self.skip:
+            grey_encoder = PaperGreyEncoder(
+                self.canvas, self.latent_dim, name="grey_encoder")
+        return ColorVAE(
+            grey_encoder,
+            PaperPosterior(self.canvas, self.latent_dim, name="posterior"),
+            PaperDecoder(self.canvas, self.latent_dim, skip=self.skip,
+                         name="decoder"),
+            self.loss_weights, name="vae")
+
+    def colorizer(self):
+        features = GreyFeatures(self.canvas, name="grey_features")
+        head = PaperMixtureHead(
+            features.feature_shape, self.num_components, self.latent_dim,
+            name="mixture_head")
+        mdn = LatentMDN(
+            features, head, self.canvas, loss="nearest", name="mdn")
+        return Colorizer(
+            self.vae(), mdn, stages=("vae", "mdn"), name="colorizer")
+
+
+PRESETS = {
+    "regions": Regions(),
+    "paper": Paper(skip=False),
+    "paper_skip": Paper(skip=True),
+}
+
+
+def get(name, **changes):
+    """A preset's configuration, with some fields changed.
+
+    Args:
+        name: str, one of `PRESETS`.
+        **changes: fields of the preset's dataclass.
+
+    Returns:
+        `Regions` or `Paper`; its `vae()` and `colorizer()` build new models.
+
+    Raises:
+        ValueError: if there is no such preset.
+    """
+    if name not in PRESETS:
+        raise ValueError(
+            f"preset must be one of {', '.join(PRESETS)} (received {name!r})")
+    return replace(PRESETS[name], **changes)
+
+
+def build(name, **changes):
+    """A new, untrained `Colorizer`; arguments as for `get`."""
+    return get(name, **changes).colorizer()
+
+
+def build_vae(name, **changes):
+    """A new, untrained `ColorVAE`; arguments as for `get`."""
+    return get(name, **changes).vae()
+
+
+def shipped():
+    """Names of the weights that come with the package."""
+    return sorted(about.parent.name
+                  for about in WEIGHTS_FOLDER.glob(f"*/{storage.ABOUT}"))
+
+
+def find(weights):
+    """The folder of shipped or saved weights.
+
+    Args:
+        weights: str or path. A name of `shipped()`, or a folder.
+
+    Returns:
+        pathlib.Path. A folder in the file system goes before a name.
+
+    Raises:
+        ValueError: if there is neither.
+    """
+    if (Path(weights) / storage.ABOUT).is_file():
+        return Path(weights)
+    if str(weights) in shipped():
+        return WEIGHTS_FOLDER / str(weights)
+    raise ValueError(
+        f"weights must be one of {', '.join(shipped())}, or a folder saved "
+        f"by Colorizer.save (received {str(weights)!r})")
+
+
+def load(weights="lfw"):
+    """Loads a trained `Colorizer`.
+
+    Args:
+        weights: str or path. A name of shipped weights, or a folder saved by
+            `Colorizer.save`.
+
+    Returns:
+        `Colorizer`.
+
+    Raises:
+        ValueError: if there are no such weights, or they do not load
+            completely.
+    """
+    return storage.load(find(weights))

@@ -1,0 +1,157 @@
+"""From the mixture P(z | G) to the S latents of one call: the three modes.
+
+Every mode returns a dict, `Latents` in docstrings:
+
+    z:         float32 [B, S, D]
+    log_prob:  float32 [B, S], log p(z | G) of the untempered mixture, in nats
+    component: int32 [B, S], the mixture component most responsible for z
+    weight:    float32 [B, S], that component's weight
+
+The most probable comes first, in every mode by `log_prob` except
+"components", which goes by weight.
+
+Differs from the plan of "diverse" as draws thinned to the farthest apart:
+far-apart draws are improbable ones.  On LFW, cluster centres had a lower error
+of the best of eight, at more variance and truer chroma.
+"""
+
+import tensorflow as tf
+
+from tfdivcolor import distributions
+
+# Draws that "diverse" sums up: so many a sample, and at least so many.
+POOL_PER_SAMPLE = 4
+SMALLEST_POOL = 128
+MEDIAN_STEPS = 6
+
+
+def latents(params, sensitivity, seed, num_samples, temperature, mode):
+    """Chooses S latents for each picture.
+
+    Args:
+        params: MixtureParameters (`distributions`).
+        sensitivity: float32 [B, D] or [1, D]. How far a unit step in each
+            latent dimension moves the colour field (decoder.sensitivity);
+            the measure of difference in "diverse".
+        seed: int64 [B].
+        num_samples: int32 scalar S.
+        temperature: float32 scalar or [B], 0 or more.
+        mode: str, one of `settings.MODES`.
+
+    Returns:
+        Latents.
+    """
+    if mode == "components":
+        # The components' means, heaviest first: the paper's figures.
+        _, order = tf.math.top_k(params["mixture_logits"], num_samples)
+        z = tf.gather(params["locs"], order, batch_dims=1)
+    elif mode == "samples":
+        z = distributions.draw(params, seed, num_samples, temperature)
+    else:
+        z = _diverse(params, sensitivity, seed, num_samples, temperature)
+    by_component = distributions.component_log_prob(params, z)  # [B, S, K]
+    chosen = {
+        "z": z,
+        "log_prob": tf.reduce_logsumexp(by_component, axis=-1),
+        "component": tf.argmax(by_component, -1, output_type=tf.int32),
+    }
+    if mode == "components":
+        chosen["component"] = order
+    else:
+        # Stable: equal ones keep their order on every machine.
+        rank = tf.argsort(chosen["log_prob"], axis=-1,
+                          direction="DESCENDING", stable=True)
+        chosen = {name: tf.gather(value, rank, batch_dims=1)
+                  for name, value in chosen.items()}
+    weights = tf.nn.softmax(params["mixture_logits"])
+    chosen["weight"] = tf.gather(weights, chosen["component"], batch_dims=1)
+    return chosen
+
+
+def _diverse(params, sensitivity, seed, num_samples, temperature):
+    """Few latents that stand for many draws.
+
+    The S centres of a cluster analysis of many draws: what the probable
+    colourings have in common is kept, what they disagree about becomes the
+    difference between results.  Centres differ less than draws do, hence the
+    square root of the temperature.  The centre nearest to the component mean
+    of highest density gives way to it: the best single answer.
+    """
+    pool_size = tf.maximum(POOL_PER_SAMPLE * num_samples, SMALLEST_POOL)
+    draws = distributions.draw(
+        params, seed, pool_size, tf.sqrt(temperature))
+    # From here on distances are those of colour fields.
+    scale = sensitivity[:, None]  # [B, 1, D]
+    points = draws * scale
+    centres = _medians(points, _spread_out(points, num_samples))
+    mode = distributions.highest_mean(params)
+    nearest = tf.argmin(tf.norm(centres - mode[:, None] * scale, axis=-1),
+                        axis=-1)
+    replaced = tf.one_hot(nearest, num_samples, on_value=True,
+                          off_value=False)[..., None]
+    return tf.where(replaced, mode[:, None], centres / scale)
+
+
+def _spread_out(points, num_chosen):
+    """Chooses points so that every point has a chosen one near.
+
+    Greedy facility location: each choice lowers the sum of all points'
+    distances to their nearest chosen point the most.  The first is the
+    medoid.
+
+    Args:
+        points: float32 [B, P, D].
+        num_chosen: int32 scalar S, at most P.
+
+    Returns:
+        float32 [B, S, D].
+    """
+    distance = _distances(points, points)  # [B, P, P]
+
+    def choose(i, nearest, chosen):
+        cost = tf.reduce_sum(
+            tf.minimum(nearest[:, None], distance), axis=-1)  # [B, P]
+        best = tf.argmin(cost, axis=-1, output_type=tf.int32)
+        nearest = tf.minimum(
+            nearest, tf.gather(distance, best, batch_dims=1))
+        return i + 1, nearest, chosen.write(i, best)
+
+    _, _, chosen = tf.while_loop(
+        lambda i, *_: i < num_chosen, choose,
+        (0, tf.fill(tf.shape(points)[:2], points.dtype.max),
+         tf.TensorArray(tf.int32, size=num_chosen, element_shape=[None])))
+    return tf.gather(points, tf.transpose(chosen.stack()), batch_dims=1)
+
+
+def _medians(points, centres):
+    """Moves centres to the geometric medians of the points nearest to them.
+
+    Medians and not means, since "best of S" counts distances and not their
+    squares: far-off draws do not get a cluster each.
+
+    Args:
+        points: float32 [B, P, D].
+        centres: float32 [B, S, D].
+
+    Returns:
+        float32 [B, S, D].
+    """
+    for _ in range(MEDIAN_STEPS):
+        distance = _distances(points, centres)  # [B, P, S]
+        own = tf.one_hot(tf.argmin(distance, axis=-1),
+                         tf.shape(centres)[1])
+        # Weiszfeld's weights; a point on its centre must not divide by 0.
+        weights = own / tf.maximum(distance, 1e-6)
+        total = tf.reduce_sum(weights, axis=1)[..., None]  # [B, S, 1]
+        moved = tf.matmul(weights, points, transpose_a=True)
+        centres = tf.where(
+            total > 0, tf.math.divide_no_nan(moved, total), centres)
+    return centres
+
+
+def _distances(x, y):
+    """Euclidean distances: [B, P, D], [B, Q, D] -> [B, P, Q]."""
+    squared = (tf.reduce_sum(tf.square(x), axis=-1)[:, :, None]
+               + tf.reduce_sum(tf.square(y), axis=-1)[:, None]
+               - 2.0 * tf.matmul(x, y, transpose_b=True))
+    return tf.sqrt(tf.maximum(squared, 0.0))

@@ -1,0 +1,48 @@
+"""Stateless random numbers, one independent stream for every picture.
+
+A *stream key* is the pair ``(purpose, seed)``: the purpose says what the
+numbers are for, the seed (int64) belongs to one picture.  No row index, batch
+size or call counter enters, so what a picture gets does not depend on its
+batch mates, and the same seed always gives the same numbers.
+"""
+
+import tensorflow as tf
+
+# One constant for every use of randomness; a new use takes a new number, so
+# that no two uses ever share a stream.
+COMPONENT = 1
+LATENT = 2
+FACTOR = 3
+POSTERIOR = 4
+AUGMENT = 5
+SHUFFLE = 6
+
+
+def normal(purpose, seed, shape):
+    """Standard normal numbers, one stream a picture.
+
+    Args:
+        purpose: int. One of the constants of this module.
+        seed: int64 tensor [B]. The pictures' seeds.
+        shape: sequence of ints or int32 scalars. Shape of one picture's draw.
+
+    Returns:
+        float32 tensor [B, *shape].
+    """
+    return _draw(tf.random.stateless_normal, purpose, seed, shape)
+
+
+def uniform(purpose, seed, shape):
+    """Uniform numbers in [0, 1), one stream a picture; see `normal`."""
+    return _draw(tf.random.stateless_uniform, purpose, seed, shape)
+
+
+def _draw(function, purpose, seed, shape):
+    seed = tf.cast(seed, tf.int64)
+    keys = tf.stack([tf.fill(tf.shape(seed), tf.constant(purpose, tf.int64)),
+                     seed], axis=-1)  # [B, 2]
+    drawn = tf.map_fn(
+        lambda key: function(shape, key), keys,
+        fn_output_signature=tf.TensorSpec(None, tf.float32))
+    known = [size if isinstance(size, int) else None for size in shape]
+    return tf.ensure_shape(drawn, [seed.shape[0], *known])

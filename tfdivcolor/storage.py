@@ -1,0 +1,131 @@
+"""A Colorizer on disk: a folder that loads completely or not at all.
+
+    colorizer.json      configuration, versions, checksum, how it was trained
+    model.weights.h5    every weight, batch norm and colour statistics included
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tfdivcolor
+
+# Their classes must be registered with Keras before one is loaded.
+from tfdivcolor import colorizer, features, paper, regions  # noqa: F401
+
+ABOUT = "colorizer.json"
+WEIGHTS = "model.weights.h5"
+FORMAT = 1
+
+
+def versions():
+    """Versions of what computes results, for storing beside them."""
+    return {"tfdivcolor": tfdivcolor.__version__,
+            "tensorflow": tf.__version__, "keras": keras.__version__,
+            "numpy": np.__version__}
+
+
+def checksum(path):
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save(model, path, overwrite=False, about=None):
+    """Writes a Colorizer to a folder, whole or not at all.
+
+    Args:
+        model: `Colorizer`.
+        path: str or path of the folder.
+        overwrite: bool. Whether to replace what is there.
+        about: dict of JSON values to keep with the weights.
+
+    Raises:
+        ValueError: if there is something at `path` and not `overwrite`.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise ValueError(
+            f"{path}: already there; overwrite=True replaces it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(
+        prefix=f".{path.name}-", dir=path.parent))
+    try:
+        model.save_weights(temporary / WEIGHTS)
+        (temporary / ABOUT).write_text(json.dumps({
+            "format": FORMAT,
+            "sha256": checksum(temporary / WEIGHTS),
+            "versions": versions(),
+            "about": about or {},
+            "config": keras.saving.serialize_keras_object(model),
+        }, indent=1) + "\n")
+        temporary.chmod(0o755)
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def describe(path):
+    """What a saved folder says of itself, without loading the weights.
+
+    Args:
+        path: str or path of the folder.
+
+    Returns:
+        dict of format, sha256, versions, about and config.
+
+    Raises:
+        ValueError: if the folder is not a saved Colorizer.
+    """
+    path = Path(path)
+    try:
+        described = json.loads((path / ABOUT).read_text())
+    except FileNotFoundError:
+        raise ValueError(
+            f"{path}: not a saved Colorizer, {ABOUT} is missing") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path / ABOUT}: must be JSON (received {error})") from None
+    if described.get("format") != FORMAT:
+        raise ValueError(
+            f"{path / ABOUT}: format must be {FORMAT} "
+            f"(received {described.get('format')!r})")
+    return described
+
+
+def load(path):
+    """Loads a Colorizer, strictly.
+
+    Args:
+        path: str or path of a folder written by `save`.
+
+    Returns:
+        `Colorizer`.
+
+    Raises:
+        ValueError: if a file is missing or was changed, or a weight is
+            missing or does not fit.
+    """
+    path = Path(path)
+    described = describe(path)
+    weights = path / WEIGHTS
+    if not weights.is_file():
+        raise ValueError(f"{path}: {WEIGHTS} is missing")
+    found = checksum(weights)
+    if found != described["sha256"]:
+        raise ValueError(
+            f"{weights}: checksum must be {described['sha256'][:12]}... "
+            f"(received {found[:12]}...); the file was changed or cut off")
+    loaded = keras.saving.deserialize_keras_object(described["config"])
+    loaded.load_weights(weights)
+    return loaded

@@ -1,0 +1,157 @@
+"""Training configurations: one a data set, every value written out.
+
+    python -m training.train --config lfw --data data/lfw
+
+Any field can be changed on the command line: `--set seed=1 batch_size=64`.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+
+from tfdivcolor.colorizer import STAGES
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of training.
+
+    Attributes:
+        name: "vae", "mdn" (on the frozen VAE's posteriors) or "joint".
+        epochs: int.
+        learning_rate: float. Peak of Adam's; a linear warm-up before it, a
+            half cosine to a hundredth of it after it.
+    """
+
+    name: str
+    epochs: int
+    learning_rate: float = 1e-3
+
+    def __post_init__(self):
+        if self.name not in STAGES:
+            raise ValueError(
+                f"stage must be one of {', '.join(STAGES)} "
+                f"(received {self.name!r})")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that a training run depends on, besides the pictures.
+
+    Attributes:
+        name: str.
+        stages: tuple of `Stage`, run one after the other.
+        preset: str. A name in `tfdivcolor.presets`.
+        preset_options: dict. Fields of the preset to change.
+        data: str or None. Folder, archive, TFRecord pattern or a folder
+            prepared by `training.prepare_lfw`; None: generated pictures.
+        batch_size: int. Over all replicas.
+        margin: int. Pixels of the decoded fields beyond the canvas, for
+            random crops.
+        validation_fraction: float. Share of people (or files) kept out.
+        seed: int. Initial weights, order, augmentation, noise.
+        warmup_steps: int. Steps of linear learning-rate warm-up.
+        ema_momentum: float. Of the moving average of the weights, which is
+            what is evaluated and saved.
+        clip_norm: float. Largest global norm of the gradients.
+        checkpoint_minutes: float. Time between checkpoints.
+        deterministic: bool. TensorFlow's deterministic operations (slower).
+    """
+
+    name: str
+    stages: tuple
+    preset: str = "regions"
+    preset_options: dict = field(default_factory=dict)
+    data: str | None = None
+    batch_size: int = 32
+    margin: int = 8
+    validation_fraction: float = 0.08
+    seed: int = 0
+    warmup_steps: int = 300
+    ema_momentum: float = 0.999
+    clip_norm: float = 20.0
+    checkpoint_minutes: float = 3.0
+    deterministic: bool = False
+
+
+CONFIGS = {
+    # Labeled Faces in the Wild.
+    #   python -m training.prepare_lfw --out data/lfw
+    #   python -m training.train --config lfw
+    "lfw": Config(
+        name="lfw", data="data/lfw", stages=(Stage("joint", epochs=40),)),
+    # Flowers, or any folder of a few thousand photographs.
+    #   python -m training.train --config flowers --data flowers.tgz
+    "flowers": Config(
+        name="flowers", data="data/flowers",
+        stages=(Stage("joint", epochs=60),)),
+    # The published method on the same data.
+    "paper_skip": Config(
+        name="paper_skip", data="data/lfw", preset="paper_skip",
+        stages=(Stage("vae", epochs=10), Stage("mdn", epochs=10))),
+    # Every stage of the same code on 48 generated pictures, in under two
+    # minutes on two cores: a check that training works, not a model.
+    "smoke": Config(
+        name="smoke",
+        preset_options={"canvas": 32, "num_regions": 8,
+                        "widths": (8, 12, 16, 24), "feature_channels": 8,
+                        "num_components": 4, "rank": 2},
+        stages=(Stage("vae", epochs=4), Stage("mdn", epochs=4),
+                Stage("joint", epochs=6)),
+        batch_size=8, margin=4, validation_fraction=0.2, warmup_steps=4,
+        ema_momentum=0.9, checkpoint_minutes=0.02, deterministic=True),
+}
+
+
+def get(name, assignments=()):
+    """A configuration, with fields changed.
+
+    Args:
+        name: str, one of `CONFIGS`.
+        assignments: iterable of str "field=value"; values are JSON, or else
+            taken as text. `stages` cannot be changed, but "epochs=N" sets
+            those of every stage.
+
+    Returns:
+        `Config`.
+
+    Raises:
+        ValueError: if the name or a field is not known, or a value does not
+            have the field's type.
+    """
+    if name not in CONFIGS:
+        raise ValueError(
+            f"config must be one of {', '.join(CONFIGS)} (received {name!r})")
+    config = CONFIGS[name]
+    for assignment in assignments:
+        key, separator, text = assignment.partition("=")
+        if not separator:
+            raise ValueError(
+                f"a setting must read field=value (received {assignment!r})")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        config = _change(config, key, value)
+    return config
+
+
+def _change(config, key, value):
+    if key == "epochs":
+        return dataclasses.replace(config, stages=tuple(
+            dataclasses.replace(stage, epochs=value)
+            for stage in config.stages))
+    changeable = {f.name: f.type for f in dataclasses.fields(Config)
+                  if f.name not in ("name", "stages")}
+    if key not in changeable:
+        raise ValueError(
+            f"setting must be one of epochs, {', '.join(changeable)} "
+            f"(received {key!r})")
+    current = getattr(config, key)
+    if type(value) is int and isinstance(current, float):
+        value = float(value)
+    if current is not None and type(value) is not type(current):
+        raise ValueError(
+            f"{key} must be of type {type(current).__name__} "
+            f"(received {value!r})")
+    return dataclasses.replace(config, **{key: value})

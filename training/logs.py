@@ -1,0 +1,45 @@
+"""Where a run's numbers and pictures go: JSON lines, TensorBoard, folders."""
+
+import json
+import time
+
+import tensorflow as tf
+
+
+class Log:
+    """Writes `log.jsonl` and TensorBoard summaries into a run's folder.
+
+    Args:
+        folder: pathlib.Path. The run's folder.
+    """
+
+    def __init__(self, folder):
+        self._file = open(folder / "log.jsonl", "a", buffering=1)
+        self._summaries = tf.summary.create_file_writer(
+            str(folder / "tensorboard"))
+
+    def scalars(self, stage, kind, step, values):
+        """Logs numbers.
+
+        Args:
+            stage: str.
+            kind: str, "train" or "validation".
+            step: int. Steps of the stage done.
+            values: dict of floats.
+        """
+        values = {name: float(value) for name, value in values.items()}
+        self._file.write(json.dumps(
+            {"time": round(time.time(), 1), "stage": stage, "kind": kind,
+             "step": step, **values}) + "\n")
+        with self._summaries.as_default():
+            for name, value in values.items():
+                tf.summary.scalar(f"{stage}/{kind}/{name}", value, step)
+
+    def picture(self, stage, step, pixels):
+        """Shows a picture, uint8 [H, W, 3], in TensorBoard."""
+        with self._summaries.as_default():
+            tf.summary.image(f"{stage}/results", pixels[None], step)
+
+    def close(self):
+        self._file.close()
+        self._summaries.close()

@@ -1,0 +1,119 @@
+"""The tf.function train step, and the moving average of the weights."""
+
+import contextlib
+
+import tensorflow as tf
+
+
+class MovingAverage:
+    """Exponential moving average of a model's trainable weights.
+
+    The momentum grows from 0 to its final value, so that a short run is not
+    an average with its random start:  min(momentum, (1 + n) / (10 + n)).
+
+    Args:
+        variables: list of tf.Variable.
+        momentum: float.
+    """
+
+    def __init__(self, variables, momentum):
+        self.momentum = momentum
+        self.variables = variables
+        self.averages = [tf.Variable(v, trainable=False) for v in variables]
+
+    def update(self, step):
+        """Moves the averages; in cross-replica context, after `step` (from
+        0) of the optimizer."""
+        n = tf.cast(step, tf.float32)
+        rate = 1.0 - tf.minimum(self.momentum, (1.0 + n) / (10.0 + n))
+        strategy = tf.distribute.get_strategy()
+        for average, variable in zip(self.averages, self.variables):
+            strategy.extended.update(
+                average, lambda a, v: a.assign_add(rate * (v - a)),
+                args=(variable,), group=False)
+
+    def finish(self):
+        """Makes the averages the model's weights, for good."""
+        for average, variable in zip(self.averages, self.variables):
+            variable.assign(average)
+
+    @contextlib.contextmanager
+    def swapped(self):
+        """Within the context the model has the averages as its weights."""
+        trained = [v.numpy() for v in self.variables]
+        self.finish()
+        try:
+            yield
+        finally:
+            for value, variable in zip(trained, self.variables):
+                variable.assign(value)
+
+
+def make_train_step(model, optimizer, average, clip_norm, batch_size):
+    """The train step of any of the three models; traced once.
+
+    Args:
+        model: `LossTermsModel`, its frozen parts frozen.
+        optimizer: Keras optimizer, built for `model.trainable_variables`.
+        average: `MovingAverage` of the same variables.
+        clip_norm: float. Largest global norm of the gradients.
+        batch_size: int. Over all replicas.
+
+    Returns:
+        tf.function: (batch, step int64) -> dict of float32 scalars: every
+        loss term's mean over the batch and gradient_norm.
+    """
+    strategy = tf.distribute.get_strategy()
+    variables = model.trainable_variables
+    replicas = strategy.num_replicas_in_sync
+
+    def replica_step(batch):
+        with tf.GradientTape() as tape:
+            terms = model.loss_terms(batch, model(batch, training=True))
+            # Of the global batch: replicas' losses add up to its mean.
+            loss = tf.reduce_sum(terms["loss"]) / batch_size
+        gradients = tape.gradient(loss, variables)
+        if replicas > 1:
+            # Clipping needs the whole batch's gradient.  The optimizer will
+            # sum over replicas once more, hence the division.
+            gradients = tf.distribute.get_replica_context().all_reduce(
+                tf.distribute.ReduceOp.SUM, gradients)
+        gradients, norm = tf.clip_by_global_norm(gradients, clip_norm)
+        optimizer.apply([g / replicas for g in gradients], variables)
+        means = {name: tf.reduce_sum(values) / batch_size
+                 for name, values in terms.items()}
+        return means, norm
+
+    @tf.function
+    def train_step(batch, step):
+        means, norm = strategy.run(replica_step, args=(batch,))
+        average.update(step)
+        means = {name: strategy.reduce(tf.distribute.ReduceOp.SUM, value, None)
+                 for name, value in means.items()}
+        norm = strategy.reduce(tf.distribute.ReduceOp.MEAN, norm, None)
+        return {**means, "gradient_norm": norm}
+
+    return train_step
+
+
+def evaluate(model, dataset):
+    """Mean loss terms over a data set, without noise or dropout.
+
+    Args:
+        model: `LossTermsModel`.
+        dataset: tf.data.Dataset of batch dicts.
+
+    Returns:
+        dict from a term's name to float.
+    """
+    @tf.function
+    def step(batch):
+        return model.loss_terms(batch, model(batch, training=False))
+
+    sums, count = {}, 0
+    for batch in dataset:
+        terms = step(batch)
+        count += len(terms["loss"])
+        for name, values in terms.items():
+            sums[name] = sums.get(name, 0.0) + float(tf.reduce_sum(values))
+    return {name: value / count for name, value in sums.items()}
