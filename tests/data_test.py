@@ -173,6 +173,15 @@ def test_the_report_is_never_silent(folder, capsys):
     assert capsys.readouterr().err == photographs.report() + "\n"
 
 
+def test_a_link_to_nothing_is_unreadable(tmp_path):
+    (tmp_path / "a.png").symlink_to(tmp_path / "nothing.png")
+    (tmp_path / "b.png").write_bytes(png(pixels(1)))
+    photographs = data.load(tmp_path, canvas=CANVAS, progress=False)
+    assert photographs.names == ["b.png"]
+    assert photographs.skipped[0].name == "a.png"
+    assert "No such file" in photographs.skipped[0].reason
+
+
 def test_few_pictures_wait_for_the_decoder():
     taken = []
 

@@ -66,7 +66,7 @@ class Augmentation:
     """How much training varies its pictures; 0 turns a variation off.
 
     Attributes:
-        flip: bool. Mirror every other picture.
+        flip: bool. Mirror half of the pictures.
         zoom: float, 0 to 1. Largest share of the frame's side cropped away;
             where the crop lies is random too.
         rotation: float. Standard deviation in radians.
@@ -367,8 +367,9 @@ def _folder_items(path):
     if not os.path.isdir(path):
         raise ValueError(f"{path}: no such folder")
     for file, _ in images.find([path]):
-        yield (file.relative_to(path).as_posix(), file.stat().st_size,
-               file.read_bytes)
+        # A link to nothing counts among the unreadable pictures.
+        size = file.stat().st_size if file.exists() else 0
+        yield file.relative_to(path).as_posix(), size, file.read_bytes
 
 
 def _archive_items(path):

@@ -4,16 +4,9 @@ A mixture travels as a dict of tensors, `MixtureParameters` in docstrings:
 
     mixture_logits: float32 [B, K], unnormalised log weights
     locs:           float32 [B, K, D], component means
-    scales:         float32 [B, D], standard deviations of the diagonal part
-    factors:        float32 [B, D, R], optional; the covariance of every
-                    component is diag(scales)^2 + factors @ factors^T
-
-The components of one picture share their covariance.  In 64 dimensions a
-component a tenth narrower than another has e^6 times its density: with
-covariances of their own, the "most probable" result was that of the narrowest
-component, however light (on LFW, image-level error .067 instead of .054).
-With one covariance the heaviest component has the highest peak, and order by
-density is order by belief, as with the paper's fixed variance.
+    scales:         float32 [B, K, D], standard deviations of the diagonal part
+    factors:        float32 [B, K, D, R], optional; the covariance of component
+                    k is diag(scales[k])^2 + factors[k] @ factors[k]^T
 
 `mixture` makes the TensorFlow Probability object of it.  `log_prob` and `draw`
 are the same density and sampler in TensorFlow's own operations: colourising
@@ -71,11 +64,11 @@ def mixture(params):
     if "factors" in params:
         components = tfd.MultivariateNormalDiagPlusLowRankCovariance(
             loc=params["locs"],
-            cov_diag_factor=tf.square(params["scales"])[:, None],
-            cov_perturb_factor=params["factors"][:, None])
+            cov_diag_factor=tf.square(params["scales"]),
+            cov_perturb_factor=params["factors"])
     else:
         components = tfd.MultivariateNormalDiag(
-            loc=params["locs"], scale_diag=params["scales"][:, None])
+            loc=params["locs"], scale_diag=params["scales"])
     return tfd.MixtureSameFamily(
         tfd.Categorical(logits=params["mixture_logits"]), components)
 
@@ -83,13 +76,13 @@ def mixture(params):
 def unpack(packed, num_components, latent_dim, scale=None):
     """Splits a dense layer's output into MixtureParameters.
 
-    The packing order is [logits K | locs K * D | raw scales D], the last
-    part only where scales are learned.
+    The packing order is [logits K | locs K * D | raw scales K * D], the
+    last part only where scales are learned.
 
     Differs from reference: the public code packs locs before logits.
 
     Args:
-        packed: float32 [B, K + K * D], or [B, K + K * D + D].
+        packed: float32 [B, K * (1 + D)], or [B, K * (1 + 2 D)].
         num_components: int K.
         latent_dim: int D.
         scale: float or None. A fixed standard deviation, or None for learned
@@ -99,13 +92,13 @@ def unpack(packed, num_components, latent_dim, scale=None):
         MixtureParameters without factors.
     """
     k, size = num_components, num_components * latent_dim
+    locs = tf.reshape(packed[:, k:k + size], [-1, k, latent_dim])
     if scale is None:
-        scales = positive_scale(packed[:, k + size:])
+        scales = positive_scale(
+            tf.reshape(packed[:, k + size:], [-1, k, latent_dim]))
     else:
-        scales = tf.fill([tf.shape(packed)[0], latent_dim], scale)
-    return {"mixture_logits": packed[:, :k],
-            "locs": tf.reshape(packed[:, k:k + size], [-1, k, latent_dim]),
-            "scales": scales}
+        scales = tf.fill(tf.shape(locs), scale)
+    return {"mixture_logits": packed[:, :k], "locs": locs, "scales": scales}
 
 
 def positive_scale(raw):
@@ -129,7 +122,7 @@ def log_prob(params, z):
 def component_log_prob(params, z):
     """log(w_k N(z; loc_k, covariance)) of every component.
 
-    The low-rank part costs one R x R Cholesky factor a picture (matrix
+    The low-rank part costs one R x R Cholesky factor a component (matrix
     determinant and inversion lemmas), with W = factors / scales:
         log det = 2 sum log scales + log det(I + W^T W)
         quadratic form = |d|^2 - |chol(I + W^T W)^-1 W^T d|^2,
@@ -142,41 +135,26 @@ def component_log_prob(params, z):
     Returns:
         float32 [B, S, K], in nats.
     """
-    scales = params["scales"][:, None]  # [B, 1, D]
-    k, latent_dim = params["locs"].shape[1:]
-    batch, samples = tf.shape(z)[0], tf.shape(z)[1]
-    d = (z[:, :, None] - params["locs"][:, None]) / scales[:, None]
-    d = tf.reshape(d, [batch, -1, latent_dim])  # [B, S * K, D]
-    quadratic = tf.reduce_sum(tf.square(d), axis=-1)  # [B, S * K]
-    log_det = tf.reduce_sum(tf.math.log(scales), axis=-1)  # [B, 1], halved
+    scales = params["scales"]
+    # Components before samples, so that every product is a batched matrix
+    # product: [B, K, S, D].
+    d = (z[:, None] - params["locs"][:, :, None]) / scales[:, :, None]
+    quadratic = tf.reduce_sum(tf.square(d), axis=-1)  # [B, K, S]
+    log_det = tf.reduce_sum(tf.math.log(scales), axis=-1)  # [B, K], halved
     if "factors" in params:
-        w = params["factors"] / tf.transpose(scales, [0, 2, 1])  # [B, D, R]
+        w = params["factors"] / scales[..., None]  # [B, K, D, R]
         capacitance = tf.matmul(w, w, transpose_a=True)
         capacitance += tf.eye(w.shape[-1])
-        cholesky = tf.linalg.cholesky(capacitance)  # [B, R, R]
+        cholesky = tf.linalg.cholesky(capacitance)  # [B, K, R, R]
         projected = tf.matmul(w, d, transpose_a=True, transpose_b=True)
         solved = tf.linalg.triangular_solve(cholesky, projected)
-        quadratic -= tf.reduce_sum(tf.square(solved), axis=1)
+        quadratic -= tf.reduce_sum(tf.square(solved), axis=-2)
         log_det += tf.reduce_sum(
-            tf.math.log(tf.linalg.diag_part(cholesky)), axis=-1,
-            keepdims=True)
-    density = -0.5 * (quadratic + latent_dim * _LOG_2PI) - log_det
-    weights = tf.nn.log_softmax(params["mixture_logits"])
-    return tf.reshape(density, [batch, samples, k]) + weights[:, None]
-
-
-def highest_mean(params):
-    """The component mean of highest density.
-
-    Args:
-        params: MixtureParameters.
-
-    Returns:
-        float32 [B, D].
-    """
-    locs = params["locs"]
-    best = tf.argmax(log_prob(params, locs), axis=-1)
-    return tf.gather(locs, best, batch_dims=1)
+            tf.math.log(tf.linalg.diag_part(cholesky)), axis=-1)
+    constant = 0.5 * z.shape[-1] * _LOG_2PI
+    log_weights = tf.nn.log_softmax(params["mixture_logits"])
+    by_component = (log_weights - log_det - constant)[..., None]
+    return tf.transpose(by_component - 0.5 * quadratic, [0, 2, 1])
 
 
 def draw(params, seed, num_samples, temperature):
@@ -204,11 +182,15 @@ def draw(params, seed, num_samples, temperature):
     # Rounding can leave the last cumulative weight a hair below 1.
     component = tf.minimum(component, num_components - 1)
     noise = seeds.normal(seeds.LATENT, seed, [num_samples, latent_dim])
-    step = params["scales"][:, None] * noise
+    step = tf.gather(params["scales"], component, batch_dims=1) * noise
     if "factors" in params:
-        factors = params["factors"]
+        factors = params["factors"]  # [B, K, D, R]
         noise = seeds.normal(
             seeds.FACTOR, seed, [num_samples, factors.shape[-1]])
-        step += tf.matmul(noise, factors, transpose_b=True)
+        # All components' steps at once cost less than a copy of the factors
+        # for every sample: [B, K, S, D].
+        steps = tf.matmul(noise[:, None], factors, transpose_b=True)
+        step += tf.gather(tf.transpose(steps, [0, 2, 1, 3]), component,
+                          batch_dims=2)
     temperature = tf.reshape(temperature, [-1, 1, 1])
     return tf.gather(locs, component, batch_dims=1) + temperature * step

@@ -239,9 +239,9 @@ class PaperMixtureHead(layers.Layer):
         feature_shape: three ints. Shape of the grey features.
         num_components: int K.
         latent_dim: int d.
-        scale: float or None. Fixed standard deviation of every dimension
+        scale: float or None. Fixed standard deviation of every component
             (the paper: the square root of variance 0.1), or None to learn
-            them from the picture.
+            one a component and dimension.
         widths: five ints. Channels of the convolutions; the fourth has
             stride 2.
         hidden: int. Units of the dense layer before the last.
@@ -263,10 +263,9 @@ class PaperMixtureHead(layers.Layer):
                            name=f"mixture_{i}")
         x = layers.Flatten(name="flatten")(x)
         x = layers.Dense(hidden, activation="relu", name="hidden")(x)
-        size = num_components * (1 + latent_dim)
-        if scale is None:
-            size += latent_dim
-        x = layers.Dense(size, name="packed")(x)
+        parts = 1 if scale is not None else 2
+        x = layers.Dense(
+            num_components * (1 + parts * latent_dim), name="packed")(x)
         self.network = keras.Model(features, x)
 
     def call(self, grey, training=False):

@@ -37,7 +37,7 @@ class Regions:
         widths: channels of the grey network's strided stages.
         feature_channels: channels of the grey features at full resolution.
         num_components: int K of the mixture.
-        rank: int R of the components' shared low-rank covariance.
+        rank: int R of each component's low-rank covariance.
         loss_weights: `LossWeights`.
     """
 
@@ -45,8 +45,8 @@ class Regions:
     num_regions: int = 32
     widths: tuple = (32, 64, 96, 160)
     feature_channels: int = 32
-    num_components: int = 16
-    rank: int = 8
+    num_components: int = 8
+    rank: int = 6
     loss_weights: LossWeights = LossWeights(l2=1.0, gradient=0.1, kl=0.02)
 
     def vae(self):

@@ -254,23 +254,23 @@ class RegionDecoder(layers.Layer):
 class RegionMixtureHead(layers.Layer):
     """P(z | G): region tokens, self-attention, one Gaussian mixture.
 
-    Each region's token says its part: the mean of its two colours in every
-    component, their scales and their rows of the factors.  The factors make
-    regions move together (both cheeks, the two halves of a wall).
+    Each region's token says its part of every component: mean, scale and
+    factor rows of its two colours.  The factors make regions move together
+    (both cheeks, the two halves of a wall).
 
     Args:
         num_regions: int M.
         token_channels: int. Channels of grey["tokens"].
         bottleneck_shape: three ints. Shape of grey["bottleneck"].
         num_components: int K.
-        rank: int R of the shared covariance, 0 for a diagonal one.
+        rank: int R of the covariances, 0 for diagonal ones.
         width: int. Channels of a token inside.
         num_blocks: int. Self-attention blocks.
         dropout: float. On the global features; half of it in the attention.
     """
 
     def __init__(self, num_regions=32, token_channels=36,
-                 bottleneck_shape=(4, 4, 160), num_components=16, rank=8,
+                 bottleneck_shape=(4, 4, 160), num_components=8, rank=6,
                  width=96, num_blocks=2, dropout=0.2, **kwargs):
         super().__init__(**kwargs)
         self.num_regions = num_regions
@@ -300,10 +300,10 @@ class RegionMixtureHead(layers.Layer):
         pooled = layers.GlobalAveragePooling1D(name="pool")(x)
         logits = layers.Dense(self.num_components, name="logits")(
             layers.Concatenate(name="whole_and_pooled")([whole, pooled]))
-        # A region's numbers: loc a, b of each component; scale a, b; R
+        # A region's numbers for one component: loc a, b; scale a, b; R
         # factor entries for a, then for b.
         packed = layers.Dense(
-            2 * (self.num_components + 1 + self.rank), name="packed")(x)
+            self.num_components * (4 + 2 * self.rank), name="packed")(x)
         return keras.Model([tokens, bottleneck], [logits, packed])
 
     def _attention_block(self, x, name):
@@ -331,19 +331,18 @@ class RegionMixtureHead(layers.Layer):
         logits, packed = self.network(
             [grey["tokens"], grey["bottleneck"]], training=training)
         m, k = self.num_regions, self.num_components
-        d = 2 * m
-        locs, raw_scales, factors = tf.split(
-            packed, [2 * k, 2, 2 * self.rank], axis=-1)
-        locs = tf.transpose(tf.reshape(locs, [-1, m, k, 2]), [0, 2, 1, 3])
+        packed = tf.reshape(packed, [-1, m, k, 4 + 2 * self.rank])
+        packed = tf.transpose(packed, [0, 2, 1, 3])  # [B, K, M, 4 + 2R]
         params = {
             "mixture_logits": logits,
-            "locs": tf.reshape(locs, [-1, k, d]),
-            "scales": positive_scale(tf.reshape(raw_scales, [-1, d])),
+            "locs": tf.reshape(packed[..., :2], [-1, k, 2 * m]),
+            "scales": positive_scale(
+                tf.reshape(packed[..., 2:4], [-1, k, 2 * m])),
         }
         if self.rank:
             # 0.3: factors start small beside the diagonal.
             params["factors"] = 0.3 * tf.reshape(
-                factors, [-1, d, self.rank])
+                packed[..., 4:], [-1, k, 2 * m, self.rank])
         return params
 
     def get_config(self):

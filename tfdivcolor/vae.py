@@ -3,7 +3,6 @@
 from dataclasses import asdict
 
 import keras
-import tensorflow as tf
 
 from tfdivcolor import color, distributions, losses
 from tfdivcolor.layers import PACKAGE

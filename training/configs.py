@@ -64,7 +64,7 @@ class Config:
     preset_options: dict = field(default_factory=dict)
     data: str | None = None
     batch_size: int = 32
-    margin: int = 8
+    margin: int = 16
     validation_fraction: float = 0.08
     seed: int = 0
     warmup_steps: int = 300

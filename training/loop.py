@@ -1,0 +1,202 @@
+"""The training loop: one linear pass through stages, epochs and steps.
+
+Written to be read and changed.  A run's folder holds
+
+    config.json           the configuration
+    checkpoints/STAGE/    TensorFlow checkpoints, for resuming
+    log.jsonl             every loss term, gradient norm, pictures a second
+    tensorboard/          the same, and the picture grids
+    grids/                grey | truth | results, each epoch
+    model/                the trained Colorizer, for `tdc.load`
+"""
+
+import contextlib
+import dataclasses
+import json
+import math
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from tfdivcolor import color, data, images, plots, presets
+from training.checkpoints import Checkpoints
+from training.logs import Log
+from training.steps import MovingAverage, evaluate, make_train_step
+
+LOG_EVERY = 20  # steps
+GRID_PICTURES = 12
+
+
+def train_and_evaluate(config, workdir, train, validation, strategy=None):
+    """Runs all stages of a configuration; resumes if `workdir` has a run.
+
+    Args:
+        config: `configs.Config`.
+        workdir: pathlib.Path. The run's folder.
+        train, validation: `PhotoSet`. Validation has no margin.
+        strategy: tf.distribute.Strategy, or None for one device.
+
+    Returns:
+        dict of the last stage's final validation terms.
+
+    Raises:
+        ValueError: if `workdir` holds a run with another configuration.
+        FloatingPointError: if the loss is not a number; the last checkpoint
+            is from before.
+    """
+    strategy = strategy or tf.distribute.get_strategy()
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(config.seed)
+    _claim(workdir, config)
+    with strategy.scope():
+        colorizer = presets.build(config.preset, **config.preset_options)
+    colorizer.prepare(train)
+    started, terms = time.time(), {}
+    with contextlib.closing(Log(workdir)) as log:
+        for index, stage in enumerate(config.stages):
+            terms = _run_stage(index, stage, config, colorizer, workdir,
+                               train, validation, strategy, log)
+    colorizer.save(
+        workdir / "model", overwrite=True,
+        config=dataclasses.asdict(config), pictures=len(train),
+        validation_pictures=len(validation), validation=terms,
+        last_session_seconds=round(time.time() - started))
+    return terms
+
+
+def _run_stage(index, stage, config, colorizer, workdir, train, validation,
+               strategy, log):
+    """Trains one stage to its end; returns its validation terms."""
+    name = f"{index}-{stage.name}"
+    with colorizer.training_stage(stage.name) as (model, adapt):
+        # ---- What a step changes -------------------------------------------
+        steps_per_epoch = train.steps_per_epoch(config.batch_size)
+        total = stage.epochs * steps_per_epoch
+        with strategy.scope():
+            optimizer = keras.optimizers.Adam(_schedule(stage, config, total))
+            optimizer.build(model.trainable_variables)
+            average = MovingAverage(
+                [v.value for v in model.trainable_variables],
+                config.ema_momentum)
+            train_step = make_train_step(
+                model, optimizer, average, config.clip_norm,
+                config.batch_size)
+
+        # ---- Resume --------------------------------------------------------
+        # 1. Everything above exists, built, before values are restored.
+        # 2. The checkpoint restores the whole Colorizer, so an earlier
+        #    stage's result need not be there any more.
+        # 3. The data starts at the batch after the last one done.
+        checkpoints = Checkpoints(
+            workdir / "checkpoints" / name, colorizer, optimizer, average)
+        step = checkpoints.restore()
+        if step:
+            tqdm.write(f"{name}: resumed after step {step:,} of {total:,}")
+
+        # ---- Epochs --------------------------------------------------------
+        validation_batches = adapt(validation.batches(
+            config.batch_size, shuffle=False, drop_remainder=False))
+        terms = {}
+        progress = tqdm(total=total, initial=step, desc=name, unit="step",
+                        mininterval=2, smoothing=0.05)
+        saved = time.monotonic()
+        while step < total:
+            epoch, done = divmod(step, steps_per_epoch)
+            batches = strategy.experimental_distribute_dataset(adapt(
+                train.batches(config.batch_size, seed=config.seed,
+                              epoch=index * 100_000 + epoch, start=done,
+                              augment=data.Augmentation())))
+            sums, since = {}, time.monotonic()
+            for batch in batches:
+                means = train_step(batch, tf.constant(step, tf.int64))
+                step += 1
+                progress.update()
+                _add(sums, means, name, step)
+                if step % LOG_EVERY == 0 or step % steps_per_epoch == 0:
+                    now = time.monotonic()
+                    _log_training(log, name, step, sums, optimizer, average,
+                                  config, now - since, progress)
+                    sums, since = {}, now
+                minutes = (time.monotonic() - saved) / 60
+                if minutes > config.checkpoint_minutes:
+                    checkpoints.save(step)
+                    saved = time.monotonic()
+            # ---- End of the epoch: look, with the averaged weights ---------
+            with average.swapped():
+                terms = evaluate(model, validation_batches)
+                log.scalars(name, "validation", step, terms)
+                _save_grid(colorizer, validation, workdir, name, step, log)
+        progress.close()
+        checkpoints.save(step)
+        average.finish()
+        return terms or evaluate(model, validation_batches)
+
+
+def _schedule(stage, config, total):
+    """Linear warm-up, then half a cosine down to a hundredth."""
+    warmup = min(config.warmup_steps, total // 2)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=stage.learning_rate / 100,
+        decay_steps=max(1, total - warmup), alpha=0.01,
+        warmup_target=stage.learning_rate, warmup_steps=warmup)
+
+
+def _add(sums, means, name, step):
+    """Adds a step's terms to the running sums; stops where one is no number."""
+    for key, value in means.items():
+        value = float(value)
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"{name}: {key} must be finite (received {value} in step "
+                f"{step:,}); try a lower learning rate")
+        sums.setdefault(key, []).append(value)
+
+
+def _log_training(log, name, step, sums, optimizer, average, config, seconds,
+                  progress):
+    values = {key: float(np.mean(value)) for key, value in sums.items()}
+    count = len(sums["loss"])
+    values["parameter_norm"] = float(tf.linalg.global_norm(average.variables))
+    values["learning_rate"] = float(optimizer.learning_rate)
+    values["pictures_per_second"] = count * config.batch_size / seconds
+    log.scalars(name, "train", step, values)
+    progress.set_postfix_str(
+        f"loss {values['loss']:.3f}, "
+        f"{values['pictures_per_second']:.0f} pictures/s", refresh=False)
+
+
+def _save_grid(colorizer, validation, workdir, name, step, log):
+    """Grey | truth | results of the first validation pictures."""
+    count = min(GRID_PICTURES, len(validation))
+    batch = next(iter(validation.batches(count, shuffle=False)))
+    results = colorizer.sample(batch["luminance"])["ab"]
+    luminance = batch["luminance"][:, None]
+    fields = tf.concat(
+        [tf.zeros_like(results[:, :1]), batch["ab"][:, None], results], axis=1)
+    pixels = plots.grid(color.join(luminance, fields).numpy())
+    folder = workdir / "grids"
+    folder.mkdir(exist_ok=True)
+    images.write_png(folder / f"{name}-{step:07d}.png", pixels)
+    log.picture(name, step, pixels)
+
+
+def _claim(workdir, config):
+    """Makes the run's folder, or checks that it is this configuration's."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    path = workdir / "config.json"
+    wanted = json.loads(json.dumps(dataclasses.asdict(config)))
+    if path.exists():
+        found = json.loads(path.read_text())
+        different = sorted(key for key in wanted
+                           if found.get(key) != wanted[key])
+        if different:
+            raise ValueError(
+                f"{workdir}: holds a run with another configuration "
+                f"({', '.join(different)} differ); give another --workdir")
+    else:
+        images.write_atomically(
+            path, (json.dumps(wanted, indent=1) + "\n").encode())

@@ -1,0 +1,41 @@
+"""Generated pictures with learnable colours, for smoke runs and tests.
+
+Every picture is a dark-to-light sky over a darker ground with a bright disc;
+the sky is blue, the ground green or brown, the disc red or yellow: what can be
+told from luminance, and what can not.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def picture(index, size=48):
+    """One picture: uint8 [size, size, 3], a function of `index` alone."""
+    rng = np.random.default_rng(index)
+    y, x = np.mgrid[:size, :size] / size
+    pixels = np.empty((size, size, 3))
+    sky = np.array([90, 140, 230]) * rng.uniform(0.8, 1.1)
+    ground = (np.array([60, 120, 50]) if rng.random() < 0.5
+              else np.array([120, 80, 40]))
+    disc = (np.array([220, 60, 50]) if rng.random() < 0.5
+            else np.array([240, 210, 70]))
+    horizon = rng.uniform(0.4, 0.7)
+    pixels[:] = sky * (0.5 + 0.5 * y[..., None])
+    pixels[y > horizon] = ground * rng.uniform(0.8, 1.2)
+    centre, radius = rng.uniform(0.2, 0.8, 2), rng.uniform(0.1, 0.2)
+    inside = np.hypot(x - centre[0], y - centre[1]) < radius
+    pixels[inside] = disc
+    pixels += rng.normal(0, 4, pixels.shape)
+    return np.clip(pixels, 0, 255).astype(np.uint8)
+
+
+def write_folder(folder, count=48, size=48):
+    """Writes `count` pictures as PNG files; returns the folder."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for index in range(count):
+        Image.fromarray(picture(index, size)).save(
+            folder / f"picture{index:03d}.png")
+    return folder

@@ -1,0 +1,67 @@
+"""Trains a Colorizer: `python -m training.train --config lfw`.
+
+A run that was stopped in any way goes on where it was when the same command
+is given again.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m training.train", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True,
+                        help="lfw, flowers, paper_skip or smoke; see "
+                        "training/configs.py")
+    parser.add_argument("--data", help="folder, .tar/.tgz archive, TFRecord "
+                        "pattern or prepared folder (default: the config's)")
+    parser.add_argument("--workdir", type=Path,
+                        help="the run's folder (default: runs/CONFIG)")
+    parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE",
+                        help="change fields of the configuration")
+    parser.add_argument("--strategy", choices=["none", "mirrored"],
+                        default="none",
+                        help="mirrored: all GPUs of this machine")
+    return parser
+
+
+def main(arguments=None):
+    """Runs the command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    # After parsing, so that --help does not wait for TensorFlow.
+    import tensorflow as tf
+
+    from tfdivcolor import data
+    from training import configs, loop, synthetic
+
+    try:
+        config = configs.get(options.config, options.set)
+        workdir = options.workdir or Path("runs") / config.name
+        source = options.data or config.data
+        if source is None:
+            source = synthetic.write_folder(workdir / "pictures")
+        train, validation = (
+            data.load(source, margin=margin, subset=subset,
+                      canvas=config.preset_options.get("canvas", 64),
+                      validation_fraction=config.validation_fraction)
+            for subset, margin in (("train", config.margin),
+                                   ("validation", 0)))
+        strategy = (tf.distribute.MirroredStrategy()
+                    if options.strategy == "mirrored" else None)
+        terms = loop.train_and_evaluate(
+            config, workdir, train, validation, strategy)
+    except (ValueError, FloatingPointError) as error:
+        print(f"training: {error}", file=sys.stderr)
+        return 1
+    print("validation: " + ", ".join(
+        f"{name} {value:.3f}" for name, value in terms.items()))
+    print(f"wrote {workdir / 'model'} (for tdc.load), {workdir / 'grids'}, "
+          f"{workdir / 'log.jsonl'}; tensorboard --logdir {workdir}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
