@@ -1,4 +1,4 @@
-"""Sources, split, cache, batches and augmentation of photographs."""
+"""Photographs from every source, decoded, split and cached."""
 
 import io
 import json
@@ -9,9 +9,6 @@ import numpy as np
 import pytest
 import skimage.color
 import tensorflow as tf
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from tfdivcolor import data, images
@@ -79,18 +76,6 @@ def same(one, other):
             == [name for name, _ in other.skipped])
 
 
-def numpy_batches(dataset):
-    return [{key: value.numpy() for key, value in batch.items()}
-            for batch in dataset]
-
-
-def equal_batches(ones, others):
-    assert len(ones) == len(others)
-    for one, other in zip(ones, others):
-        for key in ("luminance", "ab", "seed"):
-            np.testing.assert_array_equal(one[key], other[key])
-
-
 # Sources and decoding.
 
 
@@ -128,33 +113,6 @@ def test_folder_archives_and_records_give_the_same_fields(
     written = data.write_tfrecords(folder, tmp_path / "photos", 1)
     same(data.load(written[0], **options), photographs)
     same(data.from_tfrecord(tmp_path / "photos-*", **options), photographs)
-
-
-def test_shards_hold_every_picture_as_it_was(contents, folder, tmp_path):
-    written = data.write_tfrecords(folder, tmp_path / "photos", 3)
-    assert [os.path.basename(path) for path in written] == [
-        f"photos-0000{shard}-of-00003.tfrecord" for shard in range(3)]
-    assert sorted(os.listdir(tmp_path)) == [
-        os.path.basename(path) for path in written]
-    found = {}
-    for path in written:
-        for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
-            feature = tf.train.Example.FromString(record).features.feature
-            name = feature["image/filename"].bytes_list.value[0].decode()
-            found[name] = feature["image/encoded"].bytes_list.value[0]
-    assert found == contents
-    first = [open(path, "rb").read() for path in written]
-    data.write_tfrecords(folder, tmp_path / "photos", 3)
-    assert first == [open(path, "rb").read() for path in written]
-
-
-def test_failed_writing_leaves_no_shard(folder, tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="must hold images"):
-        data.write_tfrecords(tmp_path / "empty", tmp_path / "photos", 2)
-    assert os.listdir(tmp_path) == ["empty"]
-    with pytest.raises(ValueError, match="num_shards"):
-        data.write_tfrecords(folder, tmp_path / "photos", 0)
 
 
 def test_names_are_sorted_and_the_rest_is_counted(photographs, contents):
@@ -262,42 +220,7 @@ def test_settings_out_of_range_are_errors(folder, options, rule):
         data.load(folder, progress=False, **options)
 
 
-def test_arrays_that_do_not_fit_are_an_error():
-    with pytest.raises(ValueError, match="lab must have the shape"):
-        data.PhotoSet(np.zeros([1, 8, 8, 3]), ["a"], [], canvas=8, margin=1)
-
-
 # The split.
-
-
-@pytest.mark.parametrize("name, group", [
-    ("lfw/AJ_Cook/AJ_Cook_0001.jpg", "AJ_Cook"),
-    ("AJ_Cook_0012.png", "AJ_Cook"),
-    ("lfw/AJ_Cook/AJ_Cook_12.jpg", "AJ_Cook_12.jpg"),
-    ("roses/12240303_80d87f77a3_n.jpg", "12240303_80d87f77a3_n.jpg"),
-    ("holiday/IMG_0001.jpg", "IMG_0001.jpg"),
-])
-def test_groups(name, group):
-    assert data.group_of(name) == group
-
-
-@hypothesis_settings(deadline=None, max_examples=50)
-@given(st.text("abcAB_", min_size=1), st.integers(0, 9999),
-       st.integers(0, 9999), st.text("xyz/", max_size=5),
-       st.floats(0, 1))
-def test_a_person_is_on_one_side(person, one, two, parent, fraction):
-    name = person + "_x"
-    assert (data.is_validation(f"{name}_{one:04d}.jpg", fraction)
-            == data.is_validation(f"{parent}/{name}_{two:04d}.png", fraction))
-
-
-def test_the_split_is_of_the_size_asked_for():
-    names = [f"Person_{number}_0001.jpg" for number in range(20000)]
-    share = np.mean([data.is_validation(name) for name in names])
-    assert abs(share - 0.08) < 0.01
-    # Pinned: trained weights depend on it.
-    assert [name for name in names[:40] if data.is_validation(name)] == [
-        "Person_33_0001.jpg"]
 
 
 def test_subsets_are_the_whole_and_never_move(contents, tmp_path):
@@ -411,214 +334,3 @@ def test_an_interrupted_write_keeps_the_old_cache(
     assert json.loads(about.read_text()) == description
     assert sorted(os.listdir(tmp_path)) == ["all_8_2.json", "all_8_2.npy"]
     same(data.load(folder, **options), photographs)
-
-
-# Batches.
-
-
-def test_batches_are_the_fields_in_the_units_promised(photographs):
-    plain = data.PhotoSet(photographs.lab, photographs.names, [], CANVAS + 2)
-    batch, = numpy_batches(plain.batches(24, shuffle=False))
-    assert batch["luminance"].dtype == batch["ab"].dtype == np.float32
-    np.testing.assert_array_equal(
-        np.concatenate([batch["luminance"], batch["ab"]], -1),
-        photographs.lab.astype(np.float32))
-    np.testing.assert_array_equal(batch["seed"], np.arange(24))
-
-
-def test_the_margin_is_resized_away(photographs):
-    dataset = photographs.batches(4)
-    assert dataset.element_spec["luminance"].shape == [4, CANVAS, CANVAS, 1]
-    assert dataset.element_spec["ab"].shape == [4, CANVAS, CANVAS, 2]
-    assert dataset.element_spec["seed"].dtype == tf.int64
-    batch = numpy_batches(photographs.batches(24, shuffle=False))[0]
-    expected = Image.fromarray(
-        photographs.lab[3, ..., 1].astype(np.float32)).resize(
-            [CANVAS, CANVAS], Image.Resampling.BILINEAR)
-    np.testing.assert_allclose(batch["ab"][3, ..., 0], expected, atol=1e-3)
-
-
-def test_an_epoch_holds_every_picture_once_in_its_own_order(photographs):
-    orders = []
-    for seed, epoch in ((0, 0), (0, 1), (1, 0), (0, 0)):
-        batches = numpy_batches(photographs.batches(
-            5, seed=seed, epoch=epoch, drop_remainder=False))
-        assert [len(batch["seed"]) for batch in batches] == [5] * 4 + [4]
-        keys = np.concatenate([batch["seed"] for batch in batches])
-        np.testing.assert_array_equal(
-            keys, seed * 2**40 + epoch * 24 + np.arange(24))
-        orders.append(np.concatenate(
-            [batch["ab"].mean(axis=(1, 2, 3)) for batch in batches]))
-        np.testing.assert_array_equal(np.sort(orders[-1]), np.sort(orders[0]))
-    assert np.any(orders[0] != orders[1]) and np.any(orders[0] != orders[2])
-    np.testing.assert_array_equal(orders[0], orders[3])
-
-
-@hypothesis_settings(deadline=None, max_examples=6)
-@given(st.integers(1, 9), st.integers(0, 2**23 - 1), st.integers(0, 1000),
-       st.data())
-def test_resuming_gives_the_tail(photographs, batch_size, seed, epoch, draw):
-    start = draw.draw(st.integers(0, 24 // batch_size))
-    options = {"seed": seed, "epoch": epoch, "augment": data.Augmentation()}
-    whole = numpy_batches(photographs.batches(batch_size, **options))
-    resumed = photographs.batches(batch_size, start=start, **options)
-    assert len(resumed) == 24 // batch_size - start
-    equal_batches(whole[start:], numpy_batches(resumed))
-
-
-def test_shards_are_the_rows_of_the_whole_batch(photographs):
-    options = {"seed": 3, "augment": data.Augmentation(), "start": 1}
-    whole = numpy_batches(photographs.batches(6, **options))
-    for index in range(3):
-        shard = photographs.batches(6, shard=(index, 3), **options)
-        assert shard.element_spec["ab"].shape[0] == 2
-        equal_batches(numpy_batches(shard), [
-            {key: value[index::3] for key, value in batch.items()}
-            for batch in whole])
-
-
-def test_epochs_chains_the_batches_without_end(photographs):
-    augment = data.Augmentation()
-    chained = photographs.epochs(7, seed=2, augment=augment)
-    assert int(chained.cardinality()) == tf.data.INFINITE_CARDINALITY
-    steps = photographs.steps_per_epoch(7)
-    assert steps == 3
-    expected = [
-        batch for epoch in range(3) for batch in numpy_batches(
-            photographs.batches(7, seed=2, epoch=epoch, augment=augment))]
-    equal_batches(numpy_batches(chained.take(3 * steps)), expected)
-
-
-@pytest.mark.parametrize("options, rule", [
-    ({"batch_size": 25}, "batch_size must be 1 to 24"),
-    ({"batch_size": 0}, "batch_size must be 1 to 24"),
-    ({"batch_size": 8, "start": 4}, "start must be 0 to 3"),
-    ({"batch_size": 8, "seed": -1}, "seed must be 0 to 8388607"),
-    ({"batch_size": 8, "epoch": -1}, "epoch must be 0 or more"),
-    ({"batch_size": 8, "shard": (0, 3)}, "a divisor of batch_size 8"),
-    ({"batch_size": 8, "shard": (2, 2)}, "index below count"),
-    ({"batch_size": 8, "shard": (0, 2), "drop_remainder": False},
-     "drop_remainder must be True"),
-])
-def test_batches_out_of_range_are_errors(photographs, options, rule):
-    with pytest.raises(ValueError, match=rule):
-        photographs.batches(**options)
-
-
-# Augmentation.
-
-OFF = data.Augmentation(flip=False, zoom=0, rotation=0, aspect=0, gamma=0,
-                        contrast=0, brightness=0)
-GEOMETRY = {"gamma": 0, "contrast": 0, "brightness": 0}
-
-
-def ramps(count, size):
-    """Fields whose a is the column's and b the row's position, -50..50."""
-    position = 100 * ((np.arange(size) + 0.5) / size - 0.5)
-    field = np.stack(
-        [np.full([size, size], 50.0), np.tile(position, [size, 1]),
-         np.tile(position[:, None], [1, size])], axis=-1)
-    return np.tile(field.astype(np.float32), [count, 1, 1, 1])
-
-
-def test_nothing_to_do_changes_nothing():
-    lab = ramps(3, 16)
-    np.testing.assert_array_equal(
-        data.augment(lab, [1, 2, 3], 16, OFF), lab)
-
-
-def test_the_whole_frame_maps_corner_to_corner():
-    # Both the mirrored and the plain picture, by the affine resampling: its
-    # ramps must be those of the canvas's own pixel centres.
-    options = data.Augmentation(flip=True, zoom=0, rotation=0, aspect=0,
-                                **GEOMETRY)
-    result = data.augment(ramps(20, 20), tf.range(20), 16, options).numpy()
-    expected = ramps(1, 16)[0]
-    mirrored = expected * [1, -1, 1]
-    flips = 0
-    for field in result:
-        flip = field[8, 0, 1] > 0
-        flips += flip
-        np.testing.assert_allclose(
-            field, mirrored if flip else expected, atol=1e-3)
-    assert 0 < flips < 20
-
-
-def test_geometry_stays_in_its_ranges():
-    count, canvas = 400, 16
-    options = data.Augmentation(rotation=0, aspect=0, **GEOMETRY)
-    result = data.augment(
-        ramps(count, 20), tf.range(count), canvas, options).numpy()
-    across = np.diff(result[..., 1], axis=2).mean(axis=(1, 2))
-    down = np.diff(result[..., 2], axis=1).mean(axis=(1, 2))
-    scale = down * canvas / 100
-    np.testing.assert_allclose(np.abs(across), down, rtol=0.02)
-    assert 0.8 < scale.min() < 0.84 and 0.98 < scale.max() < 1.001
-    assert abs(scale.mean() - 0.91) < 0.01
-    assert abs((across < 0).mean() - 0.5) < 0.1
-    # The crop lies anywhere in the frame, and never beyond it.
-    for channel in (1, 2):
-        centre = result[..., channel].mean(axis=(1, 2))
-        room = 50 * (1 - scale)
-        assert np.all(np.abs(centre) <= room + 0.2)
-        assert np.corrcoef(np.abs(centre), room)[0, 1] > 0.3
-        assert abs(np.mean(centre)) < 0.6
-
-
-def test_rotation_and_aspect_have_their_deviations():
-    count, size = 600, 24
-    rotated = data.augment(
-        ramps(count, size), tf.range(count), size,
-        data.Augmentation(flip=False, zoom=0, rotation=0.05, aspect=0.03,
-                          **GEOMETRY))[:, 6:-6, 6:-6].numpy()
-    x_x, x_y = (np.diff(rotated[..., 1], axis=axis).mean((1, 2))
-                for axis in (2, 1))
-    y_x, y_y = (np.diff(rotated[..., 2], axis=axis).mean((1, 2))
-                for axis in (2, 1))
-    angle = np.arctan2(y_x, x_x)
-    aspect = np.log(np.hypot(x_x, y_x) / np.hypot(x_y, y_y))
-    assert 0.045 < angle.std() < 0.055 and abs(angle.mean()) < 0.008
-    assert 0.027 < aspect.std() < 0.033 and abs(aspect.mean()) < 0.005
-    assert abs(np.corrcoef(angle, aspect)[0, 1]) < 0.15
-
-
-def test_the_tone_curve_is_of_the_luminance_alone():
-    count = 500
-    lab = ramps(count, 4)
-    lab[..., 0] = np.linspace(0, 100, 16).reshape([4, 4])
-    tone = {"gamma": 0.15, "contrast": 0.08, "brightness": 2.0}
-    for name, value in tone.items():
-        only = {**vars(OFF), name: value}
-        result = data.augment(
-            lab, tf.range(count), 4, data.Augmentation(**only)).numpy()
-        np.testing.assert_array_equal(result[..., 1:], lab[..., 1:])
-        assert result[..., 0].min() >= 0 and result[..., 0].max() <= 100
-        inside = result[:, 1, 2, 0]  # of L = 40
-        if name == "gamma":
-            drawn = np.log(np.log(inside / 100) / np.log(0.4))
-        elif name == "contrast":
-            drawn = np.log((50 - inside) / 10)
-        else:
-            drawn = inside - 40
-        assert abs(drawn.std() / value - 1) < 0.12
-        assert abs(drawn.mean() / value) < 0.15
-
-
-def test_a_picture_does_not_depend_on_its_batch_mates():
-    lab, keys = ramps(6, 20), np.array([5, 7, 9, 2**40, 1, 0])
-    whole = data.augment(lab, keys, 16, data.Augmentation()).numpy()
-    for row in range(6):
-        alone = data.augment(
-            lab[row:row + 1], keys[row:row + 1], 16, data.Augmentation())
-        np.testing.assert_allclose(alone[0], whole[row], atol=1e-4)
-    assert len(np.unique(whole[:, 3, 3], axis=0)) == 6
-
-
-@pytest.mark.parametrize("options, rule", [
-    ({"zoom": 1.0}, "zoom must be below 1"),
-    ({"gamma": -0.1}, "gamma must be 0 or more"),
-    ({"rotation": float("nan")}, "rotation must be 0 or more"),
-])
-def test_augmentation_out_of_range_is_an_error(options, rule):
-    with pytest.raises(ValueError, match=rule):
-        data.Augmentation(**options)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tfdivcolor import data
-from training import prepare_lfw
+from training import configs, prepare_lfw
 
 
 def write_archive(path, names):
@@ -40,7 +40,7 @@ def test_it_writes_what_training_loads(archive, tmp_path, capsys):
     assert prepare_lfw.main(
         ["--archive", archive, "--out", out, "--canvas", "8"]) == 0
     train = data.load(out, canvas=8, subset="train",
-                      margin=prepare_lfw.TRAINING_MARGIN)
+                      margin=configs.CONFIGS["lfw"].margin)
     validation = data.load(out, canvas=8, subset="validation")
     people = [{data.group_of(name) for name in subset.names}
               for subset in (train, validation)]

@@ -21,8 +21,8 @@ if "tensorflow" not in sys.modules:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 _MODULES = frozenset({
-    "color", "data", "distributions", "features", "images", "losses",
-    "metrics", "plots", "presets", "seeds", "statistics",
+    "color", "data", "distributions", "evaluation", "features", "images",
+    "losses", "metrics", "plots", "presets", "seeds", "statistics",
 })
 _NAMES = {
     "ColorStatistics": "statistics",

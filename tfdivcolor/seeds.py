@@ -44,5 +44,5 @@ def _draw(function, purpose, seed, shape):
     drawn = tf.map_fn(
         lambda key: function(shape, key), keys,
         fn_output_signature=tf.TensorSpec(None, tf.float32))
-    known = [size if isinstance(size, int) else None for size in shape]
-    return tf.ensure_shape(drawn, [seed.shape[0], *known])
+    # The loop does not know the inner sizes, of an empty batch above all.
+    return tf.reshape(drawn, [tf.shape(seed)[0], *shape])

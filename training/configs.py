@@ -79,7 +79,7 @@ CONFIGS = {
     #   python -m training.prepare_lfw --out data/lfw
     #   python -m training.train --config lfw
     "lfw": Config(
-        name="lfw", data="data/lfw", stages=(Stage("joint", epochs=40),)),
+        name="lfw", data="data/lfw", stages=(Stage("joint", epochs=28),)),
     # Flowers, or any folder of a few thousand photographs.
     #   python -m training.train --config flowers --data flowers.tgz
     "flowers": Config(

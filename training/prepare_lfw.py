@@ -1,11 +1,11 @@
 """Makes the training and validation fields of Labeled Faces in the Wild.
 
-    python -m training.prepare_lfw --out prepared/lfw
+    python -m training.prepare_lfw --out data/lfw
 
 decodes the official deep-funneled archive (13,233 pictures of 5,749 people,
-250 x 250 pixels) once.  What it writes stands in for the archive:
-`tfdivcolor.data.load("prepared/lfw", subset="train", margin=16)`.  People are
-on one side of the split each.  About two minutes on two cores.
+250 x 250 pixels) once.  What it writes stands in for the archive, as the
+configuration `lfw` asks for it.  People are on one side of the split each.
+About two minutes on two cores.
 """
 
 import argparse
@@ -17,9 +17,6 @@ import sys
 URL = "http://vis-www.cs.umass.edu/lfw/lfw-deepfunneled.tgz"
 CHECKSUM = "68331da3eb755a505a502b5aacb3c201"  # MD5 of the file at URL
 NUM_PICTURES = 13_233
-
-# Enough that a crop by the default augmentation's zoom is not enlarged.
-TRAINING_MARGIN = 16
 
 _ALGORITHMS = {32: "md5", 64: "sha256"}  # by the number of digits
 
@@ -85,8 +82,11 @@ def prepare(archive, out, canvas):
     Raises:
         ValueError: if the archive cannot be read or is not LFW.
     """
+    # Not at the top, so that --help does not wait for TensorFlow.
     from tfdivcolor import data
+    from training import configs
 
+    config = configs.CONFIGS["lfw"]
     names = data.names_in(archive)
     for name in names:
         if posixpath.basename(posixpath.dirname(name)) != data.group_of(name):
@@ -94,9 +94,10 @@ def prepare(archive, out, canvas):
                 f"{archive}: every picture of LFW is named "
                 f"NAME/NAME_0001.jpg (received {name})")
     subsets = {}
-    for subset, margin in (("train", TRAINING_MARGIN), ("validation", 0)):
+    for subset, margin in (("train", config.margin), ("validation", 0)):
         subsets[subset] = data.from_archive(
-            archive, canvas=canvas, margin=margin, subset=subset, cache=out)
+            archive, canvas=canvas, margin=margin, subset=subset,
+            validation_fraction=config.validation_fraction, cache=out)
         people = {data.group_of(name) for name in subsets[subset].names}
         print(f"{subset}: {len(subsets[subset]):,} pictures of "
               f"{len(people):,} people")
@@ -131,7 +132,7 @@ def _parser():
         "--checksum", metavar="MD5_OR_SHA256",
         help="what the archive's checksum must be; known for the default URL")
     parser.add_argument(
-        "--out", default="prepared/lfw", metavar="DIR",
+        "--out", default="data/lfw", metavar="DIR",
         help="folder for the fields")
     parser.add_argument(
         "--canvas", type=int, default=64,

@@ -1,0 +1,401 @@
+"""The command: what it writes, says and returns, in whole calls."""
+
+import errno
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import hypothesis
+import numpy as np
+import pytest
+import skimage.color
+import skimage.data
+from hypothesis import strategies as st
+from PIL import Image
+
+from tfdivcolor import cli, coloring, presets
+
+
+@pytest.fixture(scope="module")
+def colorizer():
+    model = presets.build(
+        "regions", canvas=32, num_regions=8, widths=(8, 12, 16, 24),
+        feature_channels=8, num_components=4, rank=2)
+    model.build()
+    return model
+
+
+@pytest.fixture(scope="module")
+def weights(colorizer, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights") / "tiny"
+    colorizer.save(folder, data="none at all")
+    return folder
+
+
+def _photograph(seed=0, height=40, width=52):
+    """A part of the astronaut, without colour: uint8 [height, width]."""
+    grey = skimage.color.rgb2gray(skimage.data.astronaut())
+    top, left = np.random.default_rng(seed).integers(0, 400, 2)
+    grey = grey[top:top + height, left:left + width]
+    return np.round(grey * 255).astype(np.uint8)
+
+
+def _put(path, pixels, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+@pytest.fixture
+def photo(tmp_path):
+    return _put(tmp_path / "in" / "photo.png", _photograph())
+
+
+@pytest.fixture
+def run(weights, tmp_path, capsys):
+    """Calls `colorize`; returns exit code, stdout and stderr."""
+    def call(*arguments, out=tmp_path / "out"):
+        code = cli.main(["colorize", "--weights", str(weights), "--out",
+                         str(out), *map(str, arguments)])
+        return code, *capsys.readouterr()
+    return call
+
+
+def _files(folder):
+    """Relative names and bytes of all files, hidden ones included."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*") if path.is_file()}
+
+
+def _record(folder, stem="photo"):
+    return json.loads((folder / f"{stem}.json").read_text())
+
+
+def _errors(stderr):
+    """The messages of stderr, each of which must be one line of ours."""
+    lines = stderr.splitlines()
+    assert all(line.startswith("tfdivcolor: ") for line in lines)
+    return [line.removeprefix("tfdivcolor: ") for line in lines]
+
+
+# --- What is written ---
+
+
+def test_pictures_and_record_are_those_of_the_colorizer(
+        run, photo, tmp_path, colorizer, weights):
+    code, stdout, stderr = run(
+        photo, "-n", 3, "--seed", 5, "--temperature", 0.8, "--sheet")
+    out = tmp_path / "out"
+    assert (code, stderr) == (0, "")
+    assert sorted(_files(out)) == [
+        "photo.json", "photo_00.png", "photo_01.png", "photo_02.png",
+        "photo_sheet.png"]
+    expected = colorizer.colorize(
+        photo, num_samples=3, seed=5, temperature=0.8)
+    record = _record(out)
+    assert record["log_prob"] == sorted(record["log_prob"], reverse=True)
+    for key in ("log_prob", "component", "weight", "latents"):
+        np.testing.assert_allclose(
+            record[key], getattr(expected, key), rtol=1e-5, atol=1e-5)
+    assert record["input"] == "photo.png"
+    assert record["input_sha256"] == hashlib.sha256(
+        photo.read_bytes()).hexdigest()
+    assert (record["width"], record["height"]) == (52, 40)
+    assert record["outputs"] == [
+        "photo_00.png", "photo_01.png", "photo_02.png", "photo_sheet.png"]
+    digest = hashlib.sha256(
+        (weights / "model.weights.h5").read_bytes()).hexdigest()
+    assert (record["weights"], record["weights_sha256"]) == ("tiny", digest)
+    for rank in range(3):
+        with Image.open(out / f"photo_{rank:02d}.png") as image:
+            np.testing.assert_array_equal(
+                np.asarray(image), expected.image(rank))
+            text = image.text
+        assert text["Software"].startswith("tfdivcolor ")
+        assert text["weights"] == f"tiny {digest}"
+        assert (text["rank"], text["seed"], text["num_samples"]) == (
+            str(rank), "5", "3")
+        assert (text["mode"], text["temperature"]) == ("diverse", "0.8")
+        assert float(text["log_prob"]) == pytest.approx(
+            record["log_prob"][rank], abs=1e-3)
+    assert stdout == (
+        f"3 colourings of 1 photograph (weights tiny, {digest[:12]}...); "
+        f"wrote {out / 'photo_sheet.png'}\n")
+
+
+def test_results_have_the_luminance_of_a_photograph_in_colour(run, tmp_path):
+    pixels = skimage.data.astronaut()[60:130, 180:270]
+    first = _put(tmp_path / "in" / "a.png", pixels)
+    _put(tmp_path / "in" / "b.png", pixels[::-1])
+    code, _, stderr = run(first.parent, "-n", 2)
+    assert code == 0
+    # Once, however many; the progress bar is there too.
+    assert re.findall(r"tfdivcolor: .*", stderr) == [
+        f"tfdivcolor: {first} is in colour: its luminance is used"]
+    assert "2/2" in stderr
+    luminance = skimage.color.rgb2lab(pixels)[..., 0]
+    for rank in range(2):
+        with Image.open(tmp_path / "out" / f"a_{rank:02d}.png") as image:
+            found = skimage.color.rgb2lab(np.asarray(image))[..., 0]
+        assert np.abs(found - luminance).max() <= 0.5
+
+
+def test_folders_keep_their_tree_and_failures_do_not_stop_the_rest(
+        run, tmp_path):
+    folder = tmp_path / "in"
+    _put(folder / "a.png", _photograph(1))
+    _put(folder / "a.bmp", _photograph(2))
+    _put(folder / "deep" / "er" / "b.png", _photograph(3))
+    (folder / "bad.jpg").write_bytes(b"no picture")
+    missing = tmp_path / "missing.png"
+    code, stdout, stderr = run(folder, missing, "-n", 1, "--quiet")
+    assert code == 1 and stdout == ""
+    assert sorted(_files(tmp_path / "out")) == [
+        "a.json", "a_00.png", "deep/er/b.json", "deep/er/b_00.png"]
+    # The names are found before the pictures are read.
+    twice, no_file, no_picture = _errors(stderr)
+    assert twice.startswith(f"{folder / 'a.png'}: ")
+    assert str(folder / "a.bmp") in twice
+    assert no_file.startswith(f"{missing}: ")
+    assert no_picture.startswith(f"{folder / 'bad.jpg'}: ")
+
+
+# --- Calls that follow each other ---
+
+
+def test_what_is_done_is_skipped(run, photo, tmp_path):
+    assert run(photo, "-n", 2)[0] == 0
+    before = _files(tmp_path / "out")
+    code, stdout, _ = run(photo, "-n", 2)
+    assert code == 0 and ", 1 already there; see " in stdout
+    assert _files(tmp_path / "out") == before
+    # A lost file of the same call is made again, the same.
+    (tmp_path / "out" / "photo_01.png").unlink()
+    assert run(photo, "-n", 2)[0] == 0
+    assert _files(tmp_path / "out") == before
+
+
+def test_outputs_of_another_call_stay_unless_overwritten(
+        run, photo, tmp_path):
+    assert run(photo, "-n", 3)[0] == 0
+    before = _files(tmp_path / "out")
+    for change in (["-n", 2], ["-n", 3, "--seed", 1],
+                   ["-n", 3, "--mode", "samples"],
+                   ["-n", 3, "--temperature", 0]):
+        code, _, stderr = run(photo, *change)
+        [message] = _errors(stderr)
+        assert code == 1 and message.startswith(f"{photo}: ")
+        assert "--overwrite" in message
+        assert _files(tmp_path / "out") == before
+    _put(photo, _photograph(7))  # another picture under the same name
+    assert run(photo, "-n", 3)[0] == 1
+    assert run(photo, "-n", 2, "--overwrite")[0] == 0
+    # The third of the earlier call is gone: it would pass for one of these.
+    assert sorted(_files(tmp_path / "out")) == [
+        "photo.json", "photo_00.png", "photo_01.png"]
+    assert _record(tmp_path / "out")["num_samples"] == 2
+
+
+def test_files_of_others_are_not_replaced(run, photo, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "photo.json").write_text("[1, 2]")
+    assert run(photo, "-n", 1)[0] == 1
+    assert _files(tmp_path / "out") == {"photo.json": b"[1, 2]"}
+
+
+def test_outputs_are_not_taken_for_photographs(run, photo):
+    folder = photo.parent
+    for _ in range(2):
+        assert run(folder, "-n", 2, "--sheet", out=folder)[0] == 0
+    assert sorted(_files(folder)) == [
+        "photo.json", "photo.png", "photo_00.png", "photo_01.png",
+        "photo_sheet.png"]
+    photo.unlink()
+    code, _, stderr = run(folder, "-n", 2, out=folder)
+    assert code == 1 and "earlier outputs" in _errors(stderr)[0]
+
+
+# --- Calls that cannot end well ---
+
+
+def _interrupt_at(monkeypatch, call, error):
+    """Makes the call-th full-size picture raise the error."""
+    calls = iter(range(1000))
+    image = coloring.Coloring.image
+
+    def interrupted(self, index):
+        if next(calls) == call:
+            raise error
+        return image(self, index)
+    monkeypatch.setattr(coloring.Coloring, "image", interrupted)
+
+
+def test_interrupted_leaves_whole_photographs_and_can_go_on(
+        run, tmp_path, monkeypatch):
+    for stem in "abc":
+        photo = _put(tmp_path / "in" / f"{stem}.png", _photograph())
+    with monkeypatch.context() as patched:
+        _interrupt_at(patched, 3, KeyboardInterrupt)
+        code, stdout, stderr = run(photo.parent, "-n", 2)
+    assert code == 130 and stdout == ""
+    assert stderr.splitlines()[-1] == "tfdivcolor: stopped"
+    assert sorted(_files(tmp_path / "out")) == [
+        "a.json", "a_00.png", "a_01.png"]
+    code, stdout, _ = run(photo.parent, "-n", 2)
+    assert code == 0
+    assert "of 2 photographs" in stdout and "1 already there" in stdout
+
+
+def test_full_disk_stops_at_once(run, tmp_path, monkeypatch):
+    for stem in "ab":
+        photo = _put(tmp_path / "in" / f"{stem}.png", _photograph())
+
+    def full(source, destination):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(os, "replace", full)
+    code, stdout, stderr = run(photo.parent, "-n", 1)
+    assert code == 1 and stdout == ""
+    assert len(re.findall("tfdivcolor: ", stderr)) == 1
+    assert "(received No space left on device)" in stderr
+    assert _files(tmp_path / "out") == {}
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_out_must_be_a_folder(run, photo, tmp_path, below):
+    (tmp_path / "file").write_text("")
+    code, stdout, stderr = run(photo, out=tmp_path / "file" / below)
+    [message] = _errors(stderr)
+    assert code == 1 and stdout == ""
+    assert "must be a folder that can be written (received" in message
+
+
+def test_changed_weights_are_refused(run, photo, weights, tmp_path):
+    changed = shutil.copytree(weights, tmp_path / "changed")
+    with open(changed / "model.weights.h5", "ab") as file:
+        file.write(b"\0")
+    code, stdout, stderr = run(photo, "--weights", changed)
+    [message] = _errors(stderr)
+    assert code == 1 and stdout == "" and "checksum" in message
+
+
+@pytest.mark.parametrize("arguments, named", [
+    (["--seed", 2**63], "seed"),
+    (["--seed", "1.5"], "--seed"),
+    (["--temperature", "-0.1"], "temperature"),
+    (["--temperature", "nan"], "temperature"),
+    (["--temperature", "inf"], "temperature"),
+    (["--mode", "best"], "--mode"),
+    (["--threads", "0"], "--threads"),
+    (["--max-pixels", "-5"], "--max-pixels"),
+    (["--colour"], "--colour"),
+    (["--weights", "nowhere"], "weights"),
+    (["--mode", "components", "-n", 5], "num_samples"),
+])
+def test_wrong_arguments(run, photo, tmp_path, arguments, named):
+    code, stdout, stderr = run(photo, *arguments)
+    [message] = _errors(stderr)
+    assert code == 2 and stdout == "" and named in message
+    assert not _files(tmp_path).keys() - {"in/photo.png"}
+
+
+@hypothesis.settings(
+    deadline=None, max_examples=30, suppress_health_check=[
+        hypothesis.HealthCheck.function_scoped_fixture])
+@hypothesis.given(number=st.integers(max_value=0) | st.integers(101))
+def test_number_outside_its_range(run, photo, number):
+    code, stdout, stderr = run(photo, "-n", number)
+    [message] = _errors(stderr)
+    assert (code, stdout) == (2, "")
+    assert message == f"num_samples must be 1 to 100 (received {number})"
+
+
+@pytest.mark.parametrize("arguments", [[], ["colorize"], ["paint"]])
+def test_wrong_commands(capsys, arguments):
+    assert cli.main(arguments) == 2
+    [message] = _errors(capsys.readouterr().err)
+    assert "--help" in message
+
+
+def test_limit_on_pixels(run, photo):
+    code, _, stderr = run(photo, "--max-pixels", 40 * 52 - 1)
+    assert code == 1 and "2079 pixels" in _errors(stderr)[0]
+    assert run(photo, "--max-pixels", 40 * 52, "-n", 1)[0] == 0
+
+
+# --- info ---
+
+
+def test_info_describes_weights(weights, capsys):
+    (weights / "card.md").write_text("A card.")
+    assert cli.main(["info", "--weights", str(weights)]) == 0
+    rows = dict(re.split(r"  +", line, maxsplit=1)
+                for line in capsys.readouterr().out.splitlines())
+    assert rows["shipped weights"] == (
+        ", ".join(presets.shipped()) or "none")
+    assert rows["folder"] == str(weights)
+    assert rows["sha256"] == hashlib.sha256(
+        (weights / "model.weights.h5").read_bytes()).hexdigest()
+    assert re.fullmatch(r"\d+\.\d MB", rows["size"])
+    assert int(rows["parameters"].replace(",", "")) > 10_000
+    assert rows["data"] == "none at all"
+    assert rows["card"] == str(weights / "card.md")
+    assert "keras" in rows["installed"]
+
+
+def test_info_needs_weights(tmp_path, capsys):
+    assert cli.main(["info", "--weights", str(tmp_path)]) == 2
+    [message] = _errors(capsys.readouterr().err)
+    assert str(tmp_path) in message
+
+
+# --- Fresh processes ---
+
+
+_NO_TENSORFLOW = """
+import sys
+from tfdivcolor import cli
+try:
+    code = cli.main(sys.argv[1:])
+except SystemExit as stop:
+    code = stop.code
+print("tensorflow" in sys.modules or "keras" in sys.modules, code)
+"""
+
+
+@pytest.mark.parametrize("arguments, code", [
+    (["--help"], 0), (["colorize", "--help"], 0),
+    (["colorize", "x.png", "-n", "0"], 2), (["colorize", "x.png"], 1)])
+def test_tensorflow_is_imported_only_for_work(arguments, code, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", _NO_TENSORFLOW, *arguments], cwd=tmp_path,
+        capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == f"False {code}"
+
+
+def test_fresh_processes_write_the_same_bytes_and_no_noise(
+        weights, tmp_path):
+    folder = tmp_path / "in"
+    for i in range(6):  # of different sizes
+        _put(folder / f"{i}.png", _photograph(i, 30 + i, 40 - i))
+    # Metadata that Pillow warns of.
+    _put(folder / "exif.png", _photograph(),
+         exif=b"Exif\0\0II*\0\xff\xff\xff\x7f")
+    environment = {key: value for key, value in os.environ.items()
+                   if not key.startswith("TF_CPP_")}
+    for out in ("first", "second"):
+        done = subprocess.run(
+            [sys.executable, "-c", "import sys; from tfdivcolor import cli; "
+             "sys.exit(cli.main())",
+             "colorize", "in", "--weights", weights, "--out", out,
+             "--threads", "1", "-n", "2", "--sheet", "--quiet"],
+            cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    first = _files(tmp_path / "first")
+    assert len(first) == 7 * 4 and first == _files(tmp_path / "second")
+    with Image.open(io.BytesIO(first["exif_00.png"])) as image:
+        assert image.size == (52, 40)

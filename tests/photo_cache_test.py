@@ -1,0 +1,57 @@
+"""The cache of decoded fields, without pictures; data_test has the rest."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tfdivcolor import photo_cache
+from tfdivcolor.photo_cache import Selection
+
+SELECTION = Selection(canvas=8, margin=2, subset="train",
+                      validation_fraction=0.25, limit=3)
+MEMBERS = [("a.png", 75)]
+
+
+def decode(file):
+    file.write(np.arange(300, dtype=np.float16).tobytes())
+    return ["a.png"], [("b.png", "grey")]
+
+
+def fail(file):
+    raise AssertionError("decoded again")
+
+
+def test_it_decodes_once_for_the_same_pictures(tmp_path):
+    for function in (decode, fail):
+        photographs = photo_cache.read_or_make(
+            tmp_path, SELECTION, MEMBERS, function, progress=False)
+        np.testing.assert_array_equal(
+            photographs.lab, np.arange(300).reshape(1, 10, 10, 3))
+        assert photographs.names == ["a.png"]
+        assert photographs.skipped == [("b.png", "grey")]
+        assert (photographs.canvas, photographs.margin) == (8, 2)
+    assert photo_cache.sets_in(tmp_path) == ["train_8_2"]
+
+
+@pytest.mark.parametrize("selection, members", [
+    (SELECTION, [("a.png", 76)]),
+    (SELECTION, [*MEMBERS, ("c.png", 1)]),
+    (Selection(8, 2, "train", 0.3, 3), MEMBERS),
+    (Selection(8, 2, "train", 0.25), MEMBERS),
+])
+def test_other_pictures_are_decoded(tmp_path, selection, members):
+    photo_cache.read_or_make(
+        tmp_path, SELECTION, MEMBERS, decode, progress=False)
+    with pytest.raises(AssertionError, match="decoded again"):
+        photo_cache.read_or_make(
+            tmp_path, selection, members, fail, progress=False)
+
+
+def test_the_fingerprint_never_changes(tmp_path):
+    # Pinned: with another one, every cache there is would be decoded again.
+    photo_cache.read_or_make(
+        tmp_path, SELECTION, MEMBERS, decode, progress=False)
+    about = json.loads((tmp_path / "train_8_2.json").read_text())
+    assert about["fingerprint"] == (
+        "fd0ac4304e0fcadb4f6dd94977ff2f9779e4e87577aca312ebe4a8aed119e13d")
