@@ -26,7 +26,6 @@ def colorizer():
     model = presets.build(
         "regions", canvas=32, num_regions=8, widths=(8, 12, 16, 24),
         feature_channels=8, num_components=4, rank=2)
-    model.build()
     return model
 
 

@@ -1,4 +1,4 @@
-"""The command `tfdivcolor`: colorize, info.
+"""The command `tfdivcolor`: colorize, evaluate, info.
 
 A command is two functions here: one adds its parser, with `run` set to the
 other, which does the work and returns the exit code.  TensorFlow is imported
@@ -12,17 +12,15 @@ stderr; 2 the arguments were wrong; 130 stopped by Ctrl-C.
 import argparse
 import contextlib
 import errno
-import json
 import os
 import sys
 import warnings
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
-import tfdivcolor
-from tfdivcolor import images
+from tfdivcolor import batch, images
+from tfdivcolor.batch import report
 from tfdivcolor.settings import (
     DEFAULTS,
     MAX_PIXELS,
@@ -30,10 +28,6 @@ from tfdivcolor.settings import (
     MODES,
     Sampling,
 )
-
-# What makes two calls for one picture the same call.
-_IDENTITY = ("seed", "num_samples", "mode", "temperature", "weights_sha256",
-             "input_sha256")
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -51,13 +45,13 @@ def main(arguments=None):
         options = _parser().parse_args(arguments)
         return options.run(options)
     except _UsageError as error:
-        _report(error)
+        report(error)
         return 2
     except (ValueError, OSError) as error:
-        _report(error)
+        report(error)
         return 1
     except KeyboardInterrupt:
-        _report("stopped")
+        report("stopped")
         return 130
 
 
@@ -72,12 +66,6 @@ def _checking_arguments():
         yield
     except ValueError as error:
         raise _UsageError(error) from error
-
-
-def _report(message):
-    # Beside a progress bar, not across it.
-    line = " ".join(str(message).splitlines())
-    tqdm.write(f"tfdivcolor: {line}", file=sys.stderr)
 
 
 # --- Parsers ---------------------------------------------------------------
@@ -97,6 +85,7 @@ def _parser():
     commands = parser.add_subparsers(
         metavar="COMMAND", required=True, title="commands")
     _add_colorize(commands)
+    _add_evaluate(commands)
     _add_info(commands)
     return parser
 
@@ -130,6 +119,29 @@ def _add_colorize(commands):
         help="say nothing but errors")
 
 
+def _add_evaluate(commands):
+    parser = commands.add_parser(
+        "evaluate", help="measure results on pictures with known colours",
+        description="Prints one table: reconstruction, error of the best of "
+        "1, 5, 8 and 100 results, variance, chroma and likelihood.")
+    parser.set_defaults(run=_evaluate)
+    parser.add_argument(
+        "--data", required=True, metavar="PATH",
+        help="folder, .tar or .tgz archive, TFRecord pattern, or a folder "
+        "made by training.prepare_lfw")
+    parser.add_argument(
+        "--subset", choices=["train", "validation"],
+        help="only that part of the data, split by person or file name")
+    parser.add_argument(
+        "--limit", type=_positive, metavar="N",
+        help="only the first N pictures")
+    parser.add_argument(
+        "--json", metavar="FILE",
+        help="also write the table, settings and list of files here")
+    _add_choice(parser)
+    _add_running(parser)
+
+
 def _add_info(commands):
     parser = commands.add_parser(
         "info", help="describe trained weights and this installation",
@@ -144,6 +156,10 @@ def _add_sampling(parser):
         "-n", "--num-samples", type=int, default=DEFAULTS.num_samples,
         metavar="N",
         help=f"colourings of each, 1 to {MAX_SAMPLES} (default: %(default)s)")
+    _add_choice(parser)
+
+
+def _add_choice(parser):
     parser.add_argument(
         "--seed", type=int, default=DEFAULTS.seed, metavar="N",
         help="another seed gives other colourings, the same one the same "
@@ -232,12 +248,12 @@ def _colorize(options):
     with _checking_arguments():
         sampling = Sampling(options.num_samples, options.seed,
                             options.temperature, options.mode)
-    pictures, failed = _find_pictures(options.paths)
+    pictures, failed = batch.find_pictures(options.paths)
     if not pictures:
         return 1
-    _make_folder(options.out)
+    batch.make_folder(options.out)
     _start_tensorflow(options.threads)
-    work = _Work.start(options, sampling)
+    work = _start_work(options, sampling)
     written = present = 0
     with (tqdm(pictures, unit="photo",
                disable=options.quiet or len(pictures) == 1) as bar,
@@ -254,89 +270,27 @@ def _colorize(options):
                 if getattr(error.__cause__, "errno", None) in _DISK_FULL:
                     raise
                 failed += 1
-                _report(error)
+                report(error)
     if not options.quiet:
         where = options.out
         if options.sheet and len(pictures) == 1 and written + present:
-            where = _names(options.out / pictures[0][1], 0, sheet=True)[0]
+            where = batch.output_names(
+                options.out / pictures[0][1], 0, sheet=True)[0]
         print(_summary(work, written, present, failed, where))
     return 1 if failed else 0
 
 
-def _find_pictures(paths):
-    """Lists the photographs, with the names of their outputs.
+def _start_work(options, sampling):
+    from tfdivcolor import storage
 
-    Reports what is none. An output of an earlier call is not taken for a
-    photograph, unless it is named.
-
-    Args:
-        paths: list of str. Files and folders.
-
-    Returns:
-        pictures: list of (path, stem), stems different.
-        failed: int. How many were reported.
-    """
-    pictures, failed = {}, 0
-    for given in paths:
-        try:
-            found = images.find([given])
-        except images.ImageError as error:
-            failed += 1
-            _report(error)
-            continue
-        for path, stem in found:
-            if Path(given).is_dir() and _is_output(path):
-                continue
-            if stem in pictures:
-                failed += 1
-                _report(f"{path}: must have an output name of its own "
-                        f"(received {stem}, as {pictures[stem]} has)")
-                continue
-            pictures[stem] = path
-    if not pictures and not failed:
-        failed = 1
-        _report(f"{', '.join(paths)}: must hold photographs "
-                "(received earlier outputs only)")
-    return [(path, stem) for stem, path in pictures.items()], failed
-
-
-def _is_output(path):
-    stem = path.name.rpartition("_")[0]
-    record = _read_record(path.with_name(f"{stem}.json"))
-    return path.name in record.get("outputs", ())
-
-
-def _make_folder(folder):
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        raise images.ImageError(
-            f"{folder}: must be a folder that can be written "
-            f"(received {error.strerror})") from error
-
-
-def _names(base, num_samples, sheet):
-    """Paths of the pictures made of one photograph, most probable first."""
-    endings = [f"{rank:02d}" for rank in range(num_samples)]
-    return [base.with_name(f"{base.name}_{ending}.png")
-            for ending in endings + ["sheet"] * sheet]
-
-
-def _record_path(base):
-    return base.with_name(f"{base.name}.json")
-
-
-def _read_record(path):
-    """The record that `_Work` wrote, or {} if that is not one."""
-    try:
-        record = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    known = isinstance(record, dict) and isinstance(
-        record.get("outputs"), list)
-    return record if known else {}
+    folder, described = _find_weights(options.weights)
+    colorizer = storage.load(folder)
+    with _checking_arguments():
+        colorizer.check_sampling(sampling)
+    return batch.Work(
+        colorizer, folder.resolve().name, described["sha256"], sampling,
+        sheet=options.sheet, overwrite=options.overwrite,
+        max_pixels=options.max_pixels, quiet=options.quiet)
 
 
 def _summary(work, written, present, failed, where):
@@ -352,132 +306,27 @@ def _summary(work, written, present, failed, where):
     return f"{text}; {'wrote' if written else 'see'} {where}"
 
 
-@dataclass
-class _Work:
-    """What one call does to every photograph.
-
-    Attributes:
-        colorizer: `Colorizer`.
-        weights: str. Name of its weights.
-        sha256: str. Their checksum.
-        sampling: `Sampling`.
-        options: argparse.Namespace of `colorize`.
-        told: bool. Whether a picture in colour has been mentioned.
-    """
-
-    colorizer: object
-    weights: str
-    sha256: str
-    sampling: Sampling
-    options: argparse.Namespace
-    told: bool = False
-
-    @classmethod
-    def start(cls, options, sampling):
-        from tfdivcolor import storage
-
-        folder, described = _find_weights(options.weights)
-        colorizer = storage.load(folder)
-        with _checking_arguments():
-            colorizer.check_sampling(sampling)
-        return cls(colorizer, folder.resolve().name, described["sha256"],
-                   sampling, options)
-
-    def colorize(self, path, base):
-        """Colourises one photograph, unless that has been done.
-
-        Args:
-            path: Path of the photograph.
-            base: Path of its outputs, up to their endings.
-
-        Returns:
-            bool. Whether the outputs are new.
-
-        Raises:
-            images.ImageError: it cannot be read, its outputs cannot be
-                written, or another call's are in their place.
-        """
-        record = {**asdict(self.sampling), "weights": self.weights,
-                  "weights_sha256": self.sha256, "input": path.name,
-                  "input_sha256": _checksum(path)}
-        names = _names(base, self.sampling.num_samples, self.options.sheet)
-        old = _read_record(_record_path(base))
-        same = all(old.get(key) == record[key] for key in _IDENTITY)
-        if same and all(name.exists() for name in names):
-            return False
-        for name in [*names, _record_path(base)]:
-            if name.exists() and not (same or self.options.overwrite):
-                raise images.ImageError(
-                    f"{path}: must have outputs that are not there yet, or "
-                    f"--overwrite (received {name})")
-        coloring = self.colorizer.colorize(
-            path, **asdict(self.sampling),
-            max_pixels=self.options.max_pixels)
-        if not (coloring.is_grey or self.told or self.options.quiet):
-            self.told = True
-            _report(f"{path} is in colour: its luminance is used")
-        _make_folder(base.parent)
-        _remove(base, old)
-        self._write(coloring, base, record, names)
-        return True
-
-    def _write(self, coloring, base, record, names):
-        """Writes all files of one photograph, or none."""
-        from tfdivcolor import storage
-
-        text = {"Software": f"tfdivcolor {tfdivcolor.__version__}",
-                "weights": f"{self.weights} {self.sha256}",
-                **{key: str(value)
-                   for key, value in asdict(self.sampling).items()}}
-        height, width, _ = coloring.luminance.shape
-        record = {**record, "width": width, "height": height,
-                  **{key: getattr(coloring, key).tolist() for key in
-                     ("log_prob", "component", "weight", "latents")},
-                  "versions": storage.versions(),
-                  "outputs": [name.name for name in names]}
-        try:
-            for rank in range(len(coloring)):
-                images.write_png(names[rank], coloring.image(rank), {
-                    **text, "rank": str(rank),
-                    "log_prob": f"{coloring.log_prob[rank]:.3f}"})
-            if self.options.sheet:
-                from tfdivcolor import plots
-
-                plots.contact_sheet(coloring, names[-1])
-            # Last: it says that the others are whole.
-            images.write_atomically(
-                _record_path(base),
-                (json.dumps(record, indent=1) + "\n").encode())
-        except BaseException:
-            # So that the same command does this photograph anew.
-            for name in names:
-                with contextlib.suppress(OSError):
-                    name.unlink()
-            raise
+# --- evaluate --------------------------------------------------------------
 
 
-def _checksum(path):
-    from tfdivcolor import storage
+def _evaluate(options):
+    with _checking_arguments():
+        sampling = Sampling(seed=options.seed, mode=options.mode,
+                            temperature=options.temperature)
+    _start_tensorflow(options.threads)
+    folder, described = _find_weights(options.weights)
+    from tfdivcolor import evaluation
 
-    try:
-        return storage.checksum(path)
-    except OSError as error:
-        raise images.ImageError(
-            f"{path}: must be a file that can be read "
-            f"(received {error.strerror})") from error
-
-
-def _remove(base, record):
-    """Removes the outputs of an earlier call, its record first."""
-    names = [name for name in _names(base, MAX_SAMPLES, sheet=True)
-             if name.name in record.get("outputs", ())]
-    try:
-        for name in [_record_path(base), *names]:
-            name.unlink(missing_ok=True)
-    except OSError as error:
-        raise images.ImageError(
-            f"{name}: must be a file that can be replaced "
-            f"(received {error.strerror})") from error
+    table = evaluation.run(
+        options.data, folder, options.subset, options.limit, sampling,
+        options.json)
+    print(f"weights {folder.resolve().name}, "
+          f"{described['sha256'][:12]}...; {options.data}"
+          + (f", {options.subset}" if options.subset else ""))
+    print(table)
+    if options.json:
+        print(f"wrote {options.json}")
+    return 0
 
 
 # --- info ------------------------------------------------------------------

@@ -49,6 +49,7 @@ class Colorizer(LossTermsModel):
         self.stages = tuple(stages)
         self.canvas = vae.canvas
         self.latent_dim = vae.latent_dim
+        self.built = True  # the parts made their weights when they were made
 
     @classmethod
     def from_preset(cls, name="regions"):
@@ -60,10 +61,6 @@ class Colorizer(LossTermsModel):
         from tfdivcolor import presets
 
         return presets.build(name)
-
-    def build(self, input_shape=None):
-        # The parts build their weights in their constructors.
-        self.built = True
 
     @property
     def shares_grey(self):

@@ -9,6 +9,7 @@ ab / 128.  One default call with 8 results gives the rows "one" (its first),
 import hashlib
 import json
 from collections import defaultdict
+from dataclasses import asdict
 
 import numpy as np
 from tqdm import tqdm
@@ -148,19 +149,17 @@ def table(summary):
     return "\n".join(lines)
 
 
-def run(path, weights="lfw", subset=None, limit=None, seed=DEFAULTS.seed,
-        temperature=DEFAULTS.temperature, mode=DEFAULTS.mode, json_path=None,
-        progress=True):
+def run(path, weights="lfw", subset=None, limit=None, sampling=DEFAULTS,
+        json_path=None):
     """The `evaluate` command.
 
     Args:
         path: str. Folder, archive, TFRecord pattern or prepared folder.
-        weights: str. Shipped name or folder.
+        weights: str or path. Shipped name or folder.
         subset: "train", "validation" or None for all pictures.
         limit: int or None. Only so many pictures.
-        seed, temperature, mode: as in `Colorizer.sample`.
+        sampling: `settings.Sampling`; num_samples does not enter.
         json_path: str or None. File for summary, settings and file list.
-        progress: bool. Whether to show progress bars.
 
     Returns:
         str, the table.
@@ -170,22 +169,22 @@ def run(path, weights="lfw", subset=None, limit=None, seed=DEFAULTS.seed,
     """
     folder = presets.find(weights)
     colorizer = presets.load(folder)
-    photos = data.load(path, canvas=colorizer.canvas, subset=subset,
-                       limit=limit, progress=progress)
-    values = evaluate(colorizer, photos, seed, temperature, mode, progress)
-    summary = summarize(values)
-    text = table(summary)
+    photos = data.load(
+        path, canvas=colorizer.canvas, subset=subset, limit=limit)
+    summary = summarize(evaluate(
+        colorizer, photos, sampling.seed, sampling.temperature,
+        sampling.mode))
     if json_path:
         names = "\n".join(photos.names)
         images.write_atomically(json_path, (json.dumps({
             "summary": summary,
-            "settings": {"seed": seed, "temperature": temperature,
-                         "mode": mode, "subset": subset, "limit": limit},
-            "weights": {"name": str(weights),
+            "settings": {**asdict(sampling), "num_samples": [8, 100],
+                         "subset": subset, "limit": limit},
+            "weights": {"name": folder.resolve().name,
                         "sha256": storage.describe(folder)["sha256"]},
             "versions": storage.versions(),
             "files_sha256": hashlib.sha256(names.encode()).hexdigest(),
             "files": photos.names,
             "skipped": [tuple(item) for item in photos.skipped],
         }, indent=1) + "\n").encode())
-    return text
+    return table(summary)

@@ -54,10 +54,7 @@ class LatentMDN(LossTermsModel):
         self.head = head
         self.canvas = canvas
         self.mdn_loss = loss
-
-    def build(self, input_shape=None):
-        # The parts build their weights in their constructors.
-        self.built = True
+        self.built = True  # the parts made their weights when they were made
 
     def call(self, luminance, training=False):
         if isinstance(luminance, dict):

@@ -64,10 +64,7 @@ class ColorVAE(LossTermsModel):
         self.canvas = decoder.canvas
         self.latent_dim = decoder.latent_dim
         self._statistics = None
-
-    def build(self, input_shape=None):
-        # The parts build their weights in their constructors.
-        self.built = True
+        self.built = True  # the parts made their weights when they were made
 
     @property
     def statistics(self):
