@@ -1,0 +1,77 @@
+"""Full-size results and contact sheets."""
+
+import numpy as np
+from PIL import Image
+from skimage import color as skcolor
+from skimage import data
+
+from tfdivcolor import coloring, plots
+from tfdivcolor.settings import DEFAULTS
+
+
+def test_strips_do_not_show(monkeypatch):
+    pixels = data.astronaut()[::2, ::3]
+    whole = coloring.split(pixels, 32)
+    ab = np.random.default_rng(0).normal(0, 30, (8, 8, 2)).astype(np.float32)
+    joined = coloring.join(whole[0], ab)
+    monkeypatch.setattr(coloring, "STRIP_PIXELS", 1000)
+    for a, b in zip(whole, coloring.split(pixels, 32)):
+        # Vectorised and left-over elements may round differently.
+        np.testing.assert_allclose(a, b, atol=1e-4)
+    again = coloring.join(whole[0], ab)
+    assert np.abs(joined.astype(int) - again).max() <= 1
+
+
+def test_split_gives_skimage_s_luminance():
+    pixels = data.astronaut()[::4, ::4]
+    luminance, small = coloring.split(pixels, 32)
+    np.testing.assert_allclose(
+        luminance[..., 0], skcolor.rgb2lab(pixels)[..., 0], atol=6e-3)
+    assert small.shape == (32, 32, 1)
+    # Antialiased: the canvas keeps the mean.
+    assert abs(small.mean() - luminance.mean()) < 0.5
+
+
+def made(shape, count=3):
+    rng = np.random.default_rng(0)
+    return coloring.Coloring(
+        luminance=rng.uniform(0, 100, (*shape, 1)).astype(np.float32),
+        ab=rng.normal(0, 20, (count, 8, 8, 2)).astype(np.float32),
+        log_prob=np.arange(count)[::-1].astype(np.float32),
+        component=np.zeros(count, np.int32), weight=np.ones(count),
+        latents=np.zeros((count, 4)), sampling=DEFAULTS, name="x",
+        is_grey=True)
+
+
+def test_contact_sheet_shows_every_tile_unresampled(tmp_path):
+    result = made((60, 90))
+    plots.contact_sheet(result, tmp_path / "sheet.png")
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB"))
+    for tile in (result.grey, *result.images):
+        corner = tile[5, :80]
+        rows = np.argwhere((sheet == corner[0]).all(-1))
+        assert any(np.array_equal(sheet[y, x:x + 80], corner)
+                   for y, x in rows)
+    plots.contact_sheet(result, tmp_path / "again.png")
+    assert ((tmp_path / "sheet.png").read_bytes()
+            == (tmp_path / "again.png").read_bytes())
+
+
+def test_grid_places_pictures():
+    rows = np.arange(2 * 3).reshape(2, 3, 1, 1, 1) * np.ones(
+        (2, 3, 4, 5, 3), np.uint8)
+    sheet = plots.grid(rows.astype(np.uint8), gap=1)
+    assert sheet.shape == (2 * 5 - 1, 3 * 6 - 1, 3)
+    assert sheet[0, 12, 0] == 2 and sheet[5, 0, 0] == 3
+    assert sheet[4, 0, 0] == 255
+
+
+def test_import_is_light():
+    import subprocess
+    import sys
+
+    program = ("import sys, tfdivcolor\nprint(tfdivcolor.__version__, "
+               "'tensorflow' in sys.modules, 'keras' in sys.modules)")
+    printed = subprocess.run([sys.executable, "-c", program], check=True,
+                             capture_output=True, text=True).stdout
+    assert printed.split()[1:] == ["False", "False"]

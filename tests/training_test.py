@@ -1,0 +1,255 @@
+"""The explicit training loops: configurations, steps, checkpoints, runs."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import random_batch
+
+import tfdivcolor as tdc
+from training import configs, loop, steps, synthetic
+from training.train import main
+
+# A joint run of a few seconds, dropout on; killed after its second
+# checkpoint if asked to.
+RUN = """
+import dataclasses, os, signal, sys
+from pathlib import Path
+from tfdivcolor import data
+from training import checkpoints, configs, loop
+workdir, pictures, kill = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "kill"
+config = dataclasses.replace(
+    configs.get("smoke"), stages=(configs.Stage("joint", 3),),
+    checkpoint_minutes=0.0)
+if kill:
+    save = checkpoints.Checkpoints.save
+    def save_and_die(self, step):
+        save(self, step)
+        if step == 6:
+            os.kill(os.getpid(), signal.SIGKILL)
+    checkpoints.Checkpoints.save = save_and_die
+train, validation = (
+    data.load(pictures, canvas=32, margin=margin, subset=subset,
+              validation_fraction=config.validation_fraction, progress=False)
+    for subset, margin in (("train", config.margin), ("validation", 0)))
+loop.train_and_evaluate(config, workdir, train, validation)
+"""
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-c", RUN, *map(str, arguments)],
+        capture_output=True, text=True)
+
+
+def weights(folder):
+    return [v.numpy() for v in tdc.load(folder).weights]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return synthetic.write_folder(tmp_path_factory.mktemp("pictures"))
+
+
+# --- Whole runs ------------------------------------------------------------
+
+
+def test_a_killed_run_resumes_to_the_same_weights(pictures, tmp_path):
+    whole = run(tmp_path / "whole", pictures, "no")
+    assert whole.returncode == 0, whole.stderr
+    killed = run(tmp_path / "killed", pictures, "kill")
+    assert killed.returncode == -signal.SIGKILL
+    resumed = run(tmp_path / "killed", pictures, "no")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resumed after step 6" in resumed.stderr + resumed.stdout
+    for a, b in zip(weights(tmp_path / "whole" / "model"),
+                    weights(tmp_path / "killed" / "model")):
+        np.testing.assert_array_equal(a, b)
+    # What a run leaves for people to look at.
+    lines = [json.loads(line) for line in
+             (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
+    trained = [line for line in lines if line["kind"] == "train"]
+    checked = [line for line in lines if line["kind"] == "validation"]
+    assert {"l2", "gradient", "kl", "gradient_norm", "parameter_norm",
+            "pictures_per_second", "learning_rate"} <= set(trained[0])
+    assert len(checked) == 3
+    assert len(list((tmp_path / "whole" / "grids").glob("*.png"))) == 3
+    assert list((tmp_path / "whole" / "tensorboard").iterdir())
+
+
+@pytest.mark.slow
+def test_smoke_runs_every_stage_and_survives_kill_9(tmp_path):
+    command = [sys.executable, "-m", "training.train", "--config", "smoke",
+               "--workdir"]
+    started = time.monotonic()
+    subprocess.run([*command, tmp_path / "whole"], check=True)
+    assert time.monotonic() - started < 120
+    finished = False
+    while not finished:
+        process = subprocess.Popen([*command, tmp_path / "killed"])
+        try:
+            finished = process.wait(timeout=25) == 0
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+    for a, b in zip(weights(tmp_path / "whole" / "model"),
+                    weights(tmp_path / "killed" / "model")):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_another_configuration_in_the_same_folder_is_refused(tmp_path):
+    loop._claim(tmp_path, configs.get("smoke"))
+    loop._claim(tmp_path, configs.get("smoke"))
+    with pytest.raises(ValueError, match=r"seed differ"):
+        loop._claim(tmp_path, configs.get("smoke", ["seed=1"]))
+
+
+# --- The command -----------------------------------------------------------
+
+
+def test_help_does_not_wait_for_tensorflow():
+    program = ("import sys\nfrom training import train\n"
+               "try:\n    train.main(['--help'])\n"
+               "except SystemExit:\n    print('tensorflow' in sys.modules)")
+    printed = subprocess.run([sys.executable, "-c", program], check=True,
+                             capture_output=True, text=True).stdout
+    assert printed.endswith("False\n")
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--config", "huge"], "config must be one of lfw, flowers"),
+    (["--config", "smoke", "--set", "speed=9"], "received 'speed'"),
+    (["--config", "smoke", "--set", "seed=x"], "seed must be of type int"),
+    (["--config", "lfw", "--data", "nowhere"], "nowhere"),
+])
+def test_wrong_arguments_are_one_line(arguments, message, tmp_path, capsys):
+    assert main([*arguments, "--workdir", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_settings_change_fields():
+    config = configs.get("lfw", ["seed=4", "clip_norm=5", "epochs=2",
+                                 "data=photos"])
+    assert (config.seed, config.clip_norm, config.data) == (4, 5.0, "photos")
+    assert [stage.epochs for stage in config.stages] == [2]
+
+
+# --- Steps -----------------------------------------------------------------
+
+
+def trained(colorizer, clip_norm=20.0, learning_rate=1e-2):
+    optimizer = keras.optimizers.SGD(learning_rate)
+    optimizer.build(colorizer.trainable_variables)
+    average = steps.MovingAverage(
+        [v.value for v in colorizer.trainable_variables], 0.9)
+    return average, steps.make_train_step(
+        colorizer, optimizer, average, clip_norm, batch_size=4)
+
+
+def test_a_step_is_traced_once_and_lowers_the_loss(make_tiny):
+    average, step = trained(make_tiny(), learning_rate=3e-3)
+    batch = {name: tf.constant(value)
+             for name, value in random_batch(4, 32).items()}
+    found = [float(step(batch, tf.constant(i, tf.int64))["loss"])
+             for i in range(8)]
+    assert step.experimental_get_tracing_count() == 1
+    assert found[-1] < found[0]
+
+
+def test_a_step_moves_by_the_clipped_gradient(make_tiny):
+    colorizer = make_tiny()
+    _, step = trained(colorizer, clip_norm=0.5, learning_rate=1.0)
+    before = [v.numpy() for v in colorizer.trainable_variables]
+    norm = step(random_batch(4, 32), tf.constant(0, tf.int64))[
+        "gradient_norm"]
+    assert norm > 0.5
+    moved = math.sqrt(sum(
+        float(np.sum((v.numpy() - b) ** 2))
+        for b, v in zip(before, colorizer.trainable_variables)))
+    assert moved == pytest.approx(0.5, rel=1e-3)
+
+
+def test_moving_average_by_loop():
+    variable = tf.Variable(0.0)
+    average = steps.MovingAverage([variable], 0.5)
+    expected = 0.0
+    for n in range(6):
+        variable.assign(float(n + 1))
+        momentum = min(0.5, (1 + n) / (10 + n))
+        expected = momentum * expected + (1 - momentum) * (n + 1)
+        average.update(tf.constant(n, tf.int64))
+    assert float(average.averages[0]) == pytest.approx(expected)
+    with average.swapped():
+        assert float(variable) == pytest.approx(expected)
+    assert float(variable) == 6
+
+
+def test_a_loss_that_is_no_number_stops_the_run():
+    with pytest.raises(FloatingPointError, match="loss must be finite.*step 7"):
+        loop._add({}, {"loss": tf.constant(float("nan"))}, "0-joint", 7)
+
+
+def test_schedule_warms_up_and_comes_down():
+    config = configs.get("smoke", ["warmup_steps=10"])
+    schedule = loop._schedule(configs.Stage("joint", 1, 1.0), config, 100)
+    values = [float(schedule(i)) for i in range(101)]
+    assert np.argmax(values) == 10 and values[10] == pytest.approx(1.0)
+    assert values[0] == pytest.approx(0.01)
+    assert values[100] == pytest.approx(0.01)
+
+
+TWO_REPLICAS = """
+import keras, numpy as np, tensorflow as tf, sys
+sys.path.insert(0, sys.argv[1])
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2)
+from conftest import TINY_REGIONS, random_batch
+from tfdivcolor import presets
+from training import steps
+
+def train(strategy):
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        colorizer = presets.build("regions", **TINY_REGIONS)
+        for layer in colorizer.mdn.head.network.layers:
+            if hasattr(layer, "rate"):
+                layer.rate = 0.0
+            if hasattr(layer, "_dropout_layer"):
+                layer._dropout = 0.0
+        optimizer = keras.optimizers.SGD(1e-3)
+        optimizer.build(colorizer.trainable_variables)
+        average = steps.MovingAverage(
+            [v.value for v in colorizer.trainable_variables], 0.9)
+        step = steps.make_train_step(colorizer, optimizer, average, 5.0, 8)
+    data = tf.data.Dataset.from_tensors(random_batch(8, 32)).unbatch().batch(8)
+    losses = []
+    for i in range(4):
+        for batch in strategy.experimental_distribute_dataset(data):
+            losses.append(float(step(batch, tf.constant(i, tf.int64))["loss"]))
+    return losses, [a.numpy() for a in average.averages]
+
+one = train(tf.distribute.get_strategy())
+two = train(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+print(one[0], two[0])
+np.testing.assert_allclose(one[0], two[0], rtol=1e-3)
+for a, b in zip(one[1], two[1]):
+    np.testing.assert_allclose(a, b, atol=1e-3)
+"""
+
+
+@pytest.mark.slow
+def test_two_replicas_learn_what_one_learns():
+    folder = os.path.dirname(__file__)
+    done = subprocess.run([sys.executable, "-c", TWO_REPLICAS, folder],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
