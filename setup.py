@@ -27,10 +27,10 @@ setup(
     packages=find_packages(include=["tfdivcolor", "tfdivcolor.*"]),
     package_data={"tfdivcolor": ["weights/*/*"]},
     install_requires=[
-        "tensorflow>=2.20,<2.22",
+        "tensorflow>=2.21,<2.22",
         # [tf] brings the tf-keras that belongs to TensorFlow's version.
         "tensorflow-probability[tf]>=0.25,<0.26",
-        "keras>=3.12,<4",
+        "keras>=3.15,<4",
         "numpy>=2.0,<3",
         "matplotlib>=3.9,<4",
         "pillow>=11,<14",

@@ -82,8 +82,10 @@ def _reduced(pixels):
 
 
 def _columns(count, aspect):
-    """Columns that make a sheet of `count` pictures about 3:2."""
-    return min(count, max(1, round(math.sqrt(count * 1.5 / aspect))))
+    """Columns of a sheet that is about 3:2 and has few empty places."""
+    ideal = math.sqrt(count * 1.5 / aspect)
+    return min(range(1, count + 1),
+               key=lambda columns: abs(columns - ideal) + -count % columns)
 
 
 def _box(figure, left, top, width, height):

@@ -25,6 +25,9 @@ from tfdivcolor import distributions
 POOL_PER_SAMPLE = 4
 SMALLEST_POOL = 128
 CLUSTER_STEPS = 6
+# Share of them that counts as probable.  The rest are the far tails of broad
+# components, which would get a garish result each.
+PROBABLE = 0.9
 
 
 def latents(params, sensitivity, seed, num_samples, temperature, mode):
@@ -73,15 +76,17 @@ def latents(params, sensitivity, seed, num_samples, temperature, mode):
 def _diverse(params, sensitivity, seed, num_samples, temperature):
     """Few latents that stand for many draws.
 
-    The S centres of a cluster analysis of many draws: what the probable
-    colourings have in common is kept, what they disagree about becomes the
-    difference between results.  One centre is their mean, the best single
-    answer.  Centres differ less than draws do, hence the square root of the
+    The S centres of a cluster analysis of the probable draws: what they have
+    in common is kept, what they disagree about becomes the difference between
+    results.  Centres differ less than draws do, hence the square root of the
     temperature.
     """
     pool_size = tf.maximum(POOL_PER_SAMPLE * num_samples, SMALLEST_POOL)
     draws = distributions.draw(
         params, seed, pool_size, tf.sqrt(temperature))
+    count = tf.cast(PROBABLE * tf.cast(pool_size, tf.float32), tf.int32)
+    _, probable = tf.math.top_k(distributions.log_prob(params, draws), count)
+    draws = tf.gather(draws, probable, batch_dims=1)
     # Distances are to be those of colour fields.
     scale = sensitivity[:, None]  # [B, 1, D]
     middle = tf.reduce_mean(draws, axis=1, keepdims=True)
