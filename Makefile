@@ -11,10 +11,13 @@ BIN = .venv/bin
 demo: .venv/demo.installed
 	@mkdir -p $(OUT)
 	@$(BIN)/python -c 'from PIL import Image; from skimage import data; \
-	  Image.fromarray(data.astronaut()).convert("L").save( \
-	  "$(OUT)/astronaut.png")'
-	$(BIN)/tfdivcolor colorize $(OUT)/astronaut.png $(PHOTOS) \
-	  --out $(OUT)/colorized --sheet --overwrite
+	  whole = Image.fromarray(data.astronaut()).convert("L"); \
+	  whole.save("$(OUT)/astronaut.png"); \
+	  whole.crop((90, 0, 360, 270)).resize((405, 405)).save( \
+	  "$(OUT)/astronaut_portrait.png")'
+	$(BIN)/tfdivcolor colorize $(OUT)/astronaut_portrait.png \
+	  $(OUT)/astronaut.png $(PHOTOS) --out $(OUT)/colorized --sheet --overwrite
+	@echo "contact sheets: $(OUT)/colorized/*_sheet.png"
 
 # The default test suite and the style check.
 test: .venv/test.installed

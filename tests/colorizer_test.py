@@ -103,6 +103,8 @@ def test_no_retracing_for_another_number(strong, batch):
     ({"num_samples": 5, "mode": "components"},
      r"at most the number of components, 4.*received 5"),
     ({"temperature": -1.0}, "temperature must be"),
+    ({"num_samples": 2.5}, r"whole number \(received 2.5\)"),
+    ({"seed": 2**63}, "seed must fit into 64 bits"),
     ({"seed": [1, 2]}, r"one a picture, \[5\] \(received \[2\]\)"),
     ({"mode": "best"}, "mode must be one of"),
 ])
@@ -200,6 +202,25 @@ def test_nothing_is_overwritten_unasked(strong, tmp_path):
     with pytest.raises(ValueError, match="already there"):
         strong.save(tmp_path / "weights")
     strong.save(tmp_path / "weights", overwrite=True)
+
+
+def test_only_a_saved_colorizer_is_replaced(strong, tmp_path):
+    (tmp_path / "photo.jpg").write_text("precious")
+    with pytest.raises(ValueError, match="only a saved Colorizer"):
+        strong.save(tmp_path, overwrite=True)
+    assert (tmp_path / "photo.jpg").read_text() == "precious"
+
+
+def test_a_failed_overwrite_leaves_the_old_one(strong, tmp_path, monkeypatch):
+    strong.save(tmp_path / "weights", seed=1)
+
+    def fail(*_):
+        raise OSError("disk full")
+    monkeypatch.setattr(storage, "checksum", fail)
+    with pytest.raises(OSError, match="disk full"):
+        strong.save(tmp_path / "weights", overwrite=True, seed=2)
+    assert storage.describe(tmp_path / "weights")["about"] == {"seed": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["weights"]
 
 
 def test_a_failed_save_leaves_nothing(strong, tmp_path, monkeypatch):

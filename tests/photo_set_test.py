@@ -127,3 +127,10 @@ def test_epochs_chains_the_batches_without_end(photographs):
 def test_batches_out_of_range_are_errors(photographs, options, rule):
     with pytest.raises(ValueError, match=rule):
         photographs.batches(**options)
+
+
+def test_fewer_pictures_than_a_batch_are_one_batch_for_checking(photographs):
+    more = len(photographs) + 5
+    batches = list(photographs.batches(
+        more, shuffle=False, drop_remainder=False))
+    assert [len(b["ab"]) for b in batches] == [len(photographs)]

@@ -114,6 +114,13 @@ def test_same_seed_same_latents_and_other_seed_other(mode):
         assert np.abs(first - other).max() > 0.01
 
 
+def test_a_dimension_that_moves_nothing_does_no_harm():
+    # A region that covers no pixel: its sensitivity underflows to zero.
+    found = choose(mixture(), 8, "diverse", 1.0,
+                   sensitivity=tf.constant([[1.0, 0, 1, 1, 0, 1]]))
+    assert np.all(np.isfinite(found["z"]))
+
+
 def test_a_hundred_from_one_picture():
     found = choose(mixture(batch=1), 100, "diverse", 1.0)
     assert len(np.unique(found["z"].numpy()[0], axis=0)) == 100

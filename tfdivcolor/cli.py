@@ -47,7 +47,7 @@ def main(arguments=None):
     except _UsageError as error:
         report(error)
         return 2
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         report(error)
         return 1
     except KeyboardInterrupt:
@@ -166,7 +166,7 @@ def _add_choice(parser):
         "(default: %(default)s)")
     parser.add_argument(
         "--mode", choices=MODES, default=DEFAULTS.mode,
-        help="diverse: the probable ones that differ most; samples: plain "
+        help="diverse: a few that stand for many draws; samples: plain "
         "draws; components: the means of the mixture's components "
         "(default: %(default)s)")
     parser.add_argument(

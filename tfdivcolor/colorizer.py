@@ -186,12 +186,13 @@ class Colorizer(LossTermsModel):
                 model (or None).
         """
         if stage == "mdn":
+            before = self.vae.trainable
             self.vae.trainable = False
             try:
                 yield self.mdn, lambda data: data and data.map(
                     self.posteriors)
             finally:
-                self.vae.trainable = True
+                self.vae.trainable = before
         else:
             yield self if stage == "joint" else self.vae, lambda data: data
 
@@ -233,10 +234,10 @@ class Colorizer(LossTermsModel):
         """
         luminance = tf.convert_to_tensor(luminance, tf.float32)
         check_canvas("luminance", luminance, self.canvas, 1)
+        for one in np.ravel(seed).tolist() or [0]:
+            self.check_sampling(
+                Sampling(num_samples, one, float(temperature), mode))
         seed = np.asarray(seed, np.int64)
-        self.check_sampling(Sampling(
-            int(num_samples), int(seed.flat[0]) if seed.size else 0,
-            float(temperature), mode))
         batch = luminance.shape[0]
         if seed.shape not in ((), (batch,)):
             raise ValueError(
@@ -349,7 +350,8 @@ class Colorizer(LossTermsModel):
                 data, training settings).
 
         Raises:
-            ValueError: if there is something at `path` and not `overwrite`.
+            ValueError: if there is something at `path` and not `overwrite`, or
+                something else than a saved Colorizer.
         """
         from tfdivcolor import storage
 

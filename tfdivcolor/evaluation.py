@@ -21,7 +21,6 @@ from tfdivcolor import (
     losses,
     metrics,
     presets,
-    seeds,
     storage,
 )
 from tfdivcolor.settings import DEFAULTS
@@ -66,10 +65,11 @@ def evaluate(colorizer, photos, seed=DEFAULTS.seed,
     done = 0
     with tqdm(total=len(photos), unit="picture", disable=not progress,
               desc="evaluating") as bar:
-        for batch in photos.batches(min(BATCH, len(photos)), shuffle=False,
+        for batch in photos.batches(BATCH, shuffle=False,
                                     drop_remainder=False):
             rows = _batch_rows(colorizer, batch, seed, temperature, mode)
-            if done < HUNDRED_PICTURES:
+            # "components" has no hundred.
+            if done < HUNDRED_PICTURES and mode != "components":
                 rows["best_of_100"] = _best_of_100(
                     colorizer, batch, seed, temperature, mode)
             for name, row in rows.items():
@@ -85,8 +85,6 @@ def _batch_rows(colorizer, batch, seed, temperature, mode):
     truth = color.normalize_ab(ab).numpy()
     outputs = colorizer(batch)
     error = color.normalize_ab(outputs["ab_hat"]).numpy() - truth
-    z = outputs["loc"] + outputs["scale"] * seeds.normal(
-        seeds.POSTERIOR, batch["seed"], [colorizer.latent_dim])
     drawn = colorizer.sample(luminance, 8, seed, temperature, mode)
     samples = color.normalize_ab(drawn["ab"]).numpy()
     return {
@@ -102,7 +100,7 @@ def _batch_rows(colorizer, batch, seed, temperature, mode):
         "chroma_first": metrics.chroma(samples[:, 0]),
         "chroma_truth": metrics.chroma(truth),
         "grey": np.abs(truth).mean(axis=(1, 2, 3)),
-        "nll": (losses.mdn_nll(outputs["params"], z).numpy()
+        "nll": (losses.mdn_nll(outputs["params"], outputs["z"]).numpy()
                 / colorizer.latent_dim),
     }
 

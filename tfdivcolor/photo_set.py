@@ -102,6 +102,9 @@ class PhotoSet:
         Raises:
             ValueError: if an argument is out of range.
         """
+        if not drop_remainder:
+            # One batch that is not full is as good as many.
+            batch_size = min(batch_size, len(self))
         steps = self.steps_per_epoch(batch_size)
         if not drop_remainder:
             steps = -(-len(self) // batch_size)

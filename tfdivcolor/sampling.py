@@ -88,7 +88,9 @@ def _diverse(params, sensitivity, seed, num_samples, temperature):
     _, probable = tf.math.top_k(distributions.log_prob(params, draws), count)
     draws = tf.gather(draws, probable, batch_dims=1)
     # Distances are to be those of colour fields.
-    scale = sensitivity[:, None]  # [B, 1, D]
+    # 1e-6: a region that covers no pixel moves nothing; it must not divide
+    # by zero on the way back.
+    scale = tf.maximum(sensitivity, 1e-6)[:, None]  # [B, 1, D]
     middle = tf.reduce_mean(draws, axis=1, keepdims=True)
     points = (draws - middle) * scale
     centres = _centres(points, _spread_out(points, num_samples))

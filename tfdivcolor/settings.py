@@ -21,10 +21,11 @@ class Sampling:
         num_samples: int, 1 to `MAX_SAMPLES`. Number of colourings S.
         seed: int64. One seed for every picture, used as given.
         temperature: float, 0 or more. Factor on the standard deviations of
-            the mixture's components: 0 gives their means.
-        mode: one of `MODES`. "diverse": draws thinned to those that cover
-            the probable ones best; "samples": plain draws; "components": the
-            means of the mixture's components (the paper's figures).
+            the mixture's components ("diverse": its square root): 0 leaves
+            their means only. Does not matter to "components".
+        mode: one of `MODES`. "diverse": centres that stand for many draws;
+            "samples": plain draws; "components": the means of the mixture's
+            components (the paper's figures).
 
     Raises:
         ValueError: if a value is outside its range.
@@ -36,6 +37,11 @@ class Sampling:
     mode: str = "diverse"
 
     def __post_init__(self):
+        for name in ("num_samples", "seed"):
+            value = getattr(self, name)
+            if not hasattr(value, "__index__"):
+                raise ValueError(
+                    f"{name} must be a whole number (received {value!r})")
         if not 1 <= self.num_samples <= MAX_SAMPLES:
             raise ValueError(
                 f"num_samples must be 1 to {MAX_SAMPLES} "

@@ -44,7 +44,7 @@ def save(model, path, overwrite=False, about=None):
     Args:
         model: `Colorizer`.
         path: str or path of the folder.
-        overwrite: bool. Whether to replace what is there.
+        overwrite: bool. Whether to replace a saved Colorizer there.
         about: dict of JSON values to keep with the weights.
 
     Raises:
@@ -54,6 +54,10 @@ def save(model, path, overwrite=False, about=None):
     if path.exists() and not overwrite:
         raise ValueError(
             f"{path}: already there; overwrite=True replaces it")
+    if path.exists() and not (path / ABOUT).is_file():
+        raise ValueError(
+            f"{path}: only a saved Colorizer is replaced "
+            f"(received something without {ABOUT})")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(
         prefix=f".{path.name}-", dir=path.parent))
@@ -68,8 +72,14 @@ def save(model, path, overwrite=False, about=None):
         }, indent=1) + "\n")
         temporary.chmod(0o755)
         if path.exists():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
+            # The old one stays whole, under a hidden name, until the new
+            # one has its place.
+            old = temporary.with_name(f"{temporary.name}-old")
+            os.replace(path, old)
+            os.replace(temporary, path)
+            shutil.rmtree(old)
+        else:
+            os.replace(temporary, path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -100,6 +110,11 @@ def describe(path):
         raise ValueError(
             f"{path / ABOUT}: format must be {FORMAT} "
             f"(received {described.get('format')!r})")
+    missing = {"sha256", "versions", "about", "config"} - set(described)
+    if missing:
+        raise ValueError(
+            f"{path / ABOUT}: must have {', '.join(sorted(missing))} "
+            f"(received {', '.join(sorted(described))})")
     return described
 
 

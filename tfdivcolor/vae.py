@@ -40,11 +40,12 @@ class ColorVAE(LossTermsModel):
         batch: dict of luminance: float32 [B, c, c, 1], 0..100; ab: float32
             [B, c, c, 2], CIE units; and optionally seed: int64 [B], which
             keys the noise.
-        training: bool. With True z is sampled, else it is the mean.
+        training: bool. Whether ab_hat is decoded from the draw z, or from
+            the posterior's mean.
 
     Returns (call):
         dict of ab_hat: float32 [B, c, c, 2], CIE units; z, loc, scale:
-        float32 [B, D].
+        float32 [B, D], z a draw of the posterior.
 
     Example:
         vae = tdc.presets.build_vae("regions")
@@ -148,10 +149,9 @@ class ColorVAE(LossTermsModel):
             color.normalize_luminance(batch["luminance"]), training=training)
         loc, scale = self.posterior(
             color.normalize_ab(batch["ab"]), grey, training=training)
-        z = loc
-        if training:
-            z = loc + scale * self._noise(batch, self.latent_dim)
-        field = self.decoder(z[:, None], grey, training=training)[:, 0]
+        z = loc + scale * self._noise(batch, self.latent_dim)
+        decoded = z if training else loc
+        field = self.decoder(decoded[:, None], grey, training=training)[:, 0]
         outputs = {"ab_hat": color.denormalize_ab(field), "z": z,
                    "loc": loc, "scale": scale}
         return outputs, grey

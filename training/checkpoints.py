@@ -3,7 +3,8 @@
 A checkpoint holds the raw values of every variable by index: the whole
 Colorizer (batch norm's moving statistics and the states of random generators
 included), the optimizer, the moving average and the number of steps done.
-Data order and noise are functions of (seed, step), so nothing else is needed.
+Data order and noise are functions of (seed, step), and colour statistics of
+the data, so nothing else is needed.
 TensorFlow writes a checkpoint's files first and then renames its index, so a
 run that is killed while writing resumes from the one before.
 """
@@ -27,10 +28,9 @@ class Checkpoints:
                   [*model.variables, *optimizer.variables]]
         self._checkpoint = tf.train.Checkpoint(
             step=self.step, values=values, averages=average.averages)
-        # Two: should the newest turn out damaged, there is one before it.
+        # Two: should the newest turn out damaged, one can be restored by hand.
         self._manager = tf.train.CheckpointManager(
-            self._checkpoint, folder, max_to_keep=2,
-            step_counter=self.step)
+            self._checkpoint, folder, max_to_keep=2)
 
     def save(self, step):
         """Writes a checkpoint after `step` steps."""

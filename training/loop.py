@@ -37,7 +37,8 @@ def train_and_evaluate(config, workdir, train, validation, strategy=None):
         config: `configs.Config`.
         workdir: pathlib.Path. The run's folder.
         train, validation: `PhotoSet`. Validation has no margin.
-        strategy: tf.distribute.Strategy, or None for one device.
+        strategy: tf.distribute.Strategy of this machine's devices, or None
+            for one device.
 
     Returns:
         dict of the last stage's final validation terms.
@@ -88,8 +89,8 @@ def _run_stage(index, stage, config, colorizer, workdir, train, validation,
 
         # ---- Resume --------------------------------------------------------
         # 1. Everything above exists, built, before values are restored.
-        # 2. The checkpoint restores the whole Colorizer, so an earlier
-        #    stage's result need not be there any more.
+        # 2. A finished stage restores its last step and ends at once; the
+        #    next one's checkpoint then holds the whole Colorizer again.
         # 3. The data starts at the batch after the last one done.
         checkpoints = Checkpoints(
             workdir / "checkpoints" / name, colorizer, optimizer, average)

@@ -10,6 +10,10 @@ class MovingAverage:
 
     The momentum grows from 0 to its final value, so that a short run is not
     an average with its random start:  min(momentum, (1 + n) / (10 + n)).
+    Batch norm's moving statistics stay those of the raw weights; at the end of
+    a run, where the learning rate goes down to a hundredth, both agree.
+
+    Make it within the scope of the strategy that trains.
 
     Args:
         variables: list of tf.Variable.
@@ -19,6 +23,8 @@ class MovingAverage:
     def __init__(self, variables, momentum):
         self.momentum = momentum
         self.variables = variables
+        # While a step is traced, get_strategy() would name the default one.
+        self._strategy = tf.distribute.get_strategy()
         self.averages = [tf.Variable(v, trainable=False) for v in variables]
 
     def update(self, step):
@@ -26,9 +32,8 @@ class MovingAverage:
         0) of the optimizer."""
         n = tf.cast(step, tf.float32)
         rate = 1.0 - tf.minimum(self.momentum, (1.0 + n) / (10.0 + n))
-        strategy = tf.distribute.get_strategy()
         for average, variable in zip(self.averages, self.variables):
-            strategy.extended.update(
+            self._strategy.extended.update(
                 average, lambda a, v: a.assign_add(rate * (v - a)),
                 args=(variable,), group=False)
 
@@ -97,7 +102,10 @@ def make_train_step(model, optimizer, average, clip_norm, batch_size):
 
 
 def evaluate(model, dataset):
-    """Mean loss terms over a data set, without noise or dropout.
+    """Mean loss terms over a data set, without dropout.
+
+    The posterior's noise is keyed by the pictures' seeds, so the same weights
+    give the same numbers.
 
     Args:
         model: `LossTermsModel`.

@@ -53,7 +53,11 @@ def main(arguments=None):
                     if options.strategy == "mirrored" else None)
         terms = loop.train_and_evaluate(
             config, workdir, train, validation, strategy)
-    except (ValueError, FloatingPointError) as error:
+    except KeyboardInterrupt:
+        print(f"training: stopped; the same command goes on from the last "
+              f"checkpoint in {workdir}", file=sys.stderr)
+        return 130
+    except (ValueError, FloatingPointError, ImportError, OSError) as error:
         print(f"training: {error}", file=sys.stderr)
         return 1
     print("validation: " + ", ".join(
