@@ -124,6 +124,17 @@ def test_backbone_sees_grey_as_its_own_preprocessing_expects():
         rtol=1e-5)
 
 
+def test_preset_with_a_backbone_and_learned_scales():
+    colorizer = presets.build(
+        "paper", canvas=16, latent_dim=4, backbone="VGG16",
+        backbone_layer="block5_pool", scale=None, mdn_loss="nll")
+    params = colorizer.mdn(random_batch(2, 16)["luminance"])
+    assert params["scales"].shape == (2, 8, 4)
+    assert np.ptp(params["scales"]) > 0
+    again = type(colorizer).from_config(colorizer.get_config())
+    assert again.mdn.mdn_loss == "nll"
+
+
 @pytest.mark.parametrize("arguments, message", [
     ({"backbone": "VGG17"}, "received 'VGG17'"),
     ({"backbone": "VGG16", "layer": "nowhere"}, "received 'nowhere'"),

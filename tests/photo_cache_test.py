@@ -31,7 +31,7 @@ def test_it_decodes_once_for_the_same_pictures(tmp_path):
         assert photographs.names == ["a.png"]
         assert photographs.skipped == [("b.png", "grey")]
         assert (photographs.canvas, photographs.margin) == (8, 2)
-    assert photo_cache.sets_in(tmp_path) == ["train_8_2"]
+    assert photo_cache.sets_in(tmp_path) == ["train_8_2_first3"]
 
 
 @pytest.mark.parametrize("selection, members", [
@@ -52,6 +52,18 @@ def test_the_fingerprint_never_changes(tmp_path):
     # Pinned: with another one, every cache there is would be decoded again.
     photo_cache.read_or_make(
         tmp_path, SELECTION, MEMBERS, decode, progress=False)
-    about = json.loads((tmp_path / "train_8_2.json").read_text())
+    about = json.loads((tmp_path / "train_8_2_first3.json").read_text())
     assert about["fingerprint"] == (
         "fd0ac4304e0fcadb4f6dd94977ff2f9779e4e87577aca312ebe4a8aed119e13d")
+
+
+def test_a_limited_set_does_not_take_the_whole_one_s_place(tmp_path):
+    from tfdivcolor import data
+    from training import synthetic
+
+    pictures = synthetic.write_folder(tmp_path / "pictures", 6)
+    options = {"canvas": 16, "cache": tmp_path / "cache", "progress": False}
+    assert len(data.load(pictures, **options)) == 6
+    assert len(data.load(pictures, limit=2, **options)) == 2
+    whole = data.from_cache(tmp_path / "cache", canvas=16)
+    assert len(whole) == 6

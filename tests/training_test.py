@@ -106,10 +106,12 @@ def test_smoke_runs_every_stage_and_survives_kill_9(tmp_path):
 
 
 def test_another_configuration_in_the_same_folder_is_refused(tmp_path):
-    loop._claim(tmp_path, configs.get("smoke"))
-    loop._claim(tmp_path, configs.get("smoke"))
+    loop._claim(tmp_path, configs.get("smoke"), ["a", "b"])
+    loop._claim(tmp_path, configs.get("smoke"), ["a", "b"])
     with pytest.raises(ValueError, match=r"seed differ"):
-        loop._claim(tmp_path, configs.get("smoke", ["seed=1"]))
+        loop._claim(tmp_path, configs.get("smoke", ["seed=1"]), ["a", "b"])
+    with pytest.raises(ValueError, match=r"pictures_sha256 differ"):
+        loop._claim(tmp_path, configs.get("smoke"), ["a", "c"])
 
 
 # --- The command -----------------------------------------------------------

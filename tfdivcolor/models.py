@@ -31,7 +31,7 @@ class LossTermsModel(keras.Model):
             dict from a term's name to float32 [B]; "loss" is their weighted
             sum, the number to minimise.
         """
-        raise NotImplementedError  # pragma: no cover
+        raise NotImplementedError
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None,
                      training=True):

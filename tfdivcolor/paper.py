@@ -25,6 +25,7 @@ from keras import layers
 
 from tfdivcolor.distributions import unpack
 from tfdivcolor.layers import PACKAGE, JoinedConv2D, conv_block
+from tfdivcolor.losses import MDN_VARIANCE
 
 ENCODER_WIDTHS = (128, 256, 512, 1024)
 DECODER_WIDTHS = (1024, 512, 256, 128)
@@ -248,7 +249,7 @@ class PaperMixtureHead(layers.Layer):
     """
 
     def __init__(self, feature_shape, num_components=8, latent_dim=64,
-                 scale=0.1 ** 0.5, widths=MIXTURE_WIDTHS, hidden=4096,
+                 scale=MDN_VARIANCE ** 0.5, widths=MIXTURE_WIDTHS, hidden=4096,
                  **kwargs):
         super().__init__(**kwargs)
         self.feature_shape = tuple(feature_shape)

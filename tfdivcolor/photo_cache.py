@@ -111,7 +111,7 @@ def read_or_make(folder, selection, members, decode, progress):
     Returns:
         `PhotoSet`, with a memory map.
     """
-    fields, about = _files(folder, selection)
+    fields, about = _files(folder, selection, selection.limit)
     description = _describe(selection, members)
     if about.exists():
         try:
@@ -128,9 +128,12 @@ def read_or_make(folder, selection, members, decode, progress):
     return _open(fields, about)[0]
 
 
-def _files(folder, selection):
+def _files(folder, selection, limit=None):
     name = (f"{selection.subset or 'all'}_{selection.canvas}"
             f"_{selection.margin}")
+    if limit is not None:
+        # Never in the place of the whole set.
+        name += f"_first{limit}"
     return (pathlib.Path(folder, f"{name}.npy"),
             pathlib.Path(folder, f"{name}.json"))
 

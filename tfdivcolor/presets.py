@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tfdivcolor import storage
 from tfdivcolor.colorizer import Colorizer
-from tfdivcolor.features import GreyFeatures
-from tfdivcolor.losses import LossWeights
+from tfdivcolor.features import BackboneFeatures, GreyFeatures
+from tfdivcolor.losses import MDN_VARIANCE, LossWeights
 from tfdivcolor.mdn import LatentMDN
 from tfdivcolor.paper import (
     NoGrey,
@@ -73,15 +73,20 @@ class Regions:
 class Paper:
     """The published networks and losses (Deshpande et al., 2017).
 
-    The mixture sees our CNN's grey features; for the paper's 28x28x512
-    features of a classification network, build `LatentMDN` with
-    `features.BackboneFeatures("VGG16", weights="imagenet")`.
+    The mixture sees our CNN's grey features, or, with a backbone, those of a
+    classification network: "VGG16" at 28x28x512 as in the paper.
 
     Attributes:
         skip: bool. Whether the decoder sees the grey picture ("Ours+skip").
         canvas: int. Side of the colour field in pixels, a multiple of 16.
         latent_dim: int d.
         num_components: int K of the mixture.
+        backbone: None for our CNN, or a name in `keras.applications`; see
+            `features.BackboneFeatures` for it and the next.
+        backbone_weights: "imagenet", a weights file, or None.
+        backbone_layer: name of the layer to cut the backbone at.
+        scale: standard deviation of the components, or None to learn it.
+        mdn_loss: "nearest" (the paper's bound) or "nll".
         loss_weights: `LossWeights`.
     """
 
@@ -89,6 +94,11 @@ class Paper:
     canvas: int = CANVAS
     latent_dim: int = 64
     num_components: int = 8
+    backbone: str | None = None
+    backbone_weights: str | None = None
+    backbone_layer: str = "block4_conv3"
+    scale: float | None = MDN_VARIANCE ** 0.5
+    mdn_loss: str = "nearest"
     loss_weights: LossWeights = LossWeights.paper()
 
     def vae(self):
@@ -104,12 +114,17 @@ class Paper:
             self.loss_weights, name="vae")
 
     def colorizer(self):
-        features = GreyFeatures(self.canvas, name="grey_features")
+        if self.backbone:
+            features = BackboneFeatures(
+                self.backbone, self.backbone_weights, self.backbone_layer,
+                name="grey_features")
+        else:
+            features = GreyFeatures(self.canvas, name="grey_features")
         head = PaperMixtureHead(
             features.feature_shape, self.num_components, self.latent_dim,
-            name="mixture_head")
+            self.scale, name="mixture_head")
         mdn = LatentMDN(
-            features, head, self.canvas, loss="nearest", name="mdn")
+            features, head, self.canvas, loss=self.mdn_loss, name="mdn")
         return Colorizer(
             self.vae(), mdn, stages=("vae", "mdn"), name="colorizer")
 

@@ -12,6 +12,7 @@ Written to be read and changed.  A run's folder holds
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import math
 import time
@@ -44,7 +45,8 @@ def train_and_evaluate(config, workdir, train, validation, strategy=None):
         dict of the last stage's final validation terms.
 
     Raises:
-        ValueError: if `workdir` holds a run with another configuration.
+        ValueError: if `workdir` holds a run of another configuration or of
+            other pictures.
         FloatingPointError: if the loss is not a number; the last checkpoint
             is from before.
     """
@@ -52,7 +54,7 @@ def train_and_evaluate(config, workdir, train, validation, strategy=None):
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
-    _claim(workdir, config)
+    _claim(workdir, config, [*train.names, "", *validation.names])
     with strategy.scope():
         colorizer = presets.build(config.preset, **config.preset_options)
     colorizer.prepare(train)
@@ -185,19 +187,23 @@ def _save_grid(colorizer, validation, workdir, name, step, log):
     log.picture(name, step, pixels)
 
 
-def _claim(workdir, config):
-    """Makes the run's folder, or checks that it is this configuration's."""
+def _claim(workdir, config, names):
+    """Makes the run's folder, or checks that it is this run's: the same
+    configuration and pictures, without which a resumed run is another."""
     workdir.mkdir(parents=True, exist_ok=True)
     path = workdir / "config.json"
-    wanted = json.loads(json.dumps(dataclasses.asdict(config)))
+    wanted = json.loads(json.dumps({
+        **dataclasses.asdict(config),
+        "pictures_sha256": hashlib.sha256(
+            "\n".join(names).encode()).hexdigest()}))
     if path.exists():
         found = json.loads(path.read_text())
         different = sorted(key for key in wanted
                            if found.get(key) != wanted[key])
         if different:
             raise ValueError(
-                f"{workdir}: holds a run with another configuration "
-                f"({', '.join(different)} differ); give another --workdir")
+                f"{workdir}: holds another run ({', '.join(different)} "
+                "differ); give another --workdir")
     else:
         images.write_atomically(
             path, (json.dumps(wanted, indent=1) + "\n").encode())
