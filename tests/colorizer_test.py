@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import TINY_REGIONS
 from PIL import Image
 from skimage import color as skcolor
 from skimage import data
@@ -251,6 +252,23 @@ def test_loading_is_strict(strong, make_tiny, tmp_path):
     (folder / storage.ABOUT).write_text(json.dumps(about))
     with pytest.raises(ValueError):
         tdc.load(folder)
+
+
+def test_begin_from_a_shallower_network(make_tiny, batch):
+    shallow = presets.build("regions", **{**TINY_REGIONS, "depth": 0})
+    deep = make_tiny()
+    storage.begin_from(deep, shallow)
+    want, got = (model(batch)["ab_hat"] for model in (shallow, deep))
+    np.testing.assert_allclose(got, want, atol=1e-3)
+    np.testing.assert_allclose(
+        deep.sample(batch["luminance"])["ab"],
+        shallow.sample(batch["luminance"])["ab"], atol=1e-2)
+
+
+def test_begin_from_something_that_does_not_fit(make_tiny):
+    other = presets.build("regions", **{**TINY_REGIONS, "num_components": 3})
+    with pytest.raises(ValueError, match=r"no place for mixture_head/logits"):
+        storage.begin_from(make_tiny(), other)
 
 
 @pytest.mark.parametrize("text, message", [

@@ -12,7 +12,8 @@ import pytest
 from tfdivcolor import presets
 
 TINY_REGIONS = {"canvas": 32, "num_regions": 8, "widths": (8, 12, 16, 24),
-                "feature_channels": 8, "num_components": 4, "rank": 2}
+                "feature_channels": 8, "depth": 1, "num_components": 4,
+                "rank": 2}
 TINY_LATENT = 16  # two numbers a region
 
 

@@ -123,3 +123,21 @@ def test_unpack_order(scale):
         [[[8, 9, 10], [11, 12, 13]]]))
     np.testing.assert_allclose(
         params["scales"], np.broadcast_to(expected, (1, k, d)), rtol=1e-6)
+
+
+def test_component_draws_have_the_components_moments():
+    rng = np.random.default_rng(0)
+    params = {"locs": rng.normal(size=(1, 2, 3)).astype(np.float32),
+              "scales": rng.uniform(0.5, 1, (1, 2, 3)).astype(np.float32),
+              "factors": rng.normal(size=(1, 2, 3, 2)).astype(np.float32)}
+    params = {name: tf.constant(value) for name, value in params.items()}
+    noise = rng.normal(size=(1, 40_000, 2, 5)).astype(np.float32)
+    draws = distributions.component_draws(params, noise).numpy()[0]
+    for k in range(2):
+        factors = params["factors"][0, k].numpy()
+        covariance = (np.diag(params["scales"][0, k].numpy() ** 2)
+                      + factors @ factors.T)
+        np.testing.assert_allclose(
+            draws[:, k].mean(axis=0), params["locs"][0, k], atol=0.05)
+        np.testing.assert_allclose(
+            np.cov(draws[:, k].T), covariance, atol=0.15)

@@ -1,13 +1,19 @@
-"""The evaluation table."""
-
-import json
+"""The measuring of methods."""
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import random_batch
 
-from tfdivcolor import evaluation, metrics
+from tfdivcolor import evaluation, floors, metrics, realism
+from tfdivcolor.evaluation import Method
 from tfdivcolor.photo_set import PhotoSet
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """The two-sample test has tests of its own; here it need not learn."""
+    monkeypatch.setattr(realism, "_STEPS", 3)
 
 
 @pytest.fixture(scope="module")
@@ -19,44 +25,89 @@ def photos():
 
 
 def test_rows_are_those_of_one_default_call(tiny, photos):
-    values = evaluation.evaluate(tiny, photos, progress=False)
-    assert set(values) == set(evaluation.ROWS)
-    assert all(row.shape == (20,) for row in values.values())
-    # Independently, one picture at a time.
+    measured = evaluation.measure(
+        Method("tiny", tiny), photos, hundred=3, progress=False)
+    values = measured.values
     lab = photos.lab.astype(np.float32)
-    for i in (0, 17):
+    for i in (0, 17):  # independently, one picture at a time
         drawn = tiny.sample(lab[i:i + 1, ..., :1])["ab"].numpy() / 128
         truth = lab[i:i + 1, ..., 1:] / 128
         assert values["one"][i] == pytest.approx(
             np.abs(drawn[0, 0] - truth[0]).mean(), rel=1e-3)
-        assert values["best_of_8"][i] == pytest.approx(
-            metrics.error_of_best(drawn, truth, 8)[0], rel=1e-3)
-        assert values["grey"][i] == pytest.approx(
-            np.abs(truth).mean(), rel=1e-5)
+        for name, k in (("best_of_5", 5), ("best_of_8", 8)):
+            assert values[name][i] == pytest.approx(
+                metrics.error_of_best(drawn, truth, k)[0], rel=1e-3)
+        assert values["pixel_of_8"][i] == pytest.approx(
+            metrics.error_of_best_pixel(drawn, truth, 8)[0], rel=1e-3)
+    hundred = tiny.sample(lab[:1, ..., :1], 100)["ab"].numpy() / 128
+    assert values["best_of_100"][0] == pytest.approx(
+        metrics.error_of_best(hundred, lab[:1, ..., 1:] / 128, 100)[0],
+        rel=1e-3)
+    assert measured.errors.shape == (20, 8)
+    assert measured.errors_of_100.shape == (3, 100)
+    assert len(values["best_of_100"]) == len(values["pixel_of_100"]) == 3
     assert np.all(values["best_of_8"] <= values["best_of_5"])
-    assert np.all(values["best_pixel_of_8"] <= values["best_of_8"])
 
 
-def test_summary_and_table(tiny, photos, tmp_path, monkeypatch):
-    values = {"one": np.array([1.0, 2.0, 3.0]), "grey": np.array([4.0])}
-    summary = evaluation.summarize(values)
-    assert summary["one"]["mean"] == 2
-    assert summary["one"]["standard_error"] == pytest.approx(1 / np.sqrt(3))
-    assert summary["grey"]["standard_error"] is None
-    text = evaluation.table(summary)
-    assert "MAE of the first result" in text and "2.00000" in text
+def test_another_seed_is_measured(tiny, photos):
+    first, second = (evaluation.measure(
+        Method("tiny", tiny, options={"mode": "samples", "temperature": 1.0}),
+        photos, seed, hundred=0, test_realism=seed == 0, progress=False)
+        for seed in (0, 1))
+    assert {"auc", "auc_coarse"} == set(first.values) - set(second.values)
+    assert np.all(first.values["best_of_8"] != second.values["best_of_8"])
 
 
-def test_run_from_a_folder_writes_json(tiny, tmp_path):
-    from training import synthetic
+def test_the_truth_as_a_method_makes_no_error(photos):
+    class Oracle:
+        def sample(self, luminance, num_samples, seed):
+            lab = photos.lab.astype(np.float32)
+            rows = [np.argmin(np.abs(
+                lab[..., :1] - one).reshape(len(lab), -1).sum(1))
+                for one in luminance.numpy()]
+            return {"ab": tf.constant(
+                np.repeat(lab[rows, ..., 1:][:, None], num_samples, axis=1))}
 
-    tiny.save(tmp_path / "weights")
-    synthetic.write_folder(tmp_path / "pictures", 12)
-    (tmp_path / "pictures" / "bad.png").write_text("no picture")
-    text = evaluation.run(
-        str(tmp_path / "pictures"), tmp_path / "weights", limit=10,
-        json_path=str(tmp_path / "table.json"))
-    written = json.loads((tmp_path / "table.json").read_text())
-    assert len(written["files"]) == 9 and len(written["skipped"]) == 1
-    assert f"{written['summary']['one']['mean']:.5f}" in text
-    assert written["settings"]["seed"] == 0
+    measured = evaluation.measure(
+        Method("truth", Oracle()), photos, hundred=2, progress=False)
+    for name in ("one", "best_of_8", "best_of_100", "pixel_of_8", "rgb_of_8",
+                 "variance", "histogram"):
+        np.testing.assert_allclose(measured.values[name], 0, atol=1e-6)
+    np.testing.assert_allclose(measured.values["ms_ssim"], 1, atol=1e-5)
+    truth = evaluation.truth_rows(photos)
+    for name in ("chroma", "colourfulness"):
+        np.testing.assert_allclose(
+            measured.values[name], truth[name], rtol=1e-4)
+
+
+def test_one_answer_has_a_gaussian_likelihood(photos):
+    measured = evaluation.measure(
+        Method("grey", floors.Grey(), most=1), photos, progress=False)
+    assert "best_of_5" not in measured.values
+    assert measured.errors_of_100 is None
+    truth = photos.lab[..., 1:].astype(np.float64) / 128
+    np.testing.assert_allclose(
+        measured.values["one"], np.abs(truth).mean(axis=(1, 2, 3)), rtol=1e-5)
+    # With sigma fitted on the other half, at the mean square of it.
+    even, odd = np.square(truth[::2]), np.square(truth[1::2])
+    expected = 0.5 * np.log(2 * np.pi * odd.mean()) + even.mean(
+        axis=(1, 2, 3)) / (2 * odd.mean())
+    np.testing.assert_allclose(
+        measured.values["field_nll"][::2], expected, rtol=1e-4)
+
+
+def test_autoencoder_rows(tiny, photos):
+    values = evaluation.measure_autoencoder(
+        tiny, photos, hundred=4, pixel_weights=lambda ab: tf.ones_like(
+            ab[..., 0]))
+    lab = photos.lab.astype(np.float32)
+    outputs = tiny.vae({"luminance": lab[:, ..., :1], "ab": lab[..., 1:]})
+    error = (outputs["ab_hat"].numpy() - lab[..., 1:]) / 128
+    np.testing.assert_allclose(
+        values["reconstruction"], np.abs(error).mean(axis=(1, 2, 3)),
+        rtol=1e-3)
+    np.testing.assert_allclose(
+        values["reconstruction_weighted"], values["reconstruction"],
+        rtol=1e-3)
+    assert len(values["field_nll"]) == 4 and len(values["nll"]) == 20
+    assert np.all(np.isfinite(values["field_nll"]))

@@ -1,9 +1,10 @@
 """The shared pieces of networks."""
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from tfdivcolor.layers import JoinedConv2D, add_per_picture
+from tfdivcolor.layers import JoinedConv2D, add_per_picture, residual_block
 
 
 def test_joined_convolution_equals_the_plain_one():
@@ -25,3 +26,14 @@ def test_add_per_picture():
         [1, 1, 1, 2, 2, 2])
     assert add_per_picture(tf.zeros([0, 2, 3]), tf.zeros([0, 2, 3])
                            ).shape == (0, 2, 3)
+
+
+def test_residual_block_begins_as_nothing_and_learns():
+    x = keras.Input((4, 4, 3))
+    block = keras.Model(x, residual_block(x, "block"))
+    pictures = tf.random.stateless_normal([2, 4, 4, 3], (0, 0))
+    np.testing.assert_array_equal(block(pictures), pictures)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.square(block(pictures, training=True) - 1.0))
+    gamma = block.get_layer("block_2_norm").gamma
+    assert np.abs(tape.gradient(loss, gamma.value)).max() > 0

@@ -27,6 +27,47 @@ def test_l2_is_the_sum_over_pixels_and_channels():
     np.testing.assert_allclose(losses.l2(ab, ab_hat), expected, rtol=1e-5)
 
 
+def test_l1_is_the_sum_over_pixels_and_channels():
+    ab, ab_hat = fields()
+    expected = [sum(abs(ab[b, y, x, c] - ab_hat[b, y, x, c])
+                    for y in range(6) for x in range(6) for c in range(2))
+                for b in range(3)]
+    np.testing.assert_allclose(losses.l1(ab, ab_hat), expected, rtol=1e-5)
+
+
+def test_energy_score_by_loop():
+    rng = np.random.default_rng(0)
+    draws = rng.normal(size=(2, 2, 3, 5)).astype(np.float32)
+    truth = rng.normal(size=(2, 5)).astype(np.float32)
+    weights = rng.dirichlet(np.ones(3), 2).astype(np.float32)
+    distance = np.array([0.0, 2.0], np.float32)
+    expected = np.zeros(2)
+    for b in range(2):
+        for k in range(3):
+            for i in range(2):
+                expected[b] += 0.5 * weights[b, k] * math.sqrt(
+                    np.sum((draws[b, i, k] - truth[b]) ** 2) + distance[b])
+            for m in range(3):
+                expected[b] -= 0.5 * weights[b, k] * weights[b, m] * (
+                    np.linalg.norm(draws[b, 0, k] - draws[b, 1, m]))
+    np.testing.assert_allclose(
+        losses.energy_score(draws, weights, truth, distance), expected,
+        rtol=1e-3)
+
+
+def test_energy_score_prefers_the_true_distribution():
+    """Its mean over many truths is smallest for where they come from."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(20_000, 2)).astype(np.float32)
+    noise = rng.normal(size=(20_000, 2, 1, 2)).astype(np.float32)
+    one = np.ones((20_000, 1), np.float32)
+    scores = {
+        (loc, scale): float(tf.reduce_mean(losses.energy_score(
+            loc + scale * noise, one, truth)))
+        for loc in (0.0, 0.5) for scale in (0.4, 1.0, 2.0)}
+    assert min(scores, key=scores.get) == (0.0, 1.0)
+
+
 def test_gradient_compares_neighbours_differences():
     ab, ab_hat = fields()
     expected = np.zeros(3)

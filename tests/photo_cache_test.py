@@ -67,3 +67,13 @@ def test_a_limited_set_does_not_take_the_whole_one_s_place(tmp_path):
     assert len(data.load(pictures, limit=2, **options)) == 2
     whole = data.from_cache(tmp_path / "cache", canvas=16)
     assert len(whole) == 6
+
+
+def test_margin_of(tmp_path):
+    assert photo_cache.margin_of(tmp_path / "nothing", "train", 8) == 0
+    for name in ("train_8_4", "train_8_2", "train_16_1", "train_8_2_first3",
+                 "validation_8_0"):
+        (tmp_path / f"{name}.json").write_text("{}")
+        (tmp_path / f"{name}.npy").write_text("")
+    assert photo_cache.margin_of(tmp_path, "train", 8) == 2
+    assert photo_cache.margin_of(tmp_path, "validation", 8) == 0

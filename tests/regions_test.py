@@ -119,3 +119,35 @@ def test_no_factors_at_rank_zero(grey):
 def test_canvas_must_fit_the_strides():
     with pytest.raises(ValueError, match="multiple of 16.*received 40"):
         GreyNetwork(canvas=40)
+
+
+def test_coordinates_have_the_distances_of_paintings(tiny, grey, batch):
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(5, 3, TINY_LATENT)).astype(np.float32)
+    field = color.normalize_ab(batch["ab"])
+    draws, truth, distance = tiny.vae.decoder.coordinates(z, field, grey)
+    a = grey["assignment"].numpy()
+    painted = np.einsum("bpm,bsmc->bspc", a, z.reshape(5, 3, 8, 2)
+                        ) / PALETTE_SCALE
+    np.testing.assert_allclose(
+        np.linalg.norm(draws[:, 0] - draws[:, 1], axis=-1),
+        np.linalg.norm(painted[:, 0] - painted[:, 1], axis=(1, 2)),
+        rtol=1e-2)
+    # The truth lies beside what can be painted, at `distance` squared.
+    flat = np.reshape(field, [5, 1, -1, 2])
+    np.testing.assert_allclose(
+        np.sum(np.square(draws - truth[:, None]), -1) + distance[:, None],
+        np.sum(np.square(painted - flat), axis=(2, 3)), rtol=2e-2)
+
+
+def test_depth_adds_blocks_that_change_nothing_at_first(batch):
+    luminance = color.normalize_luminance(batch["luminance"])
+    shallow, deep = (GreyNetwork(32, 8, (8, 12, 16, 24), 8, depth=depth)
+                     for depth in (0, 1))
+    places = {weight.path: weight for weight in deep.weights}
+    for weight in shallow.weights:
+        places[weight.path].assign(weight)
+    np.testing.assert_allclose(
+        deep(luminance)["features"], shallow(luminance)["features"],
+        atol=1e-6)
+    assert len(deep.weights) > len(shallow.weights)

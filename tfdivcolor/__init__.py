@@ -21,8 +21,9 @@ if "tensorflow" not in sys.modules:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 _MODULES = frozenset({
-    "color", "data", "distributions", "evaluation", "features", "images",
-    "losses", "metrics", "plots", "presets", "seeds", "statistics",
+    "baselines", "color", "comparison", "data", "distributions", "evaluation",
+    "features", "figures", "floors", "images", "likelihood", "losses",
+    "metrics", "plots", "presets", "realism", "seeds", "statistics",
 })
 _NAMES = {
     "ColorStatistics": "statistics",

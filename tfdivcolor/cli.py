@@ -122,8 +122,10 @@ def _add_colorize(commands):
 def _add_evaluate(commands):
     parser = commands.add_parser(
         "evaluate", help="measure results on pictures with known colours",
-        description="Prints one table: reconstruction, error of the best of "
-        "1, 5, 8 and 100 results, variance, chroma and likelihood.")
+        description="Prints one table: error of the best of 1, 5, 8 and 100 "
+        "results, diversity, chroma, likeness to photographs, reconstruction "
+        "and likelihood, of the weights in every mode, of floors and of "
+        "baselines, all on the same pictures.")
     parser.set_defaults(run=_evaluate)
     parser.add_argument(
         "--data", required=True, metavar="PATH",
@@ -131,14 +133,34 @@ def _add_evaluate(commands):
         "made by training.prepare_lfw")
     parser.add_argument(
         "--subset", choices=["train", "validation"],
-        help="only that part of the data, split by person or file name")
+        help="only that part of the data, split by person or file name as "
+        "when the weights were trained")
     parser.add_argument(
         "--limit", type=_positive, metavar="N",
         help="only the first N pictures")
     parser.add_argument(
+        "--train-data", metavar="PATH",
+        help="pictures whose train part the floors know (mean, neighbours, "
+        "principal components)")
+    parser.add_argument(
+        "--baselines", metavar="DIR",
+        help="folder that `python -m training.baselines` wrote; saved "
+        "Colorizers in it are measured too")
+    parser.add_argument(
+        "--seeds", type=_positive, default=1, metavar="N",
+        help="sampling seeds to average over, from --seed on "
+        "(default: %(default)s)")
+    parser.add_argument(
+        "--hundred", type=_positive, default=200, metavar="N",
+        help="pictures for the columns of 100 results and the likelihood "
+        "(default: %(default)s)")
+    parser.add_argument(
         "--json", metavar="FILE",
         help="also write the table, settings and list of files here")
-    _add_choice(parser)
+    parser.add_argument(
+        "--plots", metavar="DIR", help="also write figures to this folder")
+    _add_seed(parser)
+    _add_temperature(parser)
     _add_running(parser)
 
 
@@ -156,19 +178,23 @@ def _add_sampling(parser):
         "-n", "--num-samples", type=int, default=DEFAULTS.num_samples,
         metavar="N",
         help=f"colourings of each, 1 to {MAX_SAMPLES} (default: %(default)s)")
-    _add_choice(parser)
-
-
-def _add_choice(parser):
-    parser.add_argument(
-        "--seed", type=int, default=DEFAULTS.seed, metavar="N",
-        help="another seed gives other colourings, the same one the same "
-        "(default: %(default)s)")
+    _add_seed(parser)
     parser.add_argument(
         "--mode", choices=MODES, default=DEFAULTS.mode,
         help="diverse: a few that stand for many draws; samples: plain "
         "draws; components: the means of the mixture's components "
         "(default: %(default)s)")
+    _add_temperature(parser)
+
+
+def _add_seed(parser):
+    parser.add_argument(
+        "--seed", type=int, default=DEFAULTS.seed, metavar="N",
+        help="another seed gives other colourings, the same one the same "
+        "(default: %(default)s)")
+
+
+def _add_temperature(parser):
     parser.add_argument(
         "--temperature", type=float, default=DEFAULTS.temperature,
         metavar="T",
@@ -311,21 +337,24 @@ def _summary(work, written, present, failed, where):
 
 def _evaluate(options):
     with _checking_arguments():
-        sampling = Sampling(seed=options.seed, mode=options.mode,
-                            temperature=options.temperature)
+        sampling = Sampling(
+            seed=options.seed, temperature=options.temperature)
     _start_tensorflow(options.threads)
     folder, described = _find_weights(options.weights)
-    from tfdivcolor import evaluation
+    from tfdivcolor import comparison
 
-    table = evaluation.run(
+    table = comparison.run(
         options.data, folder, options.subset, options.limit, sampling,
-        options.json)
+        num_seeds=options.seeds, hundred=options.hundred,
+        train_data=options.train_data, baselines_folder=options.baselines,
+        json_path=options.json, plots_folder=options.plots)
     print(f"weights {folder.resolve().name}, "
           f"{described['sha256'][:12]}...; {options.data}"
           + (f", {options.subset}" if options.subset else ""))
     print(table)
-    if options.json:
-        print(f"wrote {options.json}")
+    written = [name for name in (options.json, options.plots) if name]
+    if written:
+        print(f"wrote {', '.join(written)}")
     return 0
 
 

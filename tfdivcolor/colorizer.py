@@ -6,8 +6,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfdivcolor import coloring, images, losses, sampling, statistics
-from tfdivcolor.color import denormalize_ab, normalize_luminance
+from tfdivcolor import (
+    coloring,
+    distributions,
+    images,
+    losses,
+    sampling,
+    seeds,
+    statistics,
+)
+from tfdivcolor.color import (
+    denormalize_ab,
+    normalize_ab,
+    normalize_luminance,
+)
 from tfdivcolor.data import Augmentation, PhotoSet
 from tfdivcolor.layers import PACKAGE
 from tfdivcolor.mdn import LatentMDN
@@ -28,7 +40,8 @@ class Colorizer(LossTermsModel):
 
     As a Keras model it is the joint stage: the mixture is the VAE's prior,
 
-        loss = decoder terms + w_kl (log q(z | C, G) - log p(z | G)).
+        loss = decoder terms + w_kl (log q(z | C, G) - log p(z | G))
+               + w_energy energy score of p(z | G).
 
     Args:
         vae: `ColorVAE`.
@@ -82,21 +95,39 @@ class Colorizer(LossTermsModel):
             training: bool.
 
         Returns:
-            what `ColorVAE` returns, and params: MixtureParameters.
+            what `ColorVAE` returns, params: MixtureParameters, and grey:
+            what the grey encoder found.
         """
         outputs, grey = self.vae.autoencode(batch, training)
         if self.shares_grey:
             params = self.mdn.head(grey, training=training)
         else:
             params = self.mdn(batch["luminance"], training=training)
-        return {**outputs, "params": params}
+        return {**outputs, "params": params, "grey": grey}
 
     def loss_terms(self, batch, outputs):
         terms = self.vae.decoder_terms(batch["ab"], outputs["ab_hat"])
         posterior = self.vae.posterior_distribution(outputs)
         terms["kl"] = losses.kl_to_mixture(
             posterior, outputs["params"], outputs["z"])
+        if self.vae.loss_weights.energy:
+            terms["energy"] = self._energy(batch, outputs)
         return {**terms, "loss": self.vae.loss_weights.total(terms)}
+
+    def _energy(self, batch, outputs):
+        """The mixture's energy score in the space of painted fields."""
+        params = outputs["params"]
+        components, latent_dim = params["locs"].shape[1:]
+        rank = params["factors"].shape[-1] if "factors" in params else 0
+        draws = distributions.component_draws(params, self._noise(
+            batch, [2, components, latent_dim + rank],
+            seeds.COMPONENT_DRAWS))
+        draws, truth, distance = self.vae.decoder.coordinates(
+            tf.reshape(draws, [-1, 2 * components, latent_dim]),
+            normalize_ab(batch["ab"]), outputs["grey"])
+        return losses.energy_score(
+            tf.reshape(draws, [-1, 2, components, latent_dim]),
+            tf.nn.softmax(params["mixture_logits"]), truth, distance)
 
     def posteriors(self, batch):
         """Maps a batch of pictures to what `LatentMDN.fit` takes.

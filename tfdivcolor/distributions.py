@@ -194,3 +194,23 @@ def draw(params, seed, num_samples, temperature):
                           batch_dims=2)
     temperature = tf.reshape(temperature, [-1, 1, 1])
     return tf.gather(locs, component, batch_dims=1) + temperature * step
+
+
+def component_draws(params, noise):
+    """Draws from every component, for losses; differentiable in all params.
+
+    Args:
+        params: MixtureParameters.
+        noise: float32 [B, N, K, D + R], standard normal; R = 0 without
+            factors.
+
+    Returns:
+        float32 [B, N, K, D].
+    """
+    locs, scales = params["locs"], params["scales"]
+    latent_dim = locs.shape[-1]
+    draws = locs[:, None] + scales[:, None] * noise[..., :latent_dim]
+    if "factors" in params:
+        draws += tf.squeeze(tf.matmul(
+            params["factors"][:, None], noise[..., latent_dim:, None]), -1)
+    return draws

@@ -1,188 +1,296 @@
-"""`tfdivcolor evaluate`: how good a Colorizer's results are, as one table.
+"""What is measured of a method that colourises, and how.
 
-All rows come from one run on the same pictures, at the canvas's size, in
-ab / 128.  One default call with 8 results gives the rows "one" (its first),
-"best of 5" (its first five), "best of 8", variance and chroma; one call with
-100 on a stated number of pictures gives "best of 100".
+A method is anything with `sample(luminance, num_samples, seed)`: a Colorizer
+in one of its modes, a baseline, a floor.  All are measured on the same
+pictures at the canvas's size, fields in ab / 128.  One call with 8 results
+gives "one" (its first), "best of 5" (its first five), "best of 8" and what is
+said of the 8; one call with 100 on the first pictures gives "best of 100".
 """
 
-import hashlib
-import json
 from collections import defaultdict
-from dataclasses import asdict
+from dataclasses import dataclass, field
 
 import numpy as np
 from tqdm import tqdm
 
-from tfdivcolor import (
-    color,
-    data,
-    images,
-    losses,
-    metrics,
-    presets,
-    storage,
-)
-from tfdivcolor.settings import DEFAULTS
+from tfdivcolor import color, likelihood, losses, metrics, realism
+from tfdivcolor.settings import DEFAULTS, MAX_SAMPLES
 
 BATCH = 16
-HUNDRED_PICTURES = 200  # of them "best of 100" is measured, unless fewer
+# Rows that need a hundred fields a picture, or 64 draws of the posterior, are
+# measured on the first so many pictures, unless told otherwise.
+HUNDRED_PICTURES = 200
 
-# The table's rows, in order, and what they mean.
-ROWS = {
-    "reconstruction": "MAE of the VAE's reconstruction",
-    "reconstruction_rmse": "RMSE of the VAE's reconstruction",
-    "one": "MAE of the first result",
-    "best_of_5": "MAE of the best of 5",
-    "best_of_8": "MAE of the best of 8",
-    "best_of_100": "MAE of the best of 100",
-    "best_pixel_of_8": "MAE, the best of 8 at every pixel",
-    "grey": "MAE of no colour at all",
-    "variance": "variance over the 8",
-    "chroma": "mean chroma of the 8",
-    "chroma_first": "mean chroma of the first result",
-    "chroma_truth": "mean chroma of the truth",
-    "nll": "-log P(z | grey), nats per latent dimension",
+# The table's columns: heading, and what it means.
+METRICS = {
+    "reconstruction": ("recon", "MAE of the autoencoder's reconstruction"),
+    "reconstruction_rmse": ("rmse", "RMSE of the reconstruction"),
+    "reconstruction_weighted": (
+        "weighted", "MAE of the reconstruction, rare colours weighing more"),
+    "one": ("one", "MAE of the first result"),
+    "best_of_5": ("best 5", "MAE of the best of the first 5"),
+    "best_of_8": ("best 8", "MAE of the best of 8"),
+    "best_of_100": ("best 100", "MAE of the best of 100"),
+    "pixel_of_5": ("pixel 5", "MAE, the best of 5 chosen at every pixel"),
+    "pixel_of_8": ("pixel 8", "MAE, the best of 8 chosen at every pixel"),
+    "pixel_of_100": ("pixel 100", "the same of 100"),
+    "rgb_of_8": (
+        "RGB 8", "RMSE x 100 of RGB, best of 8 at every pixel and channel"),
+    "variance": ("variance", "population variance over the 8"),
+    "ms_ssim": ("MS-SSIM", "likeness of pairs of results; lower is diverser"),
+    "chroma": ("chroma", "mean chroma of the 8"),
+    "chroma_first": ("first", "mean chroma of the first result"),
+    "colourfulness": ("M3", "colourfulness (Hasler and Suesstrunk)"),
+    "auc": ("AUC", "two-sample test: a network tells results from truth; "
+            ".5 is perfect"),
+    "auc_coarse": ("AUC 4x4", "the same on means of 4x4 pixels, without the "
+                   "grain of photographs"),
+    "histogram": ("histogram", "distance between the ab histograms of "
+                  "results and truth"),
+    "field_nll": ("field NLL", "-log p(colours | grey), nats per ab value"),
+    "nll": ("z NLL", "-log P(z | grey), nats per latent dimension; only for "
+            "one model's own comparison"),
 }
 
 
-def evaluate(colorizer, photos, seed=DEFAULTS.seed,
-             temperature=DEFAULTS.temperature, mode=DEFAULTS.mode,
-             progress=True):
-    """Measures a Colorizer on pictures with known colours.
+@dataclass(frozen=True)
+class Method:
+    """One row of the table.
+
+    Attributes:
+        label: str.
+        model: object with `sample(luminance, num_samples, seed=..., ...)`
+            giving a dict with ab: [B, S, c, c, 2], CIE units.
+        most: int. How many different results it can give.
+        options: dict. Further arguments of `sample`.
+        seeded: bool. Whether another seed gives other results.
+    """
+
+    label: str
+    model: object
+    most: int = MAX_SAMPLES
+    options: dict = field(default_factory=dict)
+    seeded: bool = True
+
+    def fields(self, luminance, num_samples, seed):
+        """float32 array [B, min(S, most), c, c, 2], ab / 128."""
+        drawn = self.model.sample(
+            luminance, min(num_samples, self.most), seed=seed, **self.options)
+        return color.normalize_ab(drawn["ab"]).numpy()
+
+
+@dataclass
+class Measured:
+    """What `measure` found out of one method with one seed.
+
+    Attributes:
+        values: dict from a name in `METRICS` to float64 [n]: one number a
+            picture, or one for all of them (auc, histogram).
+        errors: float64 [N, S]. MAE of every result of the call with 8, or
+            None where there are no results.
+        errors_of_100: float64 [n, 100] or None.
+    """
+
+    values: dict
+    errors: np.ndarray | None = None
+    errors_of_100: np.ndarray | None = None
+
+
+def measure(method, photos, seed=DEFAULTS.seed, hundred=HUNDRED_PICTURES,
+            test_realism=True, progress=True):
+    """Measures a method's results.
 
     Args:
-        colorizer: `Colorizer`.
-        photos: `PhotoSet`, with margin 0.
-        seed, temperature, mode: as in `Colorizer.sample`.
-        progress: bool. Whether to show a progress bar.
+        method: `Method`.
+        photos: `PhotoSet` of true colours, with margin 0.
+        seed: int. Of the results.
+        hundred: int. Pictures to measure with 100 results each; 0: none.
+        test_realism: bool. Whether to measure "auc" and "auc_coarse", which
+            take the longest.
+        progress: bool. Whether to show a bar.
 
     Returns:
-        dict from a name in `ROWS` to float64 [N], one number a picture
-        ("best_of_100": of the first `HUNDRED_PICTURES`).
+        `Measured`.
+    """
+    values, kept, done = defaultdict(list), defaultdict(list), 0
+    with tqdm(total=len(photos), unit="picture", desc=method.label,
+              disable=not progress, leave=False) as bar:
+        for batch in _batches(photos):
+            luminance = batch["luminance"]
+            truth = color.normalize_ab(batch["ab"]).numpy()
+            fields = method.fields(luminance, 8, seed)
+            _append(values, _result_rows(fields, truth, luminance))
+            count = len(truth)
+            # Not always the most probable result: a draw of the method.
+            which = np.arange(done, done + count) % fields.shape[1]
+            _append(kept, {
+                "errors": metrics.errors_by_result(fields, truth),
+                "luminance": luminance.numpy(), "truth": truth,
+                "results": fields[np.arange(count), which]})
+            if method.most >= 100 and done < hundred:
+                part = slice(0, hundred - done)
+                errors, pixels = _hundred(
+                    method, luminance[part], truth[part], seed)
+                _append(kept, {"errors_of_100": errors})
+                _append(values, {"best_of_100": errors.min(axis=1),
+                                 "pixel_of_100": pixels})
+            done += count
+            bar.update(count)
+    values, kept = _joined(values), _joined(kept)
+    for name, k in (("one", 1), ("best_of_5", 5), ("best_of_8", 8)):
+        if k <= method.most:
+            values[name] = kept["errors"][:, :k].min(axis=1)
+    results, truth = kept["results"], kept["truth"]
+    values["histogram"] = np.array(
+        [realism.histogram_distance(truth, results)])
+    if test_realism:
+        pictures = kept["luminance"], truth, results
+        values["auc"] = np.array([realism.two_sample_auc(*pictures)])
+        values["auc_coarse"] = np.array(
+            [realism.two_sample_auc(*map(_block_means, pictures))])
+    if method.most == 1:
+        squared = np.square(np.float64(results) - truth).sum(axis=(1, 2, 3))
+        values["field_nll"] = likelihood.gaussian_nll(
+            squared, photos.canvas ** 2 * 2)
+    return Measured(values, kept["errors"], kept.get("errors_of_100"))
+
+
+def _block_means(fields, side=4):
+    """[N, H, W, C] -> [N, H / side, W / side, C]."""
+    count, height, width, channels = fields.shape
+    return fields.reshape(
+        count, height // side, side, width // side, side, channels
+    ).mean(axis=(2, 4))
+
+
+def _result_rows(fields, truth, luminance):
+    """What is measured of the results of one call."""
+    rgb = _rgb(luminance, fields)
+    rows = {
+        "chroma": metrics.chroma(fields),
+        "chroma_first": metrics.chroma(fields[:, 0]),
+        "colourfulness": metrics.colourfulness(rgb),
+    }
+    if fields.shape[1] >= 5:
+        rows["pixel_of_5"] = metrics.error_of_best_pixel(fields, truth, 5)
+    if fields.shape[1] >= 8:
+        rows |= {
+            "pixel_of_8": metrics.error_of_best_pixel(fields, truth, 8),
+            "rgb_of_8": metrics.rgb_error_best_pixel(
+                rgb, _rgb(luminance, truth[:, None])[:, 0], 8),
+            "variance": metrics.variance(fields),
+            "ms_ssim": metrics.ms_ssim(fields),
+        }
+    return rows
+
+
+def _rgb(luminance, fields):
+    """uint8 [B, S, c, c, 3] of fields [B, S, c, c, 2] in ab / 128."""
+    return color.join(
+        luminance[:, None], color.denormalize_ab(fields)).numpy()
+
+
+def _hundred(method, luminance, truth, seed):
+    """Errors of 100 results, and of their best at every pixel.
+
+    A few pictures at a time: a hundred fields each are many.
+    """
+    errors, pixels = [], []
+    for start in range(0, len(truth), 4):
+        part = slice(start, start + 4)
+        fields = method.fields(luminance[part], 100, seed)
+        errors.append(metrics.errors_by_result(fields, truth[part]))
+        pixels.append(metrics.error_of_best_pixel(fields, truth[part], 100))
+    return np.concatenate(errors), np.concatenate(pixels)
+
+
+def measure_autoencoder(model, photos, hundred=HUNDRED_PICTURES,
+                        pixel_weights=None):
+    """Measures what a method's autoencoder keeps, and its likelihoods.
+
+    Args:
+        model: object with `vae` (`ColorVAE`) and `prior(luminance)`.
+        photos: `PhotoSet`, with margin 0.
+        hundred: int. Pictures for the field's likelihood; it needs two.
+        pixel_weights: function, ab in CIE units [..., 2] -> weights [...]
+            (`ColorStatistics.pixel_weights`), or None.
+
+    Returns:
+        dict from a name in `METRICS` to float64 [n].
+    """
+    values, terms, done = defaultdict(list), defaultdict(list), 0
+    for batch in _batches(photos):
+        outputs = model.vae(batch)
+        rows = _reconstruction_rows(
+            outputs["ab_hat"], batch["ab"], pixel_weights)
+        if hasattr(model, "mdn"):
+            nll = losses.mdn_nll(
+                model.mdn(batch["luminance"]), outputs["z"]).numpy()
+            rows["nll"] = nll / model.latent_dim
+        _append(values, rows)
+        if done < hundred:
+            part = {name: tensor[:hundred - done]
+                    for name, tensor in batch.items()}
+            _append(terms, likelihood.field_terms(model, part))
+        done += len(batch["ab"])
+    values = _joined(values)
+    if min(hundred, done) > 1:
+        values["field_nll"] = likelihood.field_nll(
+            **_joined(terms), dimensions=photos.canvas ** 2 * 2)
+    return values
+
+
+def measure_reconstruction(model, photos, pixel_weights=None):
+    """As `measure_autoencoder`, of `model.reconstruct(ab)` alone."""
+    values = defaultdict(list)
+    for batch in _batches(photos):
+        _append(values, _reconstruction_rows(
+            model.reconstruct(batch["ab"]), batch["ab"], pixel_weights))
+    return _joined(values)
+
+
+def _reconstruction_rows(ab_hat, ab, pixel_weights):
+    """Errors of reconstructions [B, c, c, 2] in CIE units."""
+    fields = color.normalize_ab(ab_hat).numpy()
+    truth = color.normalize_ab(ab).numpy()
+    error = np.float64(fields) - truth
+    rows = {
+        "reconstruction": np.abs(error).mean(axis=(1, 2, 3)),
+        "reconstruction_rmse": np.sqrt(np.square(error).mean(axis=(1, 2, 3))),
+    }
+    if pixel_weights is not None:
+        rows["reconstruction_weighted"] = metrics.weighted_error(
+            fields, truth, pixel_weights(ab).numpy())
+    return rows
+
+
+def truth_rows(photos):
+    """What is measured of the true colours themselves.
+
+    Args:
+        photos: `PhotoSet`.
+
+    Returns:
+        dict of chroma, colourfulness: float64 [N].
     """
     values = defaultdict(list)
-    done = 0
-    with tqdm(total=len(photos), unit="picture", disable=not progress,
-              desc="evaluating") as bar:
-        for batch in photos.batches(BATCH, shuffle=False,
-                                    drop_remainder=False):
-            rows = _batch_rows(colorizer, batch, seed, temperature, mode)
-            # "components" has no hundred.
-            if done < HUNDRED_PICTURES and mode != "components":
-                rows["best_of_100"] = _best_of_100(
-                    colorizer, batch, seed, temperature, mode)
-            for name, row in rows.items():
-                values[name].append(row)
-            done += len(rows["one"])
-            bar.update(len(rows["one"]))
-    return {name: np.concatenate(values[name])
-            for name in ROWS if name in values}
+    for batch in _batches(photos):
+        truth = color.normalize_ab(batch["ab"]).numpy()[:, None]
+        _append(values, {
+            "chroma": metrics.chroma(truth),
+            "colourfulness": metrics.colourfulness(
+                _rgb(batch["luminance"], truth))})
+    return _joined(values)
 
 
-def _batch_rows(colorizer, batch, seed, temperature, mode):
-    luminance, ab = batch["luminance"], batch["ab"]
-    truth = color.normalize_ab(ab).numpy()
-    outputs = colorizer(batch)
-    error = color.normalize_ab(outputs["ab_hat"]).numpy() - truth
-    drawn = colorizer.sample(luminance, 8, seed, temperature, mode)
-    samples = color.normalize_ab(drawn["ab"]).numpy()
-    return {
-        "reconstruction": np.abs(error).mean(axis=(1, 2, 3)),
-        "reconstruction_rmse": np.sqrt(
-            np.square(error).mean(axis=(1, 2, 3))),
-        "one": metrics.error_of_best(samples, truth, 1),
-        "best_of_5": metrics.error_of_best(samples, truth, 5),
-        "best_of_8": metrics.error_of_best(samples, truth, 8),
-        "best_pixel_of_8": metrics.error_of_best_pixel(samples, truth, 8),
-        "variance": metrics.variance(samples),
-        "chroma": metrics.chroma(samples),
-        "chroma_first": metrics.chroma(samples[:, 0]),
-        "chroma_truth": metrics.chroma(truth),
-        "grey": np.abs(truth).mean(axis=(1, 2, 3)),
-        "nll": (losses.mdn_nll(outputs["params"], outputs["z"]).numpy()
-                / colorizer.latent_dim),
-    }
+def _batches(photos):
+    return photos.batches(BATCH, shuffle=False, drop_remainder=False)
 
 
-def _best_of_100(colorizer, batch, seed, temperature, mode):
-    """A few pictures at a time: a hundred fields each are many."""
-    errors = []
-    for start in range(0, len(batch["luminance"]), 4):
-        part = slice(start, start + 4)
-        drawn = colorizer.sample(
-            batch["luminance"][part], 100, seed, temperature, mode)
-        truth = color.normalize_ab(batch["ab"][part]).numpy()
-        samples = color.normalize_ab(drawn["ab"]).numpy()
-        errors.append(metrics.error_of_best(samples, truth, 100))
-    return np.concatenate(errors)
+def _append(values, rows):
+    for name, row in rows.items():
+        values[name].append(row)
 
 
-def summarize(values):
-    """Means and standard errors of the mean.
-
-    Args:
-        values: what `evaluate` returned.
-
-    Returns:
-        dict from a row's name to dict of mean, standard_error, pictures.
-    """
-    return {name: {"mean": float(row.mean()),
-                   "standard_error": float(
-                       row.std(ddof=1) / np.sqrt(len(row)))
-                   if len(row) > 1 else None,
-                   "pictures": len(row)}
-            for name, row in values.items()}
-
-
-def table(summary):
-    """The summary as lines of text."""
-    width = max(len(ROWS[name]) for name in summary)
-    lines = [f"{'ab / 128':{width}}    mean     s.e.  pictures"]
-    for name, row in summary.items():
-        error = row["standard_error"]
-        error = "       -" if error is None else f"{error:8.5f}"
-        lines.append(f"{ROWS[name]:{width}} {row['mean']:8.5f} {error}"
-                     f" {row['pictures']:9,d}")
-    return "\n".join(lines)
-
-
-def run(path, weights="lfw", subset=None, limit=None, sampling=DEFAULTS,
-        json_path=None):
-    """The `evaluate` command.
-
-    Args:
-        path: str. Folder, archive, TFRecord pattern or prepared folder.
-        weights: str or path. Shipped name or folder.
-        subset: "train", "validation" or None for all pictures.
-        limit: int or None. Only so many pictures.
-        sampling: `settings.Sampling`; num_samples does not enter.
-        json_path: str or None. File for summary, settings and file list.
-
-    Returns:
-        str, the table.
-
-    Raises:
-        ValueError: if the data, the weights or a setting are wrong.
-    """
-    folder = presets.find(weights)
-    colorizer = presets.load(folder)
-    photos = data.load(
-        path, canvas=colorizer.canvas, subset=subset, limit=limit)
-    summary = summarize(evaluate(
-        colorizer, photos, sampling.seed, sampling.temperature,
-        sampling.mode))
-    if json_path:
-        names = "\n".join(photos.names)
-        images.write_atomically(json_path, (json.dumps({
-            "summary": summary,
-            "settings": {**asdict(sampling), "num_samples": [8, 100],
-                         "subset": subset, "limit": limit},
-            "weights": {"name": folder.resolve().name,
-                        "sha256": storage.describe(folder)["sha256"]},
-            "versions": storage.versions(),
-            "files_sha256": hashlib.sha256(names.encode()).hexdigest(),
-            "files": photos.names,
-            "skipped": [tuple(item) for item in photos.skipped],
-        }, indent=1) + "\n").encode())
-    return table(summary)
+def _joined(values):
+    return {name: np.concatenate(rows) for name, rows in values.items()}

@@ -30,6 +30,27 @@ def conv_block(x, filters, size, strides=1, activation="silu", name=None):
     return layers.Activation(activation, name=f"{name}_{activation}")(x)
 
 
+def residual_block(x, name):
+    """x plus two convolutions of it, which begin as nothing: a functional-API
+    block that can also be put into a network that is trained already.
+
+    Args:
+        x: float32 [B, H, W, C].
+        name: str.
+
+    Returns:
+        float32 [B, H, W, C].
+    """
+    channels = x.shape[-1]
+    y = conv_block(x, channels, 3, name=f"{name}_1")
+    y = layers.Conv2D(channels, 3, padding="same", use_bias=False,
+                      name=f"{name}_2")(y)
+    y = layers.BatchNormalization(
+        momentum=0.95, synchronized=True, gamma_initializer="zeros",
+        name=f"{name}_2_norm")(y)
+    return layers.Add(name=f"{name}_add")([x, y])
+
+
 def upsample(x, name):
     """Doubles height and width, bilinearly (functional API)."""
     return layers.UpSampling2D(2, interpolation="bilinear", name=name)(x)

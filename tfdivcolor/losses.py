@@ -25,9 +25,10 @@ class LossWeights:
     """Weights of the VAE's loss terms.
 
     Attributes:
-        l2, histogram, mahalanobis, gradient: float. Weights of the decoder's
-            terms, each a sum over pixels and channels.
+        l2, l1, histogram, mahalanobis, gradient: float. Weights of the
+            decoder's terms, each a sum over pixels and channels.
         kl: float. Weight of KL(q(z | C, G) || prior), in nats.
+        energy: float. Weight of the mixture's energy score, joint stage only.
 
     `paper()` gives the published ones.  The public code multiplies a KL
     summed over a batch of 32 by 1e-2 where reconstruction is averaged; per
@@ -35,10 +36,12 @@ class LossWeights:
     """
 
     l2: float = 0.0
+    l1: float = 0.0
     histogram: float = 0.0
     mahalanobis: float = 0.0
     gradient: float = 0.0
     kl: float = 0.0
+    energy: float = 0.0
 
     @classmethod
     def paper(cls):
@@ -74,6 +77,14 @@ def l2(ab, ab_hat):
         float32 [B].
     """
     return tf.reduce_sum(tf.square(ab - ab_hat), axis=[1, 2, 3])
+
+
+def l1(ab, ab_hat):
+    """Absolute error, summed over pixels and channels.
+
+    Args and Returns: as `l2`.
+    """
+    return tf.reduce_sum(tf.abs(ab - ab_hat), axis=[1, 2, 3])
 
 
 def gradient(ab, ab_hat):
@@ -202,3 +213,40 @@ def mdn_nearest_loss(params, z):
     log_weights = tf.nn.log_softmax(params["mixture_logits"])
     return (-tf.gather(log_weights, nearest, batch_dims=1)
             + tf.reduce_min(distance, axis=-1) / (2.0 * MDN_VARIANCE))
+
+
+def energy_score(draws, weights, truth, distance=0.0):
+    """Energy score of a mixture: how well its draws surround the truth.
+
+        E|X - y| - E|X - X'| / 2,    X, X' independent draws
+
+    A strictly proper score (Gneiting and Raftery, 2007, section 4.2): only
+    the true distribution minimises its mean.  Unlike the density it is in
+    the units of the fields, so that a region counts by its area, and it is
+    forgiving where the mixture is wrong about what covers no pixel.  The
+    components' weights enter exactly instead of by drawing components.
+
+    Args:
+        draws: float32 [B, 2, K, D]. Two draws of every component, in
+            coordinates whose Euclidean distances are those of fields.
+        weights: float32 [B, K]. Of the components, of sum 1.
+        truth: float32 [B, D]. The true field's nearest point.
+        distance: float32 [B]. Squared distance from that point to the field.
+
+    Returns:
+        float32 [B], >= 0 on average.
+    """
+    def length(squared):
+        # 1e-4: the root's slope at 0 is infinite.
+        return tf.sqrt(tf.maximum(squared, 0.0) + 1e-4)
+
+    to_truth = tf.reduce_sum(
+        tf.square(draws - truth[:, None, None]), axis=-1)  # [B, 2, K]
+    to_truth = length(to_truth + tf.reshape(distance, [-1, 1, 1]))
+    first, second = draws[:, 0], draws[:, 1]
+    apart = (tf.reduce_sum(tf.square(first), axis=-1)[:, :, None]
+             + tf.reduce_sum(tf.square(second), axis=-1)[:, None]
+             - 2.0 * tf.matmul(first, second, transpose_b=True))  # [B, K, K]
+    pairs = weights[:, :, None] * weights[:, None]
+    return (tf.reduce_sum(weights * tf.reduce_mean(to_truth, 1), axis=-1)
+            - 0.5 * tf.reduce_sum(pairs * length(apart), axis=[1, 2]))

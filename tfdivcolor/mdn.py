@@ -81,7 +81,7 @@ class LatentMDN(LossTermsModel):
             dict of mdn_nll or mdn_nearest_loss, and loss: float32 [B].
         """
         loc, scale = batch["loc"], batch["scale"]
-        z = loc + scale * self._noise(batch, loc.shape[-1])
+        z = loc + scale * self._noise(batch, [loc.shape[-1]])
         function = LOSSES[self.mdn_loss]
         value = function(outputs, z)
         return {function.__name__: value, "loss": value}

@@ -51,16 +51,16 @@ class LossTermsModel(keras.Model):
     def metrics(self):
         return [*super().metrics, *self._term_metrics.values()]
 
-    def _noise(self, batch, latent_dim):
-        """Standard normal noise [B, D] for a batch.
+    def _noise(self, batch, shape, purpose=seeds.POSTERIOR):
+        """Standard normal noise [B, *shape] for a batch.
 
         Keyed by the pictures' seeds where the batch brings them (so that
         noise depends neither on batch mates nor on what ran before), else
         drawn from the model's own generator.
         """
         if "seed" in batch:
-            return seeds.normal(seeds.POSTERIOR, batch["seed"], [latent_dim])
-        shape = [tf.shape(batch["luminance"])[0], latent_dim]
+            return seeds.normal(purpose, batch["seed"], shape)
+        shape = [tf.shape(batch["luminance"])[0], *shape]
         return keras.random.normal(shape, seed=self.noise_generator)
 
 

@@ -65,6 +65,23 @@ def sets_in(folder):
         if about.with_suffix(".npy").exists())
 
 
+def margin_of(folder, subset, canvas):
+    """The smallest margin with which a cache holds a subset.
+
+    Args:
+        folder: path. Any; without such fields in it the margin is 0.
+        subset: one of `SUBSETS` or None.
+        canvas: int.
+
+    Returns:
+        int.
+    """
+    prefix = f"{subset or 'all'}_{canvas}_"
+    margins = [name.removeprefix(prefix) for name in sets_in(folder)
+               if name.startswith(prefix)]
+    return min((int(text) for text in margins if text.isdecimal()), default=0)
+
+
 def read(folder, selection):
     """What an earlier `read_or_make` kept.
 

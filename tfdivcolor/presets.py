@@ -36,8 +36,10 @@ class Regions:
         num_regions: int M; the latent has 2M dimensions.
         widths: channels of the grey network's strided stages.
         feature_channels: channels of the grey features at full resolution.
+        depth: int. Residual blocks after each of the two coarsest stages.
         num_components: int K of the mixture.
         rank: int R of each component's low-rank covariance.
+        dropout: float. In the mixture's network.
         loss_weights: `LossWeights`.
     """
 
@@ -45,14 +47,18 @@ class Regions:
     num_regions: int = 32
     widths: tuple = (32, 64, 96, 160)
     feature_channels: int = 32
+    depth: int = 2
     num_components: int = 8
     rank: int = 6
-    loss_weights: LossWeights = LossWeights(l2=1.0, gradient=0.1, kl=0.02)
+    dropout: float = 0.1
+    loss_weights: LossWeights = LossWeights(
+        l2=1.0, l1=0.01, gradient=0.1, kl=0.01, energy=1.0)
 
     def vae(self):
         return ColorVAE(
             GreyNetwork(self.canvas, self.num_regions, self.widths,
-                        self.feature_channels, name="grey_network"),
+                        self.feature_channels, self.depth,
+                        name="grey_network"),
             RegionPosterior(self.num_regions, name="posterior"),
             RegionDecoder(self.canvas, self.num_regions,
                           self.feature_channels, name="decoder"),
@@ -64,7 +70,7 @@ class Regions:
         head = RegionMixtureHead(
             self.num_regions, self.feature_channels + 4,
             (side, side, self.widths[-1]), self.num_components, self.rank,
-            name="mixture_head")
+            dropout=self.dropout, name="mixture_head")
         mdn = LatentMDN(vae.grey_encoder, head, self.canvas, name="mdn")
         return Colorizer(vae, mdn, name="colorizer")
 

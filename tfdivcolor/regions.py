@@ -22,7 +22,13 @@ import tensorflow as tf
 from keras import layers
 
 from tfdivcolor.distributions import positive_scale
-from tfdivcolor.layers import PACKAGE, add_per_picture, conv_block, upsample
+from tfdivcolor.layers import (
+    PACKAGE,
+    add_per_picture,
+    conv_block,
+    residual_block,
+    upsample,
+)
 
 # z = PALETTE_SCALE * palette (ab / 128): about unit variance on photographs.
 PALETTE_SCALE = 10.0
@@ -40,10 +46,12 @@ class GreyNetwork(layers.Layer):
         num_regions: int M.
         widths: four ints. Channels of the four strided stages.
         feature_channels: int C. Channels at full resolution.
+        depth: int. Residual blocks after each of the two coarsest stages,
+            where they cost little and see the whole picture.
     """
 
     def __init__(self, canvas=64, num_regions=32, widths=(32, 64, 96, 160),
-                 feature_channels=32, **kwargs):
+                 feature_channels=32, depth=0, **kwargs):
         super().__init__(**kwargs)
         if canvas % 16:
             raise ValueError(
@@ -52,6 +60,7 @@ class GreyNetwork(layers.Layer):
         self.num_regions = num_regions
         self.widths = tuple(widths)
         self.feature_channels = feature_channels
+        self.depth = depth
         self.network = self._build_network()
 
     def _build_network(self):
@@ -59,6 +68,8 @@ class GreyNetwork(layers.Layer):
         x, skips = luminance, []
         for i, width in enumerate(self.widths):
             x = conv_block(x, width, 5 if i == 0 else 3, 2, name=f"down_{i}")
+            for block in range(self.depth if i >= 2 else 0):
+                x = residual_block(x, f"down_{i}_residual_{block}")
             skips.append(x)
         x = bottleneck = conv_block(x, self.widths[-1], 3, name="bottleneck")
         for i in reversed(range(3)):
@@ -107,7 +118,8 @@ class GreyNetwork(layers.Layer):
     def get_config(self):
         return {**super().get_config(), "canvas": self.canvas,
                 "num_regions": self.num_regions, "widths": self.widths,
-                "feature_channels": self.feature_channels}
+                "feature_channels": self.feature_channels,
+                "depth": self.depth}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -242,6 +254,44 @@ class RegionDecoder(layers.Layer):
         """
         share = tf.reduce_mean(tf.square(grey["assignment"]), axis=1)
         return tf.repeat(tf.sqrt(share) / PALETTE_SCALE, 2, axis=-1)
+
+    def coordinates(self, z, ab_norm, grey):
+        """Latents and a true field in coordinates of painted fields.
+
+        Euclidean distances between the coordinates are those between the
+        fields (refinement aside), without painting them: with the Cholesky
+        factor L L^T = A^T A of the assignment, |A p| = |L^T p|.
+
+        Args:
+            z: float32 [B, S, D].
+            ab_norm: float32 [B, H, W, 2], ab / 128.
+            grey: dict of `GreyNetwork`.
+
+        Returns:
+            draws: float32 [B, S, D]. Of the latents.
+            truth: float32 [B, D]. Of the painting nearest to the true field.
+            distance: float32 [B]. Squared distance of that one to the field.
+        """
+        assignment = grey["assignment"]
+        field = tf.reshape(ab_norm, [-1, assignment.shape[1], 2])
+        gram = tf.matmul(assignment, assignment, transpose_a=True)
+        # 1e-2 of a pixel: a region without any must not make it singular.
+        cholesky = tf.linalg.cholesky(gram + 1e-2 * tf.eye(self.num_regions))
+        moments = tf.matmul(assignment, field, transpose_a=True)
+        truth = tf.linalg.triangular_solve(cholesky, moments)  # [B, M, 2]
+        samples = tf.shape(z)[1]
+        palette = tf.transpose(tf.reshape(
+            z / PALETTE_SCALE, [-1, samples, self.num_regions, 2]),
+            [0, 2, 1, 3])
+        draws = tf.matmul(cholesky, tf.reshape(
+            palette, [-1, self.num_regions, 2 * samples]), transpose_a=True)
+        draws = tf.transpose(tf.reshape(
+            draws, [-1, self.num_regions, samples, 2]), [0, 2, 1, 3])
+        truth = tf.reshape(truth, [-1, self.latent_dim])
+        distance = (tf.reduce_sum(tf.square(field), axis=[1, 2])
+                    - tf.reduce_sum(tf.square(truth), axis=-1))
+        return (tf.reshape(draws, [-1, samples, self.latent_dim]), truth,
+                tf.maximum(distance, 0.0))
 
     def get_config(self):
         return {**super().get_config(), "canvas": self.canvas,

@@ -76,24 +76,31 @@ def latents(params, sensitivity, seed, num_samples, temperature, mode):
 def _diverse(params, sensitivity, seed, num_samples, temperature):
     """Few latents that stand for many draws.
 
-    The S centres of a cluster analysis of the probable draws: what they have
-    in common is kept, what they disagree about becomes the difference between
+    The centres of a cluster analysis of the probable draws: what they have in
+    common is kept, what they disagree about becomes the difference between
     results.  Centres differ less than draws do, hence the square root of the
     temperature.
+
+    Where the mean of them all is more probable than any one of them, as it is
+    unless the mixture's components are far apart, it is the first centre and
+    stays: of all single answers tried it has the lowest error.
     """
     pool_size = tf.maximum(POOL_PER_SAMPLE * num_samples, SMALLEST_POOL)
     draws = distributions.draw(
         params, seed, pool_size, tf.sqrt(temperature))
     count = tf.cast(PROBABLE * tf.cast(pool_size, tf.float32), tf.int32)
-    _, probable = tf.math.top_k(distributions.log_prob(params, draws), count)
+    log_prob, probable = tf.math.top_k(
+        distributions.log_prob(params, draws), count)
     draws = tf.gather(draws, probable, batch_dims=1)
     # Distances are to be those of colour fields.
     # 1e-6: a region that covers no pixel moves nothing; it must not divide
     # by zero on the way back.
     scale = tf.maximum(sensitivity, 1e-6)[:, None]  # [B, 1, D]
     middle = tf.reduce_mean(draws, axis=1, keepdims=True)
+    anchored = distributions.log_prob(params, middle) > log_prob[:, :1]
     points = (draws - middle) * scale
-    centres = _centres(points, _spread_out(points, num_samples))
+    centres = _centres(
+        points, _spread_out(points, num_samples), anchored[..., None])
     return centres / scale + middle
 
 
@@ -128,23 +135,30 @@ def _spread_out(points, num_chosen):
     return tf.gather(points, tf.transpose(chosen.stack()), batch_dims=1)
 
 
-def _centres(points, centres):
+def _centres(points, centres, anchored):
     """Moves centres to the means of the points nearest to them (Lloyd).
 
     Args:
-        points: float32 [B, P, D].
+        points: float32 [B, P, D], of mean 0.
         centres: float32 [B, S, D].
+        anchored: bool [B, 1, 1]. Whether the first stays at 0.
 
     Returns:
         float32 [B, S, D].
     """
+    def anchor(centres):
+        first = tf.where(anchored, 0.0, centres[:, :1])
+        return tf.concat([first, centres[:, 1:]], axis=1)
+
+    centres = anchor(centres)
     for _ in range(CLUSTER_STEPS):
         nearest = tf.argmin(_distances(points, centres), axis=-1)  # [B, P]
         own = tf.one_hot(nearest, tf.shape(centres)[1])  # [B, P, S]
         count = tf.reduce_sum(own, axis=1)[..., None]
         total = tf.matmul(own, points, transpose_a=True)
         # A centre that lost all its points stays where it is.
-        centres = tf.where(count > 0, total / tf.maximum(count, 1.0), centres)
+        centres = anchor(tf.where(
+            count > 0, total / tf.maximum(count, 1.0), centres))
     return centres
 
 

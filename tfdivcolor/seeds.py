@@ -16,6 +16,7 @@ FACTOR = 3
 POSTERIOR = 4
 AUGMENT = 5
 SHUFFLE = 6
+COMPONENT_DRAWS = 7
 
 
 def normal(purpose, seed, shape):

@@ -144,3 +144,35 @@ def load(path):
     loaded = keras.saving.deserialize_keras_object(described["config"])
     loaded.load_weights(weights)
     return loaded
+
+
+def begin_from(model, trained):
+    """Copies a trained Colorizer's weights into another, to train on.
+
+    The other may have more: what is new must be made so that it does nothing
+    at first (`layers.residual_block`).
+
+    Args:
+        model: `Colorizer`, changed.
+        trained: `Colorizer`.
+
+    Raises:
+        ValueError: if a trained weight has no place in `model`.
+    """
+    for part, old in zip(_parts(model), _parts(trained)):
+        places = {weight.path: weight for weight in part.weights}
+        for weight in old.weights:
+            place = places.get(weight.path)
+            if place is None or place.shape != weight.shape:
+                raise ValueError(
+                    f"the trained weights must fit the model: no place for "
+                    f"{old.name}/{weight.path} {list(weight.shape)} (received "
+                    f"{place if place is None else list(place.shape)})")
+            place.assign(weight)
+    model.vae.statistics = trained.vae.statistics
+
+
+def _parts(model):
+    parts = [model.vae.grey_encoder, model.vae.posterior, model.vae.decoder,
+             model.mdn.head]
+    return parts if model.shares_grey else [*parts, model.mdn.features]

@@ -149,7 +149,7 @@ class ColorVAE(LossTermsModel):
             color.normalize_luminance(batch["luminance"]), training=training)
         loc, scale = self.posterior(
             color.normalize_ab(batch["ab"]), grey, training=training)
-        z = loc + scale * self._noise(batch, self.latent_dim)
+        z = loc + scale * self._noise(batch, [self.latent_dim])
         decoded = z if training else loc
         field = self.decoder(decoded[:, None], grey, training=training)[:, 0]
         outputs = {"ab_hat": color.denormalize_ab(field), "z": z,
@@ -189,6 +189,8 @@ class ColorVAE(LossTermsModel):
         terms = {}
         if weights.l2:
             terms["l2"] = losses.l2(true, predicted)
+        if weights.l1:
+            terms["l1"] = losses.l1(true, predicted)
         if weights.histogram:
             terms["histogram"] = losses.histogram(
                 true, predicted, self.statistics.pixel_weights(ab))

@@ -43,6 +43,8 @@ class Config:
         stages: tuple of `Stage`, run one after the other.
         preset: str. A name in `tfdivcolor.presets`.
         preset_options: dict. Fields of the preset to change.
+        init: str or None. Weights to begin from, a shipped name or a folder
+            saved by Colorizer.save; None: random ones.
         data: str or None. Folder, archive, TFRecord pattern or a folder
             prepared by `training.prepare_lfw`; None: generated pictures.
         batch_size: int. Over all replicas.
@@ -62,6 +64,7 @@ class Config:
     stages: tuple
     preset: str = "regions"
     preset_options: dict = field(default_factory=dict)
+    init: str | None = None
     data: str | None = None
     batch_size: int = 32
     margin: int = 16
@@ -75,16 +78,26 @@ class Config:
 
 
 CONFIGS = {
-    # Labeled Faces in the Wild.
+    # Labeled Faces in the Wild, in two runs: a shallow network from random
+    # weights, then a deeper one from that, with the mixture's energy score.
     #   python -m training.prepare_lfw --out data/lfw
-    #   python -m training.train --config lfw
+    #   python -m training.train --config lfw_base --data data/lfw
+    #   python -m training.train --config lfw --data data/lfw
+    "lfw_base": Config(
+        name="lfw_base", data="data/lfw",
+        preset_options={
+            "depth": 0, "dropout": 0.2,
+            "loss_weights": {"l2": 1.0, "gradient": 0.1, "kl": 0.02}},
+        stages=(Stage("joint", epochs=28),)),
     "lfw": Config(
-        name="lfw", data="data/lfw", stages=(Stage("joint", epochs=28),)),
-    # Flowers, or any folder of a few thousand photographs.
+        name="lfw", data="data/lfw", init="runs/lfw_base/model",
+        stages=(Stage("joint", epochs=24, learning_rate=7e-4),)),
+    # Flowers, or any folder of a few thousand photographs, from the LFW
+    # weights.
     #   python -m training.train --config flowers --data flowers.tgz
     "flowers": Config(
-        name="flowers", data="data/flowers",
-        stages=(Stage("joint", epochs=60),)),
+        name="flowers", data="data/flowers", init="lfw",
+        stages=(Stage("joint", epochs=26, learning_rate=7e-4),)),
     # The published method on the same data.
     "paper_skip": Config(
         name="paper_skip", data="data/lfw", preset="paper_skip",
@@ -95,7 +108,7 @@ CONFIGS = {
         name="smoke",
         preset_options={"canvas": 32, "num_regions": 8,
                         "widths": (8, 12, 16, 24), "feature_channels": 8,
-                        "num_components": 4, "rank": 2},
+                        "depth": 1, "num_components": 4, "rank": 2},
         stages=(Stage("vae", epochs=4), Stage("mdn", epochs=4),
                 Stage("joint", epochs=6)),
         batch_size=8, margin=4, validation_fraction=0.2, warmup_steps=4,

@@ -14,7 +14,8 @@ class Log:
     """
 
     def __init__(self, folder):
-        self._file = open(folder / "log.jsonl", "a", buffering=1)
+        self._path = folder / "log.jsonl"
+        self._file = open(self._path, "a", buffering=1)
         self._summaries = tf.summary.create_file_writer(
             str(folder / "tensorboard"))
 
@@ -39,6 +40,19 @@ class Log:
         """Shows a picture, uint8 [H, W, 3], in TensorBoard."""
         with self._summaries.as_default():
             tf.summary.image(f"{stage}/results", pixels[None], step)
+
+    def history(self):
+        """The records of the ends of epochs, earlier sessions' included.
+
+        Returns:
+            list of dicts as `scalars` writes them, both kinds.
+        """
+        records = [json.loads(line)
+                   for line in self._path.read_text().splitlines()]
+        ends = {(record["stage"], record["step"]) for record in records
+                if record["kind"] == "validation"}
+        return [record for record in records
+                if (record["stage"], record["step"]) in ends]
 
     def close(self):
         self._file.close()

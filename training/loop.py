@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tfdivcolor import color, data, images, plots, presets
+from tfdivcolor import color, data, images, plots, presets, storage
 from training.checkpoints import Checkpoints
 from training.logs import Log
 from training.steps import MovingAverage, evaluate, make_train_step
@@ -57,16 +57,20 @@ def train_and_evaluate(config, workdir, train, validation, strategy=None):
     _claim(workdir, config, [*train.names, "", *validation.names])
     with strategy.scope():
         colorizer = presets.build(config.preset, **config.preset_options)
+        if config.init:
+            storage.begin_from(colorizer, presets.load(config.init))
     colorizer.prepare(train)
     started, terms = time.time(), {}
     with contextlib.closing(Log(workdir)) as log:
         for index, stage in enumerate(config.stages):
             terms = _run_stage(index, stage, config, colorizer, workdir,
                                train, validation, strategy, log)
+        history = log.history()
     colorizer.save(
         workdir / "model", overwrite=True,
         config=dataclasses.asdict(config), pictures=len(train),
         validation_pictures=len(validation), validation=terms,
+        history=history,
         last_session_seconds=round(time.time() - started))
     return terms
 

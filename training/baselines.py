@@ -1,0 +1,270 @@
+"""Trains the baselines of the evaluation's table.
+
+    python -m training.baselines --data data/lfw --out runs/baselines
+
+One after the other, on the pictures, variations and split that
+`training.train` gives `regions`, for about eight minutes each on two idle
+cores.  Writes OUT/NAME.keras (for `tfdivcolor.baselines.load`) and
+OUT/NAME.json; what is there already, with the same settings and pictures, is
+left as it is.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+SHOW_EVERY = 20  # steps
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a baseline's training depends on, besides the pictures.
+
+    Attributes:
+        model: str. A name in `tfdivcolor.baselines.MODELS`.
+        epochs: int.
+        canvas: int. Pixels a side; the pictures keep a quarter more, for
+            random crops.
+        batch_size: int.
+        seed: int. Initial weights, order, augmentation, noise.
+        learning_rate: float. Peak of Adam's; see `loop`.
+        beta_1: float. Adam's momentum.
+        warmup_steps: int.
+        ema_momentum: float. Of the weights' moving average, which is what is
+            evaluated and saved.
+        clip_norm: float. Largest global norm of the gradients.
+    """
+
+    model: str
+    epochs: int
+    canvas: int = 64
+    batch_size: int = 32
+    seed: int = 0
+    learning_rate: float = 1e-3
+    beta_1: float = 0.9
+    warmup_steps: int = 100
+    ema_momentum: float = 0.99
+    clip_norm: float = 20.0
+
+    @property
+    def margin(self):
+        """Pixels of the decoded fields beyond the canvas."""
+        return self.canvas // 4
+
+
+# A step of the regression takes 0.6 of the time of the CVAE's.
+SETTINGS = {
+    "cvae": Settings("cvae", epochs=4),
+    "regression": Settings("regression", epochs=6),
+    # pix2pix's momentum.
+    "cgan": Settings("cgan", epochs=5, beta_1=0.5),
+}
+
+
+def train(settings, photos, validation):
+    """Trains one baseline.
+
+    Args:
+        settings: `Settings`.
+        photos, validation: `PhotoSet`. Validation has no margin.
+
+    Returns:
+        model: a `tfdivcolor.baselines.Baseline`.
+        terms: dict of its validation terms, float.
+
+    Raises:
+        FloatingPointError: if the loss is not a number.
+        ValueError: if a setting does not fit the pictures.
+    """
+    import keras
+    import tensorflow as tf
+    from tqdm import tqdm
+
+    from tfdivcolor import baselines, data
+    from training import loop, steps
+
+    total = settings.epochs * photos.steps_per_epoch(settings.batch_size)
+    keras.utils.set_random_seed(settings.seed)
+    model = baselines.MODELS[settings.model](settings.canvas)
+    optimizer = keras.optimizers.Adam(
+        loop._schedule(settings, settings, total), settings.beta_1)
+    optimizer.build(model.trainable_variables)
+    average = steps.MovingAverage(
+        [v.value for v in model.trainable_variables], settings.ema_momentum)
+    train_step = steps.make_train_step(
+        model, optimizer, average, settings.clip_norm, settings.batch_size)
+    validation = validation.batches(
+        settings.batch_size, shuffle=False, drop_remainder=False)
+    step, terms = 0, {}
+    with tqdm(total=total, desc=settings.model, unit="step", mininterval=2,
+              smoothing=0.05) as progress:
+        for epoch in range(settings.epochs):
+            for batch in photos.batches(
+                    settings.batch_size, settings.seed, epoch,
+                    augment=data.Augmentation()):
+                means = train_step(batch, tf.constant(step, tf.int64))
+                step += 1
+                progress.update()
+                if step % SHOW_EVERY == 0 or step == total:
+                    _show(progress, settings, means, step)
+            with average.swapped():
+                terms = steps.evaluate(model, validation)
+            progress.write(f"{settings.model}, epoch {epoch + 1}: "
+                           + _line(terms))
+    average.finish()
+    return model, terms
+
+
+def _show(progress, settings, means, step):
+    """Puts loss and rate beside the bar; stops where a term is no number."""
+    from training import loop
+
+    loop._add({}, means, settings.model, step)
+    rate = progress.format_dict["rate"] or 0.0
+    progress.set_postfix_str(
+        f"loss {float(means['loss']):.3f}, "
+        f"{rate * settings.batch_size:.0f} pictures/s", refresh=False)
+
+
+def _line(terms):
+    return ", ".join(f"{name} {value:.4f}" for name, value in terms.items())
+
+
+def make(settings, out, photos, validation):
+    """Trains one baseline into a folder, unless it is there.
+
+    Args:
+        settings: `Settings`.
+        out: pathlib.Path of the folder.
+        photos, validation: `PhotoSet`.
+
+    Returns:
+        bool. Whether it was trained now.
+
+    Raises:
+        ValueError: if the folder holds one of other settings or pictures.
+    """
+    from tfdivcolor import images, storage
+
+    path, about = (out / f"{settings.model}{end}"
+                   for end in (".keras", ".json"))
+    names = "\n".join([*photos.names, "", *validation.names])
+    wanted = {"settings": asdict(settings),
+              "pictures_sha256": hashlib.sha256(names.encode()).hexdigest()}
+    if _is_there(path, about, wanted):
+        return False
+    started = time.monotonic()
+    model, terms = train(settings, photos, validation)
+    _save(model, path)
+    images.write_atomically(about, (json.dumps({
+        **wanted,
+        "pictures": len(photos), "validation_pictures": len(validation),
+        "parameters": model.count_params(), "config": model.get_config(),
+        "seconds": round(time.monotonic() - started),
+        "validation": terms,
+        "sha256": storage.checksum(path),
+        "versions": storage.versions(),
+    }, indent=1) + "\n").encode())
+    return True
+
+
+def _is_there(path, about, wanted):
+    """Whether the wanted baseline is there, whole."""
+    from tfdivcolor import storage
+
+    if not (path.is_file() and about.is_file()):
+        return False
+    try:
+        found = json.loads(about.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{about}: must be JSON (received {error})") from None
+    different = [key for key in wanted if found.get(key) != wanted[key]]
+    if different:
+        raise ValueError(
+            f"{about}: holds another training ({', '.join(different)} "
+            "differ); remove it or give another --out")
+    return found.get("sha256") == storage.checksum(path)
+
+
+def _save(model, path):
+    """Writes the model whole or not at all."""
+    temporary = path.with_name(f".{path.name}")  # Keras wants the ending
+    try:
+        model.save(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m training.baselines", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="data/lfw",
+                        help="folder, .tar/.tgz archive, TFRecord pattern or "
+                        "prepared folder (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("runs/baselines"),
+                        metavar="DIR",
+                        help="folder for the models (default: %(default)s)")
+    parser.add_argument("--only", nargs="+", choices=SETTINGS,
+                        default=list(SETTINGS), metavar="NAME",
+                        help=f"some of {', '.join(SETTINGS)}")
+    parser.add_argument("--epochs", type=_positive,
+                        help="instead of each model's own number")
+    parser.add_argument("--batch-size", type=_positive, default=32,
+                        help="pictures a step (default: %(default)s)")
+    parser.add_argument("--canvas", type=_positive, default=64,
+                        help="pixels a side of the colour fields, a multiple "
+                        "of 16 (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+def _positive(text):
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number of 1 or more (received {text!r})")
+    return int(text)
+
+
+def main(arguments=None):
+    """Runs the command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    changes = {"canvas": options.canvas, "batch_size": options.batch_size,
+               "seed": options.seed}
+    if options.epochs:
+        changes["epochs"] = options.epochs
+    chosen = [replace(SETTINGS[name], **changes) for name in options.only]
+    # After parsing, so that --help does not wait for TensorFlow.
+    from tfdivcolor import data
+
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        photos, validation = (
+            data.load(options.data, canvas=options.canvas, margin=margin,
+                      subset=subset)
+            for subset, margin in (("train", chosen[0].margin),
+                                   ("validation", 0)))
+        for settings in chosen:
+            made = make(settings, options.out, photos, validation)
+            path = options.out / f"{settings.model}.keras"
+            print(f"wrote {path} and {path.with_suffix('.json')}" if made
+                  else f"{path}: already there")
+    except KeyboardInterrupt:
+        print("baselines: stopped; the same command goes on with the model "
+              "it was at", file=sys.stderr)
+        return 130
+    except (ValueError, FloatingPointError, OSError) as error:
+        print(f"baselines: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
