@@ -18,7 +18,8 @@ import skimage.data
 from hypothesis import strategies as st
 from PIL import Image
 
-from tfdivcolor import cli, coloring, presets
+from tfdivcolor import cli, coloring, presets, realism
+from training import synthetic
 
 
 @pytest.fixture(scope="module")
@@ -324,6 +325,37 @@ def test_limit_on_pixels(run, photo):
     code, _, stderr = run(photo, "--max-pixels", 40 * 52 - 1)
     assert code == 1 and "2079 pixels" in _errors(stderr)[0]
     assert run(photo, "--max-pixels", 40 * 52, "-n", 1)[0] == 0
+
+
+# --- evaluate ---
+
+
+def test_evaluate_says_what_it_wrote(weights, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(realism, "two_sample_auc", lambda *pictures: 0.5)
+    pictures = synthetic.write_folder(tmp_path / "pictures", 4)
+    table = tmp_path / "table.json"
+    assert cli.main(["evaluate", "--data", str(pictures), "--weights",
+                     str(weights), "--hundred", "1", "--json", str(table)
+                     ]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("weights tiny, ") and "4 pictures" in text
+    assert "best 100" in text and "baselines: not run" in text
+    assert text.endswith(f"wrote {table}\n") and table.is_file()
+
+
+@pytest.mark.parametrize("arguments, code, named", [
+    ([], 2, "--data"),
+    (["--data", "nowhere"], 1, "nowhere"),
+    (["--data", "x", "--limit", "0"], 2, "--limit"),
+    (["--data", "x", "--seeds", "none"], 2, "--seeds"),
+    (["--data", "x", "--temperature", "-1"], 2, "temperature"),
+    (["--data", "x", "--baselines", "no_folder"], 1, "baselines"),
+])
+def test_evaluate_refuses(weights, capsys, arguments, code, named):
+    assert cli.main(
+        ["evaluate", "--weights", str(weights), *arguments]) == code
+    [message] = _errors(capsys.readouterr().err)
+    assert named in message
 
 
 # --- info ---

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 from skimage import color as skcolor
 
-from tfdivcolor import figures, images, plots, presets
+from tfdivcolor import curves, figures, images, plots, presets
 
 RNG = np.random.default_rng(0)
 ERRORS = {"lfw": RNG.uniform(0.02, 0.1, (30, 8)),
@@ -48,15 +48,19 @@ CALLS = {
 }
 
 
+def function(name):
+    return getattr(curves if name == "training_curves" else figures, name)
+
+
 @pytest.fixture
 def drawn(monkeypatch):
-    """Calls a function of `figures` and returns its Figure, not saved."""
+    """Calls a function and returns its Figure, not saved."""
     saved = []
     monkeypatch.setattr(
         plots, "save", lambda figure, path: saved.append(figure))
 
     def draw(name, *arguments):
-        getattr(figures, name)(*arguments, "unused.png")
+        function(name)(*arguments, "unused.png")
         return saved.pop()
     return draw
 
@@ -74,7 +78,7 @@ def lines(axes):
 @pytest.mark.parametrize("name", CALLS)
 def test_the_same_call_gives_the_same_png(tmp_path, name):
     for file in ("one.png", "two.png"):
-        getattr(figures, name)(*CALLS[name], tmp_path / file)
+        function(name)(*CALLS[name], tmp_path / file)
     with Image.open(tmp_path / "one.png") as picture:
         assert picture.format == "PNG"
         assert all(300 <= side <= 2500 for side in picture.size)
@@ -285,6 +289,13 @@ def test_mixture_weights_draws_order_and_effective_number(drawn):
     np.testing.assert_allclose(right.lines[0].get_xdata(), 7 / 3)
 
 
+@pytest.mark.parametrize("count", [1, 3, 7, 8, 10])
+def test_every_picture_is_counted(drawn, count):
+    even, single = np.full(count, 1 / count), np.eye(count)[0]
+    _, right = drawn("mixture_weights", np.float32([even, single])).axes
+    assert sum(bar.get_height() for bar in right.patches) == 2
+
+
 def test_training_curves_puts_stages_one_after_the_other(drawn):
     panels = drawn("training_curves", HISTORY).axes
     assert [axes.get_title(loc="left") for axes in panels] == [
@@ -318,7 +329,7 @@ def test_the_steep_start_does_not_scale_the_curves(drawn):
     history = [record("0-joint", "train", step, loss=1000.0 / step)
                for step in range(1, 101)]
     axes, = drawn("training_curves", history).axes
-    assert 1000 / 6 < axes.get_ylim()[1] < 200
+    assert 1000 / 5 < axes.get_ylim()[1] < 220
 
 
 def test_methods_keep_their_style():
@@ -359,7 +370,7 @@ def test_methods_keep_their_style():
 ])
 def test_wrong_input_is_one_clear_line(tmp_path, name, arguments, message):
     with pytest.raises(ValueError, match=message) as error:
-        getattr(figures, name)(*arguments, tmp_path / "figure.png")
+        function(name)(*arguments, tmp_path / "figure.png")
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
 

@@ -1,5 +1,6 @@
 """The explicit training loops: configurations, steps, checkpoints, runs."""
 
+import dataclasses
 import json
 import math
 import os
@@ -15,6 +16,7 @@ import tensorflow as tf
 from conftest import random_batch
 
 import tfdivcolor as tdc
+from tfdivcolor import data, storage
 from training import configs, loop, steps, synthetic
 from training.train import main
 
@@ -81,8 +83,32 @@ def test_a_killed_run_resumes_to_the_same_weights(pictures, tmp_path):
     assert {"l2", "gradient", "kl", "gradient_norm", "parameter_norm",
             "pictures_per_second", "learning_rate"} <= set(trained[0])
     assert len(checked) == 3
+    history = storage.describe(
+        tmp_path / "whole" / "model")["about"]["history"]
+    assert [line for line in history if line["kind"] == "validation"] == checked
+    assert len(history) == 6  # and the training terms of the same steps
     assert len(list((tmp_path / "whole" / "grids").glob("*.png"))) == 3
     assert list((tmp_path / "whole" / "tensorboard").iterdir())
+
+
+def test_part_of_an_epoch_from_trained_weights(pictures, tmp_path, make_tiny):
+    base = make_tiny(seed=5)
+    base.save(tmp_path / "base")
+    config = dataclasses.replace(
+        configs.get("smoke"), init=str(tmp_path / "base"), deterministic=False,
+        stages=(configs.Stage("joint", 0.5, learning_rate=1e-9),))
+    train, validation = (
+        data.load(pictures, canvas=32, margin=margin, subset=subset,
+                  validation_fraction=0.2, progress=False)
+        for subset, margin in (("train", 4), ("validation", 0)))
+    loop.train_and_evaluate(config, tmp_path / "run", train, validation)
+    trained = tdc.load(tmp_path / "run" / "model")
+    for got, want in zip(trained.trainable_variables,
+                         base.trainable_variables):
+        np.testing.assert_allclose(got, want, atol=1e-5)
+    history = storage.describe(tmp_path / "run" / "model")["about"]["history"]
+    steps_per_epoch = train.steps_per_epoch(config.batch_size)
+    assert history[-1]["step"] == round(0.5 * steps_per_epoch)
 
 
 @pytest.mark.slow
@@ -197,12 +223,12 @@ def test_moving_average_by_loop():
 
 def test_a_loss_that_is_no_number_stops_the_run():
     with pytest.raises(FloatingPointError, match="loss must be finite.*step 7"):
-        loop._add({}, {"loss": tf.constant(float("nan"))}, "0-joint", 7)
+        loop.add_terms({}, {"loss": tf.constant(float("nan"))}, "0-joint", 7)
 
 
 def test_schedule_warms_up_and_comes_down():
     config = configs.get("smoke", ["warmup_steps=10"])
-    schedule = loop._schedule(configs.Stage("joint", 1, 1.0), config, 100)
+    schedule = loop.schedule(configs.Stage("joint", 1, 1.0), config, 100)
     values = [float(schedule(i)) for i in range(101)]
     assert np.argmax(values) == 10 and values[10] == pytest.approx(1.0)
     assert values[0] == pytest.approx(0.01)

@@ -371,7 +371,9 @@ def _info(options):
     size = sum(file.stat().st_size for file in folder.iterdir())
     rows = [("weights", options.weights), ("folder", folder),
             ("sha256", described["sha256"]), ("size", f"{size / 1e6:.1f} MB"),
-            ("parameters", f"{parameters:,}"), *described["about"].items(),
+            ("parameters", f"{parameters:,}"),
+            *((name, value) for name, value in described["about"].items()
+              if name != "history"),  # one line an epoch: for plots
             ("made with", _listed(described["versions"])),
             ("installed", _listed(storage.versions()))]
     card = folder / "card.md"

@@ -3,7 +3,6 @@
 import contextlib
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfdivcolor import (
@@ -27,6 +26,7 @@ from tfdivcolor.models import (
     LossTermsModel,
     check_canvas,
     deserialize,
+    picture_seeds,
     serialize,
 )
 from tfdivcolor.settings import DEFAULTS, MAX_PIXELS, Sampling
@@ -265,17 +265,10 @@ class Colorizer(LossTermsModel):
         """
         luminance = tf.convert_to_tensor(luminance, tf.float32)
         check_canvas("luminance", luminance, self.canvas, 1)
-        for one in np.ravel(seed).tolist() or [0]:
-            self.check_sampling(
-                Sampling(num_samples, one, float(temperature), mode))
-        seed = np.asarray(seed, np.int64)
-        batch = luminance.shape[0]
-        if seed.shape not in ((), (batch,)):
-            raise ValueError(
-                f"seed must be one number or one a picture, [{batch}] "
-                f"(received {list(seed.shape)})")
+        self.check_sampling(Sampling(
+            num_samples, temperature=float(temperature), mode=mode))
         return self.sample_fields(
-            luminance, tf.constant(np.broadcast_to(seed, [batch])),
+            luminance, picture_seeds(seed, luminance.shape[0]),
             tf.constant(temperature, tf.float32),
             tf.constant(num_samples, tf.int32), mode)
 

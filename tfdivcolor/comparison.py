@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tfdivcolor import (
     baselines,
+    curves,
     data,
     evaluation,
     figures,
@@ -326,7 +327,7 @@ def _plot(folder, colorizer, bench, history):
         colorizer, _pictures(bench.photos, order[[len(order) // 2]])[0],
         folder / "latent_walk.png")
     if history:
-        figures.training_curves(history, folder / "training.png")
+        curves.training_curves(history, folder / "training.png")
 
 
 def _sheet(path, colorizer, bench, chosen, errors):

@@ -1,9 +1,11 @@
 """What the three trainable models share: loss terms, noise, seeds."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfdivcolor import seeds
+from tfdivcolor.settings import Sampling
 
 
 class LossTermsModel(keras.Model):
@@ -75,6 +77,30 @@ def check_canvas(name, tensor, canvas, channels):
         raise ValueError(
             f"{name} must have shape [B, {canvas}, {canvas}, {channels}] "
             f"(received {shape})")
+
+
+def picture_seeds(seed, batch):
+    """One seed for each picture.
+
+    Args:
+        seed: int, used as it is for every picture, or int [B].
+        batch: int B.
+
+    Returns:
+        int64 tensor [B].
+
+    Raises:
+        ValueError: if a seed is not an integer of 64 bits, or there is
+            another number of them.
+    """
+    for one in np.ravel(seed).tolist():
+        Sampling(seed=one)
+    seed = np.asarray(seed, np.int64)
+    if seed.shape not in ((), (batch,)):
+        raise ValueError(
+            f"seed must be one number or one a picture, [{batch}] "
+            f"(received {list(seed.shape)})")
+    return tf.constant(np.broadcast_to(seed, [batch]))
 
 
 def serialize(layer):

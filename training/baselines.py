@@ -92,7 +92,7 @@ def train(settings, photos, validation):
     keras.utils.set_random_seed(settings.seed)
     model = baselines.MODELS[settings.model](settings.canvas)
     optimizer = keras.optimizers.Adam(
-        loop._schedule(settings, settings, total), settings.beta_1)
+        loop.schedule(settings, settings, total), settings.beta_1)
     optimizer.build(model.trainable_variables)
     average = steps.MovingAverage(
         [v.value for v in model.trainable_variables], settings.ema_momentum)
@@ -124,7 +124,7 @@ def _show(progress, settings, means, step):
     """Puts loss and rate beside the bar; stops where a term is no number."""
     from training import loop
 
-    loop._add({}, means, settings.model, step)
+    loop.add_terms({}, means, settings.model, step)
     rate = progress.format_dict["rate"] or 0.0
     progress.set_postfix_str(
         f"loss {float(means['loss']):.3f}, "

@@ -82,9 +82,9 @@ def _run_stage(index, stage, config, colorizer, workdir, train, validation,
     with colorizer.training_stage(stage.name) as (model, adapt):
         # ---- What a step changes -------------------------------------------
         steps_per_epoch = train.steps_per_epoch(config.batch_size)
-        total = stage.epochs * steps_per_epoch
+        total = max(1, round(stage.epochs * steps_per_epoch))
         with strategy.scope():
-            optimizer = keras.optimizers.Adam(_schedule(stage, config, total))
+            optimizer = keras.optimizers.Adam(schedule(stage, config, total))
             optimizer.build(model.trainable_variables)
             average = MovingAverage(
                 [v.value for v in model.trainable_variables],
@@ -116,13 +116,14 @@ def _run_stage(index, stage, config, colorizer, workdir, train, validation,
             batches = strategy.experimental_distribute_dataset(adapt(
                 train.batches(config.batch_size, seed=config.seed,
                               epoch=index * 100_000 + epoch, start=done,
-                              augment=data.Augmentation())))
+                              augment=data.Augmentation()).take(
+                                  total - step)))
             sums, since = {}, time.monotonic()
             for batch in batches:
                 means = train_step(batch, tf.constant(step, tf.int64))
                 step += 1
                 progress.update()
-                _add(sums, means, name, step)
+                add_terms(sums, means, name, step)
                 if step % LOG_EVERY == 0 or step % steps_per_epoch == 0:
                     now = time.monotonic()
                     _log_training(log, name, step, sums, optimizer, average,
@@ -143,7 +144,7 @@ def _run_stage(index, stage, config, colorizer, workdir, train, validation,
         return terms or evaluate(model, validation_batches)
 
 
-def _schedule(stage, config, total):
+def schedule(stage, config, total):
     """Linear warm-up, then half a cosine down to a hundredth."""
     warmup = min(config.warmup_steps, total // 2)
     return keras.optimizers.schedules.CosineDecay(
@@ -152,7 +153,7 @@ def _schedule(stage, config, total):
         warmup_target=stage.learning_rate, warmup_steps=warmup)
 
 
-def _add(sums, means, name, step):
+def add_terms(sums, means, name, step):
     """Adds a step's terms to the running sums; stops where one is no number."""
     for key, value in means.items():
         value = float(value)
