@@ -51,7 +51,10 @@ def test_everything_in_one_table(place, monkeypatch):
         "weights", "weights, samples", "weights, components", "regression",
         "twin", "copies of neighbours", "mean field",
         "4 principal components", "grey", "truth"]
-    assert summary["weights"] == summary["twin"]  # the same model
+    # The same model, but for the number of seeds and pictures.
+    assert summary["twin"]["best_of_100"]["pictures"] == 1
+    for name in ("reconstruction", "nll", "auc"):
+        assert summary["weights"][name] == summary["twin"][name]
     for label, row in summary.items():
         assert label in text
         for value in row.values():

@@ -63,14 +63,12 @@ class Method:
             giving a dict with ab: [B, S, c, c, 2], CIE units.
         most: int. How many different results it can give.
         options: dict. Further arguments of `sample`.
-        seeded: bool. Whether another seed gives other results.
     """
 
     label: str
     model: object
     most: int = MAX_SAMPLES
     options: dict = field(default_factory=dict)
-    seeded: bool = True
 
     def fields(self, luminance, num_samples, seed):
         """float32 array [B, min(S, most), c, c, 2], ab / 128."""

@@ -27,7 +27,7 @@ SMALLEST_POOL = 128
 CLUSTER_STEPS = 6
 # Share of them that counts as probable.  The rest are the far tails of broad
 # components, which would get a garish result each.
-PROBABLE = 0.9
+PROBABLE = 0.95
 
 
 def latents(params, sensitivity, seed, num_samples, temperature, mode):

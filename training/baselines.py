@@ -3,7 +3,7 @@
     python -m training.baselines --data data/lfw --out runs/baselines
 
 One after the other, on the pictures, variations and split that
-`training.train` gives `regions`, for about eight minutes each on two idle
+`training.train` gives `regions`, for six to eight minutes each on two idle
 cores.  Writes OUT/NAME.keras (for `tfdivcolor.baselines.load`) and
 OUT/NAME.json; what is there already, with the same settings and pictures, is
 left as it is.
@@ -60,9 +60,9 @@ class Settings:
 # A step of the regression takes 0.6 of the time of the CVAE's.
 SETTINGS = {
     "cvae": Settings("cvae", epochs=4),
-    "regression": Settings("regression", epochs=6),
+    "regression": Settings("regression", epochs=5),
     # pix2pix's momentum.
-    "cgan": Settings("cgan", epochs=5, beta_1=0.5),
+    "cgan": Settings("cgan", epochs=4, beta_1=0.5),
 }
 
 

@@ -91,13 +91,14 @@ CONFIGS = {
         stages=(Stage("joint", epochs=28),)),
     "lfw": Config(
         name="lfw", data="data/lfw", init="runs/lfw_base/model",
-        stages=(Stage("joint", epochs=24, learning_rate=7e-4),)),
+        stages=(Stage("joint", epochs=24, learning_rate=7e-4),
+                Stage("mdn", epochs=3, learning_rate=5e-4))),
     # Flowers, or any folder of a few thousand photographs, from the LFW
     # weights.
     #   python -m training.train --config flowers --data flowers.tgz
     "flowers": Config(
         name="flowers", data="data/flowers", init="lfw",
-        stages=(Stage("joint", epochs=26, learning_rate=7e-4),)),
+        stages=(Stage("joint", epochs=22, learning_rate=7e-4),)),
     # The published method on the same data: its ten epochs are for a GPU.
     # Two cores do a third of an epoch in a quarter of an hour:
     #   python -m training.train --config paper_skip --set epochs=0.3
