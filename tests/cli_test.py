@@ -335,7 +335,7 @@ def test_evaluate_says_what_it_wrote(weights, tmp_path, capsys, monkeypatch):
     pictures = synthetic.write_folder(tmp_path / "pictures", 4)
     table = tmp_path / "table.json"
     assert cli.main(["evaluate", "--data", str(pictures), "--weights",
-                     str(weights), "--hundred", "1", "--json", str(table)
+                     str(weights), "--subset-size", "1", "--json", str(table)
                      ]) == 0
     text = capsys.readouterr().out
     assert text.startswith("weights tiny, ") and "4 pictures" in text

@@ -31,6 +31,9 @@ def place(tiny, tmp_path_factory):
     baselines.RegressionCNN(
         canvas=32, widths=(4, 8, 8, 8), feature_channels=4).save(
             folder / "baselines" / "regression.keras")
+    baselines.ConditionalVAE(
+        canvas=32, widths=(4, 8, 8, 8), feature_channels=4, num_regions=4,
+        latent_dim=8).save(folder / "baselines" / "cvae.keras")
     shutil.copytree(folder / "weights", folder / "baselines" / "twin")
     return folder
 
@@ -41,20 +44,22 @@ def test_everything_in_one_table(place, monkeypatch):
     pictures = str(place / "pictures")
     text = comparison.run(
         pictures, place / "weights", subset="validation", num_seeds=2,
-        hundred=3, sampling=Sampling(seed=5), train_data=pictures,
+        subset_size=3, sampling=Sampling(seed=5), train_data=pictures,
         baselines_folder=str(place / "baselines"),
         json_path=str(place / "table.json"),
         plots_folder=str(place / "plots"))
     written = json.loads((place / "table.json").read_text())
     summary = written["summary"]
     assert list(summary) == [
-        "weights", "weights, samples", "weights, components", "regression",
-        "twin", "copies of neighbours", "mean field",
+        "weights", "weights, samples", "weights, components", "cvae",
+        "cvae, clustered", "regression", "twin, components",
+        "copies of neighbours", "mean field",
         "4 principal components", "grey", "truth"]
-    # The same model, but for the number of seeds and pictures.
-    assert summary["twin"]["best_of_100"]["pictures"] == 1
-    for name in ("reconstruction", "nll", "auc"):
-        assert summary["weights"][name] == summary["twin"][name]
+    # The same model.
+    twin = summary["twin, components"]
+    for name in ("one", "best_of_8"):
+        assert summary["weights, components"].get(name) == twin.get(name)
+    assert summary["weights"]["reconstruction"] == twin["reconstruction"]
     for label, row in summary.items():
         assert label in text
         for value in row.values():
@@ -76,7 +81,7 @@ def test_everything_in_one_table(place, monkeypatch):
 
 def test_what_was_not_run_is_said(place):
     text = comparison.run(
-        str(place / "pictures"), place / "weights", limit=4, hundred=2)
+        str(place / "pictures"), place / "weights", limit=5, subset_size=2)
     assert "floors from training pictures: not run (--train-data" in text
     assert "baselines: not run (--baselines DIR)" in text
 
@@ -85,6 +90,29 @@ def test_a_folder_without_baselines(place):
     with pytest.raises(ValueError, match="baselines: must be a folder with"):
         comparison.run(str(place / "pictures"), place / "weights",
                        baselines_folder=str(place / "pictures"))
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ({"limit": 3}, "4 usable pictures or more .received 2"),
+    ({"train_data": True}, "must share no picture"),
+    ({"json_path": "nowhere/table.json"}, "folder that exists"),
+    ({"sampling": Sampling(seed=2**63 - 1), "num_seeds": 2}, "64 bits"),
+])
+def test_what_cannot_be_measured_is_refused_at_once(
+        place, arguments, message):
+    pictures = str(place / "pictures")
+    if "train_data" in arguments:
+        arguments = {"train_data": pictures}
+    with pytest.raises(ValueError, match=message):
+        comparison.run(pictures, place / "weights", **arguments)
+
+
+def test_names_that_clash(place, tmp_path):
+    shutil.copy(place / "baselines" / "regression.keras",
+                tmp_path / "grey.keras")
+    with pytest.raises(ValueError, match="different names.*'grey'"):
+        comparison.run(str(place / "pictures"), place / "weights", limit=5,
+                       subset_size=1, baselines_folder=str(tmp_path))
 
 
 def test_summary_over_pictures_and_seeds():

@@ -26,7 +26,7 @@ def photos():
 
 def test_rows_are_those_of_one_default_call(tiny, photos):
     measured = evaluation.measure(
-        Method("tiny", tiny), photos, hundred=3, progress=False)
+        Method("tiny", tiny), photos, subset=3, progress=False)
     values = measured.values
     lab = photos.lab.astype(np.float32)
     for i in (0, 17):  # independently, one picture at a time
@@ -52,7 +52,7 @@ def test_rows_are_those_of_one_default_call(tiny, photos):
 def test_another_seed_is_measured(tiny, photos):
     first, second = (evaluation.measure(
         Method("tiny", tiny, options={"mode": "samples", "temperature": 1.0}),
-        photos, seed, hundred=0, test_realism=seed == 0, progress=False)
+        photos, seed, subset=0, test_realism=seed == 0, progress=False)
         for seed in (0, 1))
     assert {"auc", "auc_coarse"} == set(first.values) - set(second.values)
     assert np.all(first.values["best_of_8"] != second.values["best_of_8"])
@@ -69,7 +69,7 @@ def test_the_truth_as_a_method_makes_no_error(photos):
                 np.repeat(lab[rows, ..., 1:][:, None], num_samples, axis=1))}
 
     measured = evaluation.measure(
-        Method("truth", Oracle()), photos, hundred=2, progress=False)
+        Method("truth", Oracle()), photos, subset=2, progress=False)
     for name in ("one", "best_of_8", "best_of_100", "pixel_of_8", "rgb_of_8",
                  "variance", "histogram"):
         np.testing.assert_allclose(measured.values[name], 0, atol=1e-6)
@@ -98,7 +98,7 @@ def test_one_answer_has_a_gaussian_likelihood(photos):
 
 def test_autoencoder_rows(tiny, photos):
     values = evaluation.measure_autoencoder(
-        tiny, photos, hundred=4, pixel_weights=lambda ab: tf.ones_like(
+        tiny, photos, subset=4, pixel_weights=lambda ab: tf.ones_like(
             ab[..., 0]))
     lab = photos.lab.astype(np.float32)
     outputs = tiny.vae({"luminance": lab[:, ..., :1], "ab": lab[..., 1:]})

@@ -66,6 +66,24 @@ def test_temperature_zero_gives_means_and_then_repeats():
     assert len(np.unique(z[0].round(2), axis=0)) == 4
 
 
+def test_diverse_keeps_the_mean_of_probable_draws():
+    # One broad component: nothing is as probable as its middle.
+    params = mixture(batch=1, k=1, d=6)
+    found = choose(params, 5, "diverse", 1.0)
+    np.testing.assert_allclose(
+        found["z"][0, 0], params["locs"][0, 0], atol=0.2)
+    others = np.abs(found["z"][0, 1:] - params["locs"][0]).max(-1)
+    assert others.min() > 0.2
+
+
+def test_diverse_does_not_keep_a_mean_between_far_components():
+    params = mixture(batch=1, k=2, d=6, spread=10.0)
+    params["mixture_logits"] = tf.zeros([1, 2])
+    found = choose(params, 2, "diverse", 1.0)
+    distance = np.abs(found["z"][0][:, None] - params["locs"][0]).max(-1)
+    assert sorted(distance.argmin(1)) == [0, 1]
+
+
 def test_diverse_finds_the_groups_of_a_mixture_of_far_components():
     params = mixture(k=5, spread=10.0)
     found = choose(params, 5, "diverse")

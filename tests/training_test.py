@@ -1,5 +1,6 @@
 """The explicit training loops: configurations, steps, checkpoints, runs."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -17,7 +18,7 @@ from conftest import random_batch
 
 import tfdivcolor as tdc
 from tfdivcolor import data, storage
-from training import configs, loop, steps, synthetic
+from training import configs, logs, loop, steps, synthetic
 from training.train import main
 
 # A joint run of a few seconds, dropout on; killed after its second
@@ -153,7 +154,7 @@ def test_help_does_not_wait_for_tensorflow():
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["--config", "huge"], "config must be one of lfw, flowers"),
+    (["--config", "huge"], "config must be one of lfw_base, lfw"),
     (["--config", "smoke", "--set", "speed=9"], "received 'speed'"),
     (["--config", "smoke", "--set", "seed=x"], "seed must be of type int"),
     (["--config", "lfw", "--data", "nowhere"], "nowhere"),
@@ -168,7 +169,7 @@ def test_settings_change_fields():
     config = configs.get("lfw", ["seed=4", "clip_norm=5", "epochs=2",
                                  "data=photos"])
     assert (config.seed, config.clip_norm, config.data) == (4, 5.0, "photos")
-    assert [stage.epochs for stage in config.stages] == [2]
+    assert [stage.epochs for stage in config.stages] == [2, 2]
 
 
 # --- Steps -----------------------------------------------------------------
@@ -224,6 +225,32 @@ def test_moving_average_by_loop():
 def test_a_loss_that_is_no_number_stops_the_run():
     with pytest.raises(FloatingPointError, match="loss must be finite.*step 7"):
         loop.add_terms({}, {"loss": tf.constant(float("nan"))}, "0-joint", 7)
+
+
+def test_a_log_goes_on_after_half_a_line(tmp_path):
+    with contextlib.closing(logs.Log(tmp_path)) as log:
+        log.scalars("0-joint", "train", 1, {"loss": 2})
+        log.scalars("0-joint", "validation", 1, {"loss": 3})
+    with open(tmp_path / "log.jsonl", "a") as file:
+        file.write('{"time": 1, "sta')
+    with contextlib.closing(logs.Log(tmp_path)) as log:
+        log.scalars("0-joint", "train", 2, {"loss": 1})
+        history = log.history()
+    assert [(line["kind"], line["step"]) for line in history] == [
+        ("train", 1), ("validation", 1)]
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("epochs", [0, -1, "x"])
+def test_epochs_are_above_zero(epochs):
+    with pytest.raises(ValueError, match="epochs must be a number above 0"):
+        configs.get("lfw", [f"epochs={epochs}"])
+
+
+def test_init_can_be_left_out():
+    assert configs.get("flowers", ["init=null"]).init is None
+    with pytest.raises(ValueError, match="init must be of type str"):
+        configs.get("flowers", ["init=5"])
 
 
 def test_schedule_warms_up_and_comes_down():

@@ -10,13 +10,14 @@ so that a difference in the evaluation's table is one of the method.
 """
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 from keras import layers
 
-from tfdivcolor import distributions, presets, seeds
+from tfdivcolor import distributions, presets, sampling, seeds
 from tfdivcolor.codes import CodeDecoder, CodePosterior
 from tfdivcolor.color import (
     denormalize_ab,
@@ -24,6 +25,7 @@ from tfdivcolor.color import (
     normalize_luminance,
 )
 from tfdivcolor.layers import PACKAGE, conv_block, residual_block, upsample
+from tfdivcolor.losses import LossWeights
 from tfdivcolor.models import LossTermsModel, check_canvas, picture_seeds
 from tfdivcolor.regions import PALETTE_SCALE, GreyNetwork
 from tfdivcolor.settings import CANVAS, DEFAULTS, Sampling
@@ -103,9 +105,11 @@ class Baseline(LossTermsModel):
 class ConditionalVAE(Baseline):
     """The paper's baseline: a VAE given the grey picture, z ~ N(0, I).
 
-    Grey network, painter, losses and their weights are those of `regions`;
-    KL is taken to N(0, I).  The palette itself is far from N(0, I), so z is
-    a learned code of it: `CodePosterior` and `CodeDecoder`.
+    Grey network, painter, losses and their weights are those of `regions`,
+    but for KL, which is taken to N(0, I) and has the paper's weight: with a
+    prior that cannot learn, a smaller one leaves z far from it.  The palette
+    itself is far from N(0, I), so z is a learned code of it: `CodePosterior`
+    and `CodeDecoder`.
 
     Args:
         canvas, widths, feature_channels, depth: as in `Baseline`.
@@ -132,7 +136,8 @@ class ConditionalVAE(Baseline):
                           name="posterior"),
             CodeDecoder(canvas, num_regions, feature_channels,
                         self.widths[-1], latent_dim, name="decoder"),
-            REGIONS.loss_weights, name="vae")
+            replace(REGIONS.loss_weights, kl=LossWeights.paper().kl),
+            name="vae")
         self.built = True  # the parts made their weights when they were made
 
     def call(self, batch, training=False):
@@ -162,6 +167,31 @@ class ConditionalVAE(Baseline):
     def get_config(self):
         return {**super().get_config(), "num_regions": self.num_regions,
                 "latent_dim": self.latent_dim}
+
+
+class ClusteredPrior:
+    """A `ConditionalVAE` whose results are chosen as a Colorizer's are.
+
+    Its draws of N(0, I) go through `sampling.latents`, mode "diverse"; the
+    paper clusters 256 draws of its CVAE to 5.
+
+    Args:
+        model: `ConditionalVAE`.
+    """
+
+    def __init__(self, model):
+        self.model = model
+
+    def sample(self, luminance, num_samples, seed, temperature):
+        """As `Colorizer.sample`."""
+        batch, latent_dim = luminance.shape[0], self.model.latent_dim
+        shape = [batch, 1, latent_dim]
+        chosen = sampling.latents(
+            {"mixture_logits": tf.zeros(shape[:2]), "locs": tf.zeros(shape),
+             "scales": tf.ones(shape)}, tf.ones([1, latent_dim]),
+            picture_seeds(seed, batch), tf.constant(num_samples, tf.int32),
+            tf.constant(temperature, tf.float32), "diverse")
+        return {"ab": self.model.vae.decode(chosen["z"], luminance)}
 
 
 # --- Regression and cGAN ---------------------------------------------------

@@ -141,7 +141,7 @@ def _add_evaluate(commands):
     parser.add_argument(
         "--train-data", metavar="PATH",
         help="pictures whose train part the floors know (mean, neighbours, "
-        "principal components)")
+        "principal components); needs scikit-learn")
     parser.add_argument(
         "--baselines", metavar="DIR",
         help="folder that `python -m training.baselines` wrote; saved "
@@ -151,9 +151,9 @@ def _add_evaluate(commands):
         help="sampling seeds to average over, from --seed on "
         "(default: %(default)s)")
     parser.add_argument(
-        "--hundred", type=_positive, default=200, metavar="N",
-        help="pictures for the columns of 100 results and the likelihood "
-        "(default: %(default)s)")
+        "--subset-size", type=_positive, default=200, metavar="N",
+        help="pictures, at even distances, for the columns of 100 results and "
+        "the likelihood (default: %(default)s)")
     parser.add_argument(
         "--json", metavar="FILE",
         help="also write the table, settings and list of files here")
@@ -345,7 +345,7 @@ def _evaluate(options):
 
     table = comparison.run(
         options.data, folder, options.subset, options.limit, sampling,
-        num_seeds=options.seeds, hundred=options.hundred,
+        num_seeds=options.seeds, subset_size=options.subset_size,
         train_data=options.train_data, baselines_folder=options.baselines,
         json_path=options.json, plots_folder=options.plots)
     print(f"weights {folder.resolve().name}, "

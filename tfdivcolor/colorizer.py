@@ -62,6 +62,10 @@ class Colorizer(LossTermsModel):
         self.stages = tuple(stages)
         self.canvas = vae.canvas
         self.latent_dim = vae.latent_dim
+        if vae.loss_weights.energy and not hasattr(vae.decoder, "coordinates"):
+            raise ValueError(
+                "the energy loss needs a decoder with coordinates, that of "
+                f"regions (received {type(vae.decoder).__name__})")
         self.built = True  # the parts made their weights when they were made
 
     @classmethod

@@ -6,26 +6,26 @@ are `evaluation.METRICS`, all measured in one run on the same pictures.
 
 import hashlib
 import json
+import platform
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from tfdivcolor import (
     baselines,
-    curves,
     data,
     evaluation,
-    figures,
     floors,
+    illustrations,
     images,
     photo_cache,
     presets,
     statistics,
     storage,
 )
+from tfdivcolor.colorizer import Colorizer
 from tfdivcolor.evaluation import METRICS, Measured, Method
-from tfdivcolor.settings import DEFAULTS, MODES
+from tfdivcolor.settings import DEFAULTS, MODES, Sampling
 
 # The table is wide; it is printed as blocks of columns that belong together.
 BLOCKS = {
@@ -42,15 +42,19 @@ BLOCKS = {
 COMPONENTS = 64  # of the principal components' floor: the size of z
 
 PUBLISHED = """\
-Published for LFW (Deshpande et al. 2017, table 2): error of best .031 (CVAE),
-.047 (cGAN), .030 (VAE + MDN), .031 (with skips); variance .00010, .0000084,
-.0011, .00044. The paper does not say how many samples entered, in which norm
-and unit, or whether the best was taken by picture or by pixel, and its 1,000
-test pictures are others: these numbers and the table's cannot be compared."""
+Published for LFW (Deshpande et al. 2017, table 2):
+                     error of best    variance
+CVAE                          .031     .00010
+cGAN                          .047     .0000084
+VAE + MDN                     .030     .0011
+VAE + MDN, skip               .031     .00044
+The paper does not say how many samples entered, in which norm and unit, or
+whether the best was taken by picture or by pixel, and its 1,000 test pictures
+are others: these numbers and the table's cannot be compared."""
 
 
 def run(path, weights="lfw", subset=None, limit=None, sampling=DEFAULTS,
-        num_seeds=1, hundred=evaluation.HUNDRED_PICTURES, train_data=None,
+        num_seeds=1, subset_size=evaluation.SUBSET, train_data=None,
         baselines_folder=None, json_path=None, plots_folder=None):
     """Measures everything and writes it.
 
@@ -59,10 +63,10 @@ def run(path, weights="lfw", subset=None, limit=None, sampling=DEFAULTS,
         weights: str or path. Shipped name or folder.
         subset: "train", "validation" or None for all pictures.
         limit: int or None. Only so many pictures.
-        sampling: `settings.Sampling`; its temperature and seed count.
+        sampling: `settings.Sampling`, of which temperature and seed are used.
         num_seeds: int, 1 or more. Sampling seeds: seed, seed + 1, ...
-        hundred: int. Pictures for the columns of 100 results and the field
-            likelihood.
+        subset_size: int. Pictures for the columns of 100 results and the
+            field likelihood.
         train_data: str or None. Training pictures, for the floors.
         baselines_folder: str or None. What `training.baselines` wrote, and
             folders of other Colorizers.
@@ -75,115 +79,123 @@ def run(path, weights="lfw", subset=None, limit=None, sampling=DEFAULTS,
     Raises:
         ValueError: if the data, the weights or a setting are wrong.
     """
+    Sampling(seed=sampling.seed + num_seeds - 1)
+    _check_targets(json_path, plots_folder)
     folder = presets.find(weights)
     colorizer = presets.load(folder)
     rivals = _load_rivals(baselines_folder, colorizer.canvas)
     described = storage.describe(folder)
-    selection = _split(described)
-    photos = data.load(path, canvas=colorizer.canvas, subset=subset,
-                       limit=limit, **selection)
-    train = train_data and data.load(
-        train_data, canvas=colorizer.canvas, subset="train", **selection,
-        margin=photo_cache.margin_of(train_data, "train", colorizer.canvas))
-    bench = _Bench(photos, sampling, num_seeds, hundred, train)
-    bench.colorizer(folder.resolve().name, colorizer, MODES)
+    photos = _load_photos(path, colorizer, described, subset, limit)
+    train = train_data and _load_photos(
+        train_data, colorizer, described, "train")
+    _check_photos(photos, train, path == train_data)
+    bench = Bench(photos, sampling, num_seeds, subset_size, train)
+    bench.add_colorizer(folder.resolve().name, colorizer, MODES)
     for name, model in rivals.items():
-        if hasattr(model, "mdn"):
-            bench.colorizer(name, model, MODES[:1])
+        if isinstance(model, Colorizer):
+            bench.add_colorizer(name, model, ("components",))
         else:
-            bench.baseline(name, model)
-    bench.floors()
+            bench.add_baseline(name, model)
+    bench.add_floors()
     summary = bench.summary()
     record = {
         "summary": summary,
         "settings": {
             "seeds": bench.seeds, "temperature": sampling.temperature,
-            "num_samples": [8, 100], "hundred_pictures": hundred,
-            "subset": subset, "limit": limit, **selection},
+            "num_samples": [8, 100], "subset_size": bench.subset_size,
+            "data": str(path), "subset": subset, "limit": limit,
+            **_split(described)},
         "weights": {"name": folder.resolve().name,
                     "sha256": described["sha256"]},
-        "baselines": sorted(rivals), "train_data": train and len(train),
-        "versions": storage.versions(),
+        "baselines": sorted(rivals),
+        "train_files_sha256": train and _hash(train.names),
+        "versions": storage.versions(), "platform": platform.platform(),
         "files_sha256": _hash(photos.names), "files": photos.names,
         "skipped": [tuple(item) for item in photos.skipped]}
     if json_path:
         images.write_atomically(
             json_path, (json.dumps(record, indent=1) + "\n").encode())
     if plots_folder:
-        _plot(Path(plots_folder), colorizer, bench,
-              described["about"].get("history"))
+        illustrations.draw(Path(plots_folder), colorizer, bench,
+                           described["about"].get("history"))
     return table(summary, photos, bench, rivals, train)
 
 
-class _Bench:
+class Bench:
     """Measures methods on the same pictures and keeps what came out."""
 
-    def __init__(self, photos, sampling, num_seeds, hundred, train):
+    def __init__(self, photos, sampling, num_seeds, subset_size, train):
         self.photos = photos
         self.temperature = sampling.temperature
         self.seeds = [sampling.seed + i for i in range(num_seeds)]
-        self.hundred = hundred
+        self.subset_size = min(subset_size, len(photos))
         self.train = train
-        self.statistics = train and statistics.compute(train, COMPONENTS)
+        self.statistics = train and statistics.compute(
+            train, min(COMPONENTS, len(train) - 1))
         self.rows = {}  # label -> list of `Measured`, one a seed
 
-    def colorizer(self, name, model, modes):
-        """Measures a Colorizer in some modes; its autoencoder once.
+    def add_colorizer(self, name, model, modes):
+        """Measures a Colorizer in some modes; its autoencoder once."""
+        labels = [name if mode == DEFAULTS.mode else f"{name}, {mode}"
+                  for mode in modes]
+        for label, mode in zip(labels, modes):
+            options = {"mode": mode, "temperature": self.temperature}
+            if mode == "components":
+                self._add(Method(label, model, min(8, model.num_components),
+                                 options), self.seeds[:1])
+            else:
+                self._add(Method(label, model, options=options))
+        self._add_autoencoder(labels[0], model)
 
-        With one mode it is one to compare with, which may be as slow as the
-        paper's: one seed, and a quarter of the pictures for what takes long.
-        """
-        hundred = self.hundred if len(modes) > 1 else -(-self.hundred // 4)
-        seeds = self.seeds if len(modes) > 1 else self.seeds[:1]
-        for mode in modes:
-            self._add(Method(
-                name if mode == DEFAULTS.mode else f"{name}, {mode}", model,
-                most=(model.num_components if mode == "components"
-                      else evaluation.MAX_SAMPLES),
-                options={"mode": mode, "temperature": self.temperature}),
-                seeds[:1] if mode == "components" else seeds, hundred)
-        self._add_autoencoder(name, model, hundred)
-
-    def baseline(self, name, model):
+    def add_baseline(self, name, model):
         """Measures one of `baselines`."""
-        one_answer = isinstance(model, baselines.RegressionCNN)
-        self._add(Method(
-            name, model, most=1 if one_answer else evaluation.MAX_SAMPLES),
-            self.seeds[:1] if one_answer else self.seeds, self.hundred)
-        if hasattr(model, "vae"):
-            self._add_autoencoder(name, model, self.hundred)
+        if isinstance(model, baselines.RegressionCNN):
+            self._add(Method(name, model, most=1), self.seeds[:1])
+        else:
+            self._add(Method(name, model))
+        if isinstance(model, baselines.ConditionalVAE):
+            self._add(Method(
+                f"{name}, clustered", baselines.ClusteredPrior(model),
+                options={"temperature": self.temperature}))
+            self._add_autoencoder(name, model)
 
-    def floors(self):
+    def add_floors(self):
         """Measures what needs no model, and the truth itself."""
         if self.train:
-            self._add_floor(
+            self._add(Method(
                 "copies of neighbours", floors.Neighbours(self.train),
-                min(evaluation.MAX_SAMPLES, len(self.train)))
-            self._add_floor(
-                "mean field", floors.MeanField(self.statistics), 1)
-            self.rows[f"{COMPONENTS} principal components"] = [Measured(
+                most=min(evaluation.MAX_SAMPLES, len(self.train))),
+                self.seeds[:1])
+            self._add(Method(
+                "mean field", floors.MeanField(self.statistics), most=1),
+                self.seeds[:1])
+            count = len(self.statistics.components)
+            self._put(f"{count} principal components", [Measured(
                 evaluation.measure_reconstruction(
                     floors.PrincipalComponents(self.statistics), self.photos,
-                    self.statistics.pixel_weights))]
-        self._add_floor("grey", floors.Grey(), 1)
-        self.rows["truth"] = [
-            Measured(evaluation.truth_rows(self.photos))]
+                    self.statistics.pixel_weights))])
+        self._add(Method("grey", floors.Grey(), most=1), self.seeds[:1])
+        self._put("truth", [Measured(evaluation.truth_rows(self.photos))])
 
-    def _add_floor(self, label, model, most):
-        self._add(Method(label, model, most), self.seeds[:1], self.hundred)
-
-    def _add(self, method, seeds, hundred):
+    def _add(self, method, seeds=None):
         # What takes long is measured with the first seed only.
-        self.rows[method.label] = [
+        self._put(method.label, [
             evaluation.measure(
-                method, self.photos, seed, hundred if i == 0 else 0,
+                method, self.photos, seed, self.subset_size if i == 0 else 0,
                 test_realism=i == 0)
-            for i, seed in enumerate(seeds)]
+            for i, seed in enumerate(seeds or self.seeds)])
 
-    def _add_autoencoder(self, name, model, hundred):
+    def _put(self, label, measured):
+        if label in self.rows:
+            raise ValueError(
+                "weights and baselines must have different names, none that "
+                f"of a floor (received {label!r} twice)")
+        self.rows[label] = measured
+
+    def _add_autoencoder(self, label, model):
         weights = self.statistics and self.statistics.pixel_weights
-        self.rows[name][0].values.update(evaluation.measure_autoencoder(
-            model, self.photos, hundred, weights))
+        self.rows[label][0].values.update(evaluation.measure_autoencoder(
+            model, self.photos, self.subset_size, weights))
 
     def summary(self):
         """dict from a row's label to `summarize`'s dict."""
@@ -223,13 +235,11 @@ def summarize(measured):
 
 def table(summary, photos, bench, rivals, train):
     """The summary as text."""
-    hundred = min(bench.hundred, len(photos))
     lines = [
         f"{len(photos):,} pictures; temperature {bench.temperature}; seeds "
         f"{', '.join(map(str, bench.seeds))}",
-        f"Columns of 100 results and field NLL: the first {hundred:,} "
-        f"pictures (other Colorizers: {-(-hundred // 4):,}, and one seed); "
-        "these and AUC: the first seed"]
+        f"Columns of 100 results and field NLL: {bench.subset_size:,} "
+        "pictures at even distances; these and AUC: the first seed"]
     width = max(map(len, summary))
     for title, names in BLOCKS.items():
         lines += ["", title, ""]
@@ -245,8 +255,8 @@ def table(summary, photos, bench, rivals, train):
     lines += ["", *(f"{heading:10} {meaning}"
                     for heading, meaning in METRICS.values()), ""]
     if not train:
-        lines.append("floors from training pictures: not run "
-                     "(--train-data PATH)")
+        lines.append("floors from training pictures, weighted errors: not "
+                     "run (--train-data PATH)")
     if not rivals:
         lines.append("baselines: not run (--baselines DIR)")
     return "\n".join([*lines, PUBLISHED])
@@ -268,6 +278,36 @@ def _split(described):
     return {} if fraction is None else {"validation_fraction": fraction}
 
 
+def _load_photos(path, colorizer, described, subset, limit=None):
+    canvas = colorizer.canvas
+    return data.load(
+        path, canvas=canvas, subset=subset, limit=limit,
+        margin=photo_cache.margin_of(path, subset, canvas),
+        **_split(described))
+
+
+def _check_photos(photos, train, same_path):
+    """Refuses pictures that cannot be measured, before hours of measuring."""
+    if len(photos) < evaluation.FEWEST:
+        raise ValueError(
+            f"data must have {evaluation.FEWEST} usable pictures or more "
+            f"(received {len(photos)})")
+    if train and same_path and set(photos.names) & set(train.names):
+        raise ValueError(
+            "data and train-data must share no picture: copies of neighbours "
+            "would be the pictures themselves (received the same path; "
+            "measure --subset validation)")
+
+
+def _check_targets(json_path, plots_folder):
+    """Refuses to begin what could not be written in the end."""
+    if json_path and not Path(json_path).parent.is_dir():
+        raise ValueError(
+            f"{json_path}: must be in a folder that exists")
+    if plots_folder:
+        Path(plots_folder).mkdir(parents=True, exist_ok=True)
+
+
 def _load_rivals(folder, canvas):
     """Baselines and Colorizers in a folder, by name.
 
@@ -278,8 +318,8 @@ def _load_rivals(folder, canvas):
         return {}
     folder = Path(folder)
     found = {file.stem: baselines.load(file)
-             for file in sorted(folder.glob("*.keras"))}
-    for about in sorted(folder.glob(f"*/{storage.ABOUT}")):
+             for file in sorted(folder.glob("[!.]*.keras"))}
+    for about in sorted(folder.glob(f"[!.]*/{storage.ABOUT}")):
         found[about.parent.name] = storage.load(about.parent)
     if not found:
         raise ValueError(
@@ -295,65 +335,3 @@ def _load_rivals(folder, canvas):
 
 def _hash(names):
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
-
-
-# --- Figures ---------------------------------------------------------------
-
-SHEET_ROWS = 4  # pictures on each of the sheets of the best, middle and worst
-
-
-def _plot(folder, colorizer, bench, history):
-    """Writes the figures; see `figures`."""
-    label = next(iter(bench.rows))
-    folder.mkdir(parents=True, exist_ok=True)
-    errors = {name: measured[0].errors
-              for name, measured in bench.rows.items()
-              if measured[0].errors is not None
-              and measured[0].errors.shape[1] == 8}
-    figures.error_by_rank(
-        {name: row for name, row in errors.items() if "copies" not in name},
-        folder / "error_by_rank.png")
-    figures.error_against_k(
-        {name: measured[0].errors_of_100
-         for name, measured in bench.rows.items()
-         if measured[0].errors_of_100 is not None},
-        {name: measured[0].values["one"][:bench.hundred].mean()
-         for name, measured in bench.rows.items()
-         if measured[0].errors is not None
-         and measured[0].errors.shape[1] == 1},
-        folder / "error_against_k.png")
-    order = np.argsort(errors[label].min(axis=1), kind="stable")
-    middle = (len(order) - SHEET_ROWS) // 2
-    for name, chosen in (
-            ("best", order[:SHEET_ROWS]),
-            ("median", order[max(middle, 0):][:SHEET_ROWS]),
-            ("worst", order[::-1][:SHEET_ROWS])):
-        _sheet(folder / f"sheet_{name}.png", colorizer, bench, chosen,
-               errors[label])
-    weights = [tf.nn.softmax(
-        colorizer.mdn(batch["luminance"])["mixture_logits"]).numpy()
-        for batch in bench.photos.batches(
-            evaluation.BATCH, shuffle=False, drop_remainder=False)]
-    figures.mixture_weights(
-        np.concatenate(weights), folder / "mixture_weights.png")
-    figures.latent_walk(
-        colorizer, _pictures(bench.photos, order[[len(order) // 2]])[0],
-        folder / "latent_walk.png")
-    if history:
-        curves.training_curves(history, folder / "training.png")
-
-
-def _sheet(path, colorizer, bench, chosen, errors):
-    """Some pictures with their results."""
-    luminance, ab = _pictures(bench.photos, chosen)
-    results = colorizer.sample(
-        luminance, 8, bench.seeds[0], bench.temperature)["ab"].numpy()
-    captions = [[bench.photos.names[i].rpartition("/")[2],
-                 *(f"{error:.3f}" for error in errors[i])] for i in chosen]
-    figures.picture_sheet(luminance, ab, results, captions, path)
-
-
-def _pictures(photos, chosen):
-    """Luminance [R, c, c, 1] and ab [R, c, c, 2] of some pictures."""
-    lab = photos.lab[chosen].astype(np.float32)
-    return lab[..., :1], lab[..., 1:]

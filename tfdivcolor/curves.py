@@ -10,6 +10,7 @@ from tfdivcolor import plots
 _START = 0.05  # of a stage's steps, which do not scale its training curves
 _UNITS = {"l2": "(ab / 128)\N{SUPERSCRIPT TWO}",
           "gradient": "(ab / 128)\N{SUPERSCRIPT TWO}", "mae": "ab / 128",
+          "l1": "ab / 128", "energy": "ab / 128",
           "kl": "nats", "mdn_nll": "nats", "mdn_nearest_loss": "nats"}
 _KINDS = {
     "train": {"label": "training", "color": plots.COLORS[5], "linewidth": 1},

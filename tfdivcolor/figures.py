@@ -28,7 +28,6 @@ _DRAWS = 1024  # of P(z | grey), for its principal directions
 _STEPS = (-2, -1, 0, 1, 2)  # standard deviations
 
 
-
 # --- Pictures --------------------------------------------------------------
 
 def picture_sheet(luminance, truth, results, captions, path):

@@ -23,7 +23,7 @@ class Sampling:
         temperature: float, 0 or more. Factor on the standard deviations of
             the mixture's components ("diverse": its square root): 0 leaves
             their means only. Does not matter to "components".
-        mode: one of `MODES`. "diverse": centres that stand for many draws;
+        mode: one of `MODES`. "diverse": few that stand for many draws;
             "samples": plain draws; "components": the means of the mixture's
             components (the paper's figures).
 

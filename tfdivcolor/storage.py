@@ -159,7 +159,13 @@ def begin_from(model, trained):
     Raises:
         ValueError: if a trained weight has no place in `model`.
     """
-    for part, old in zip(_parts(model), _parts(trained)):
+    parts, old_parts = _parts(model), _parts(trained)
+    if len(parts) != len(old_parts):
+        raise ValueError(
+            "the trained weights must fit the model: one of the two has a "
+            "grey network of its own for the mixture (received parts "
+            f"{len(parts)} and {len(old_parts)})")
+    for part, old in zip(parts, old_parts):
         places = {weight.path: weight for weight in part.weights}
         for weight in old.weights:
             place = places.get(weight.path)
@@ -169,7 +175,6 @@ def begin_from(model, trained):
                     f"{old.name}/{weight.path} {list(weight.shape)} (received "
                     f"{place if place is None else list(place.shape)})")
             place.assign(weight)
-    model.vae.statistics = trained.vae.statistics
 
 
 def _parts(model):

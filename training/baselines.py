@@ -149,12 +149,14 @@ def make(settings, out, photos, validation):
     Raises:
         ValueError: if the folder holds one of other settings or pictures.
     """
-    from tfdivcolor import images, storage
+    from tfdivcolor import baselines, images, storage
 
     path, about = (out / f"{settings.model}{end}"
                    for end in (".keras", ".json"))
     names = "\n".join([*photos.names, "", *validation.names])
     wanted = {"settings": asdict(settings),
+              # Whose sizes and loss weights the baselines share.
+              "preset": json.loads(json.dumps(asdict(baselines.REGIONS))),
               "pictures_sha256": hashlib.sha256(names.encode()).hexdigest()}
     if _is_there(path, about, wanted):
         return False
@@ -227,7 +229,7 @@ def _parser():
 
 
 def _positive(text):
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(
             f"must be a whole number of 1 or more (received {text!r})")
     return int(text)

@@ -32,6 +32,9 @@ class Stage:
             raise ValueError(
                 f"stage must be one of {', '.join(STAGES)} "
                 f"(received {self.name!r})")
+        if not isinstance(self.epochs, int | float) or not self.epochs > 0:
+            raise ValueError(
+                f"epochs must be a number above 0 (received {self.epochs!r})")
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ class Config:
 
 CONFIGS = {
     # Labeled Faces in the Wild, in two runs: a shallow network from random
-    # weights, then a deeper one from that, with the mixture's energy score.
+    # weights, then a deeper one from that, with the mixture's energy score in
+    # the joint stage, and the mixture alone at the end.
     #   python -m training.prepare_lfw --out data/lfw
     #   python -m training.train --config lfw_base --data data/lfw
     #   python -m training.train --config lfw --data data/lfw
@@ -98,10 +102,9 @@ CONFIGS = {
     #   python -m training.train --config flowers --data flowers.tgz
     "flowers": Config(
         name="flowers", data="data/flowers", init="lfw",
-        stages=(Stage("joint", epochs=22, learning_rate=7e-4),)),
+        stages=(Stage("joint", epochs=14, learning_rate=7e-4),
+                Stage("mdn", epochs=4, learning_rate=5e-4))),
     # The published method on the same data: its ten epochs are for a GPU.
-    # Two cores do a third of an epoch in a quarter of an hour:
-    #   python -m training.train --config paper_skip --set epochs=0.3
     "paper_skip": Config(
         name="paper_skip", data="data/lfw", preset="paper_skip",
         stages=(Stage("vae", epochs=10), Stage("mdn", epochs=10))),
@@ -166,8 +169,12 @@ def _change(config, key, value):
     current = getattr(config, key)
     if type(value) is int and isinstance(current, float):
         value = float(value)
-    if current is not None and type(value) is not type(current):
+    if key in ("init", "data"):
+        wanted = (str, type(None))
+    else:
+        wanted = (type(current),)
+    if type(value) not in wanted:
         raise ValueError(
-            f"{key} must be of type {type(current).__name__} "
+            f"{key} must be of type {wanted[0].__name__} "
             f"(received {value!r})")
     return dataclasses.replace(config, **{key: value})

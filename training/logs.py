@@ -1,5 +1,6 @@
 """Where a run's numbers and pictures go: JSON lines, TensorBoard, folders."""
 
+import contextlib
 import json
 import time
 
@@ -15,7 +16,11 @@ class Log:
 
     def __init__(self, folder):
         self._path = folder / "log.jsonl"
+        # A killed session may have left part of a line.
+        whole = not self._path.exists() or self._path.read_bytes()[-1:] in (
+            b"", b"\n")
         self._file = open(self._path, "a", buffering=1)
+        self._file.write("" if whole else "\n")
         self._summaries = tf.summary.create_file_writer(
             str(folder / "tensorboard"))
 
@@ -47,8 +52,10 @@ class Log:
         Returns:
             list of dicts as `scalars` writes them, both kinds.
         """
-        records = [json.loads(line)
-                   for line in self._path.read_text().splitlines()]
+        records = []
+        for line in self._path.read_text().splitlines():
+            with contextlib.suppress(json.JSONDecodeError):  # killed in it
+                records.append(json.loads(line))
         ends = {(record["stage"], record["step"]) for record in records
                 if record["kind"] == "validation"}
         return [record for record in records

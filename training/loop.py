@@ -54,11 +54,11 @@ def train_and_evaluate(config, workdir, train, validation, strategy=None):
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
-    _claim(workdir, config, [*train.names, "", *validation.names])
     with strategy.scope():
         colorizer = presets.build(config.preset, **config.preset_options)
         if config.init:
             storage.begin_from(colorizer, presets.load(config.init))
+    _claim(workdir, config, [*train.names, "", *validation.names])
     colorizer.prepare(train)
     started, terms = time.time(), {}
     with contextlib.closing(Log(workdir)) as log:
@@ -124,7 +124,8 @@ def _run_stage(index, stage, config, colorizer, workdir, train, validation,
                 step += 1
                 progress.update()
                 add_terms(sums, means, name, step)
-                if step % LOG_EVERY == 0 or step % steps_per_epoch == 0:
+                if (step % LOG_EVERY == 0 or step % steps_per_epoch == 0
+                        or step == total):
                     now = time.monotonic()
                     _log_training(log, name, step, sums, optimizer, average,
                                   config, now - since, progress)

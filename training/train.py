@@ -14,7 +14,7 @@ def _parser():
         prog="python -m training.train", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True,
-                        help="lfw, flowers, paper_skip or smoke; see "
+                        help="lfw_base, lfw, flowers, paper_skip or smoke; see "
                         "training/configs.py")
     parser.add_argument("--data", help="folder, .tar/.tgz archive, TFRecord "
                         "pattern or prepared folder (default: the config's)")
