@@ -82,7 +82,7 @@ def test_everything_in_one_table(place, monkeypatch):
 def test_what_was_not_run_is_said(place):
     text = comparison.run(
         str(place / "pictures"), place / "weights", limit=5, subset_size=2)
-    assert "floors from training pictures: not run (--train-data" in text
+    assert "weighted errors: not run (--train-data PATH)" in text
     assert "baselines: not run (--baselines DIR)" in text
 
 

@@ -3,10 +3,10 @@
     python -m training.baselines --data data/lfw --out runs/baselines
 
 One after the other, on the pictures, variations and split that
-`training.train` gives `regions`, for six to eight minutes each on two idle
-cores.  Writes OUT/NAME.keras (for `tfdivcolor.baselines.load`) and
-OUT/NAME.json; what is there already, with the same settings and pictures, is
-left as it is.
+`training.train` gives `regions`, four or five epochs each (9 to 16 minutes on
+two cores that had other work too).  Writes OUT/NAME.keras (for
+`tfdivcolor.baselines.load`) and OUT/NAME.json; what is there already, with the
+same settings and pictures, is left as it is.
 """
 
 import argparse
