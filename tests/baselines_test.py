@@ -1,5 +1,6 @@
 """The baselines as Keras models, and the command that trains them."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -141,13 +142,15 @@ def test_a_few_steps_lower_the_loss_and_move_every_weight(name):
 # --- CVAE ------------------------------------------------------------------
 
 
-def test_cvae_loss_is_that_of_color_vae_as_in_regions(cvae, batch):
+def test_cvae_loss_is_that_of_regions_with_the_papers_kl(cvae, batch):
     outputs = cvae(batch, training=False)
     terms = cvae.loss_terms(batch, outputs)
     for name, values in cvae.vae.loss_terms(
             batch, cvae.vae(batch, training=False)).items():
         np.testing.assert_array_equal(terms[name], values)
-    assert cvae.vae.loss_weights == presets.get("regions").loss_weights
+    weights = dataclasses.replace(
+        presets.get("regions").loss_weights, kl=0.32)
+    assert cvae.vae.loss_weights == weights
     loc, scale = outputs["loc"].numpy(), outputs["scale"].numpy()
     np.testing.assert_allclose(
         terms["kl"],
@@ -347,3 +350,17 @@ def test_help_does_not_wait_for_tensorflow():
     printed = subprocess.run([sys.executable, "-c", program], check=True,
                              capture_output=True, text=True).stdout
     assert printed.endswith("False\n")
+
+
+def test_clustered_prior_samples_as_a_colorizer_does(cvae, batch):
+    clustered = baselines.ClusteredPrior(cvae)
+    first, again, other = (
+        clustered.sample(batch["luminance"], 8, seed, 0.5)["ab"].numpy()
+        for seed in (3, 3, 4))
+    assert first.shape == (5, 8, 32, 32, 2)
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0
+    # The most probable is near the mean of N(0, I).
+    mean = cvae.vae.decode(tf.zeros([5, 1, 6]), batch["luminance"]).numpy()
+    distance = np.square(first - mean).sum(axis=(2, 3, 4))
+    assert np.all(distance[:, 0] < distance.mean(axis=1))

@@ -27,6 +27,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdivcolor import color, seeds
+from tfdivcolor.models import check_canvas
 
 DRAWS = 64
 
@@ -60,6 +61,8 @@ def field_terms(model, batch, draws=DRAWS):
     """
     if draws < 1:
         raise ValueError(f"draws must be 1 or more (received {draws})")
+    # Here, because a traced function may have been relaxed to any shape.
+    check_canvas("ab", batch["ab"], batch["luminance"].shape[1], 2)
     step = max(_FIELDS // draws, 1)
     parts = []
     for start in range(0, len(batch["luminance"]), step):
