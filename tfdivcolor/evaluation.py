@@ -130,7 +130,7 @@ def measure(method, photos, seed=DEFAULTS.seed, subset=SUBSET,
                 "errors": metrics.errors_by_result(fields, truth),
                 "luminance": luminance.numpy(), "truth": truth,
                 "results": fields[np.arange(count), which]})
-            part = _in_subset(done, count, len(photos), subset)
+            part = in_subset(done, count, len(photos), subset)
             if method.most >= 100 and len(part):
                 errors, pixels = _hundred(
                     method, tf.gather(luminance, part), truth[part], seed)
@@ -152,7 +152,7 @@ def measure(method, photos, seed=DEFAULTS.seed, subset=SUBSET,
         values["auc_coarse"] = np.array(
             [realism.two_sample_auc(*map(_block_means, pictures))])
     if method.most == 1:
-        part = _in_subset(0, done, done, subset)
+        part = in_subset(0, done, done, subset)
         if len(part) > 1:
             squared = np.square(np.float64(results[part]) - truth[part])
             values["field_nll"] = likelihood.gaussian_nll(
@@ -160,10 +160,18 @@ def measure(method, photos, seed=DEFAULTS.seed, subset=SUBSET,
     return Measured(values, kept["errors"], kept.get("errors_of_100"))
 
 
-def _in_subset(start, count, total, subset):
-    """Which of `count` pictures from `start` are of the subset: int [n].
+def in_subset(start, count, total, subset):
+    """Which pictures of a batch are of the subset, for what takes long.
 
     The subset lies at even distances: data sets are sorted by name.
+
+    Args:
+        start, count: int. The batch is `count` pictures from `start` on.
+        total: int. Number of all pictures.
+        subset: int. Size of the subset.
+
+    Returns:
+        int array [n], positions in the batch.
     """
     chosen = np.linspace(0, total - 1, min(subset, total)).astype(int)
     return chosen[(chosen >= start) & (chosen < start + count)] - start
@@ -242,7 +250,7 @@ def measure_autoencoder(model, photos, subset=SUBSET, pixel_weights=None):
                 model.mdn(batch["luminance"]), outputs["z"]).numpy()
             rows["nll"] = nll / model.latent_dim
         _append(values, rows)
-        part = _in_subset(done, len(batch["ab"]), len(photos), subset)
+        part = in_subset(done, len(batch["ab"]), len(photos), subset)
         if len(part):
             _append(terms, likelihood.field_terms(model, {
                 name: tf.gather(tensor, part)

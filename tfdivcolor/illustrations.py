@@ -25,11 +25,13 @@ def draw(folder, colorizer, bench, history):
     figures.error_by_rank(
         {name: row for name, row in errors.items() if "copies" not in name},
         folder / "error_by_rank.png")
+    subset = evaluation.in_subset(
+        0, len(bench.photos), len(bench.photos), bench.subset_size)
     figures.error_against_k(
         {name: measured[0].errors_of_100
          for name, measured in bench.rows.items()
          if measured[0].errors_of_100 is not None},
-        {name: measured[0].values["one"].mean()
+        {name: measured[0].errors[subset, 0].mean()
          for name, measured in bench.rows.items()
          if measured[0].errors is not None
          and measured[0].errors.shape[1] == 1},
