@@ -10,7 +10,6 @@ same settings and pictures, is left as it is.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import sys
@@ -150,14 +149,14 @@ def make(settings, out, photos, validation):
         ValueError: if the folder holds one of other settings or pictures.
     """
     from tfdivcolor import baselines, images, storage
+    from training import loop
 
     path, about = (out / f"{settings.model}{end}"
                    for end in (".keras", ".json"))
-    names = "\n".join([*photos.names, "", *validation.names])
     wanted = {"settings": asdict(settings),
               # Whose sizes and loss weights the baselines share.
               "preset": json.loads(json.dumps(asdict(baselines.REGIONS))),
-              "pictures_sha256": hashlib.sha256(names.encode()).hexdigest()}
+              "pictures_sha256": loop.fingerprint(photos, validation)}
     if _is_there(path, about, wanted):
         return False
     started = time.monotonic()

@@ -58,7 +58,7 @@ def train_and_evaluate(config, workdir, train, validation, strategy=None):
         colorizer = presets.build(config.preset, **config.preset_options)
         if config.init:
             storage.begin_from(colorizer, presets.load(config.init))
-    _claim(workdir, config, [*train.names, "", *validation.names])
+    _claim(workdir, config, fingerprint(train, validation))
     colorizer.prepare(train)
     started, terms = time.time(), {}
     with contextlib.closing(Log(workdir)) as log:
@@ -193,15 +193,20 @@ def _save_grid(colorizer, validation, workdir, name, step, log):
     log.picture(name, step, pixels)
 
 
-def _claim(workdir, config, names):
+def fingerprint(train, validation):
+    """SHA-256 of the names of the pictures of both sets, in hexadecimal."""
+    names = "\n".join([*train.names, "", *validation.names])
+    return hashlib.sha256(names.encode()).hexdigest()
+
+
+def _claim(workdir, config, pictures):
     """Makes the run's folder, or checks that it is this run's: the same
     configuration and pictures, without which a resumed run is another."""
     workdir.mkdir(parents=True, exist_ok=True)
     path = workdir / "config.json"
     wanted = json.loads(json.dumps({
         **dataclasses.asdict(config),
-        "pictures_sha256": hashlib.sha256(
-            "\n".join(names).encode()).hexdigest()}))
+        "pictures_sha256": pictures}))
     if path.exists():
         found = json.loads(path.read_text())
         different = sorted(key for key in wanted
