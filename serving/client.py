@@ -40,14 +40,18 @@ def connect(server=DEFAULT_SERVER, **options):
     Raises:
         ValueError: if an argument is outside its range.
     """
-    endpoint = Endpoint(server, **options)
+    return Client(transport_to(Endpoint(server, **options)))
+
+
+def transport_to(endpoint):
+    """The `RestClient` or `GrpcClient` for an `Endpoint`'s address."""
     if endpoint.is_rest:
         from serving.rest_client import RestClient
 
-        return Client(RestClient(endpoint))
+        return RestClient(endpoint)
     from serving.grpc_client import GrpcClient
 
-    return Client(GrpcClient(endpoint))
+    return GrpcClient(endpoint)
 
 
 @dataclass(frozen=True, eq=False)

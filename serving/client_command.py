@@ -44,7 +44,7 @@ def main(arguments=None):
         options.out = Path("out")
     try:
         if options.sheet or not endpoint.is_rest:
-            _start_tensorflow()
+            start_tensorflow()
         with clients.connect(**asdict(endpoint)) as client:
             failed += _colorize(client, pictures, sampling, options)
     except (ServerError, ValueError, OSError, ImportError) as error:
@@ -107,9 +107,11 @@ def _check_sheet(parser, sheet, pictures):
                      f"(received {sheet})")
 
 
-def _start_tensorflow():
-    # gRPC's messages and a sheet's grey tile need no GPU, whose memory the
-    # server may have.
+def start_tensorflow():
+    """Imports TensorFlow for gRPC's messages and a sheet's grey tile.
+
+    Not with the GPU, whose memory a server on this machine may need.
+    """
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     cli._start_tensorflow()
 

@@ -1,241 +1,62 @@
-"""The client: what it sends, what it makes of answers, and the command.
+"""The client: what it sends, what it makes of answers, and the command."""
 
-The servers here are small fakes that answer as written in TensorFlow
-Serving's documentation; `standin_test` has the stand-in.
-"""
-
-import base64
 import concurrent.futures
-import contextlib
 import io
 import json
 import subprocess
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
-import grpc
 import numpy as np
 import pytest
-import tensorflow as tf
-from PIL import ExifTags, Image, ImageCms
-from tensorflow_serving.apis import (
-    get_model_metadata_pb2,
-    predict_pb2,
-    prediction_service_pb2_grpc,
+from fake_serving import (
+    SIZE,
+    FakeModel,
+    RestHandler,
+    answer,
+    grpc_server,
+    make_photo,
+    nowhere,
+    png,
+    rest_server,
 )
+from PIL import ExifTags, Image, ImageCms
 
 import serving.client
 from serving import client_command, upload
 from serving.endpoint import Endpoint, ServerError
 from tfdivcolor import coloring, decoding, images
 
-SIZE = (5, 7)  # height and width of the answers' pictures
-
-
-def _png(pixels, **options):
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", **options)
-    return file.getvalue()
-
-
-def _answer(row, rank, seed):
-    """A picture that tells which row, rank and seed it is for."""
-    return np.full((*SIZE, 3), [row, rank, seed % 256], np.uint8)
-
-
-class _FakeModel:
-    """A model on a server; both protocols ask it.
-
-    Attributes:
-        signatures: dict from name to fixed number of colourings, -1 for none.
-        failures: list of (HTTP status, gRPC status, message) that the next
-            calls of predict get.
-        calls: list of (signature, inputs) of all calls of predict.
-        padding: int. Bytes to add to every picture.
-        seconds: float. How long a call takes.
-    """
-
-    def __init__(self):
-        self.signatures = {"colorize": 8, "colorize_n": -1}
-        self.failures, self.calls, self.metadata_calls = [], [], 0
-        self.padding, self.seconds = 0, 0.0
-
-    def metadata(self):
-        self.metadata_calls += 1
-        return self.signatures
-
-    def predict(self, signature, inputs):
-        self.calls.append((signature, inputs))
-        time.sleep(self.seconds)
-        if self.failures:
-            raise _Failure(*self.failures.pop(0))
-        rows = len(inputs["image_bytes"])
-        count = int(inputs.get("num_samples", 8))
-        seeds = np.broadcast_to(inputs["seed"], [rows])
-        return ([[_png(_answer(row, rank, int(seeds[row])))
-                  + b"\0" * self.padding for rank in range(count)]
-                 for row in range(rows)],
-                [[-float(rank) - row for rank in range(count)]
-                 for row in range(rows)])
-
-
-class _Failure(Exception):
-    pass
-
-
-class _RestHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        assert self.path == f"/v1/models/{self.server.route}/metadata"
-        self._send(200, {
-            "model_spec": {"name": "tfdivcolor", "version": "1"},
-            "metadata": {"signature_def": {"signature_def": {
-                name: {"outputs": {"log_prob": {
-                    "dtype": "DT_FLOAT", "name": "x:0", "tensor_shape": {
-                        "dim": [{"size": str(size), "name": ""}
-                                for size in (-1, count)],
-                        "unknown_rank": False}}}}
-                for name, count in self.server.model.metadata().items()}}}})
-
-    def do_POST(self):
-        assert self.path == f"/v1/models/{self.server.route}:predict"
-        length = int(self.headers["Content-Length"])
-        request = json.loads(self.rfile.read(length))
-        inputs = {name: np.asarray(value)
-                  for name, value in request["inputs"].items()}
-        inputs["image_bytes"] = [
-            base64.b64decode(item["b64"], validate=True)
-            for item in request["inputs"]["image_bytes"]]
-        try:
-            pictures, log_prob = self.server.model.predict(
-                request["signature_name"], inputs)
-        except _Failure as failure:
-            status, _, message = failure.args
-            self._send(status, {"error": message})
-        else:
-            self._send(200, {"outputs": {
-                "log_prob": log_prob, "colorized_bytes": [
-                    [{"b64": base64.b64encode(data).decode()}
-                     for data in row] for row in pictures]}})
-
-    def _send(self, status, answer):
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        with contextlib.suppress(BrokenPipeError):  # a client that gave up
-            self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-class _GrpcServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
-    def __init__(self, model):
-        self.model = model
-
-    def GetModelMetadata(self, request, context):
-        assert request.model_spec.name == "tfdivcolor"
-        found = get_model_metadata_pb2.SignatureDefMap()
-        for name, count in self.model.metadata().items():
-            shape = found.signature_def[name].outputs["log_prob"].tensor_shape
-            for size in (-1, count):
-                shape.dim.add(size=size)
-        answer = get_model_metadata_pb2.GetModelMetadataResponse()
-        answer.metadata["signature_def"].Pack(found)
-        return answer
-
-    def Predict(self, request, context):
-        inputs = {name: tf.make_ndarray(value)
-                  for name, value in request.inputs.items()}
-        assert inputs["image_bytes"].ndim == 1
-        try:
-            pictures, log_prob = self.model.predict(
-                request.model_spec.signature_name, inputs)
-        except _Failure as failure:
-            _, status, message = failure.args
-            context.abort(getattr(grpc.StatusCode, status), message)
-        return predict_pb2.PredictResponse(outputs={
-            "colorized_bytes": tf.make_tensor_proto(
-                np.array(pictures, object)),
-            "log_prob": tf.make_tensor_proto(np.float32(log_prob))})
-
 
 @pytest.fixture
 def model():
-    return _FakeModel()
+    return FakeModel()
 
 
-@contextlib.contextmanager
-def _rest_server(model, route="tfdivcolor"):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _RestHandler)
-    server.model, server.route = model, route
-    threading.Thread(target=server.serve_forever, args=[0.02],
-                     daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-@contextlib.contextmanager
-def _grpc_server(model):
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        server = grpc.server(pool, options=[
-            ("grpc.max_receive_message_length", -1)])
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            _GrpcServicer(model), server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        yield f"127.0.0.1:{port}"
-        server.stop(None).wait()
-
-
-@pytest.fixture(params=[_rest_server, _grpc_server], ids=["rest", "grpc"])
+@pytest.fixture(params=[rest_server, grpc_server], ids=["rest", "grpc"])
 def address(request, model):
     with request.param(model) as found:
         yield found
-
-
-@pytest.fixture
-def nowhere():
-    """Addresses, REST and gRPC, where nobody listens."""
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    return f"http://127.0.0.1:{port}", f"127.0.0.1:{port}"
-
-
-def _photo(seed=0, height=40, width=60, channels=3):
-    """Smooth random colours: uint8 [height, width, channels]."""
-    coarse = np.random.default_rng(seed).integers(
-        0, 256, [4, 6, channels]).astype(np.float32)
-    fine = tf.image.resize(coarse, [height, width], "bicubic")
-    return np.uint8(np.clip(fine, 0, 255))
 
 
 # --- Calls -------------------------------------------------------------------
 
 
 def test_result_is_what_the_server_answered(model, address):
-    photo = _png(_photo())
+    photo = png(make_photo())
     with serving.client.connect(address) as client:
         result = client.colorize(photo, num_samples=3, seed=-5)
         client.colorize(photo)
     assert len(result) == 3
     np.testing.assert_array_equal(
-        result.images, [_answer(0, rank, -5) for rank in range(3)])
+        result.images, [answer(0, rank, -5) for rank in range(3)])
     assert result.images.dtype == np.uint8
     np.testing.assert_array_equal(result.log_prob, np.float32([0, -1, -2]))
     assert result.log_prob.dtype == np.float32
     assert result.encoded == [
-        _png(_answer(0, rank, -5)) for rank in range(3)]
+        png(answer(0, rank, -5)) for rank in range(3)]
     signature, inputs = model.calls[0]
     assert signature == "colorize_n"
     assert list(inputs["image_bytes"]) == [photo]
@@ -250,9 +71,9 @@ def test_result_is_what_the_server_answered(model, address):
 
 
 def test_types_on_the_wire(model):
-    with _grpc_server(model) as address:
+    with grpc_server(model) as address:
         with serving.client.connect(address) as client:
-            client.colorize(_png(_photo()))
+            client.colorize(png(make_photo()))
     inputs = model.calls[0][1]
     assert (inputs["num_samples"].dtype, inputs["seed"].dtype,
             inputs["temperature"].dtype) == (np.int32, np.int64, np.float32)
@@ -261,12 +82,12 @@ def test_types_on_the_wire(model):
 def test_without_colorize_n_only_the_models_own_number_fits(model, address):
     del model.signatures["colorize_n"]
     with serving.client.connect(address) as client:
-        photos = [_png(_photo(i)) for i in range(2)]
+        photos = [png(make_photo(i)) for i in range(2)]
         results = client.colorize_batch(photos, num_samples=8, seed=7)
         with pytest.raises(ValueError, match=r"must be 8, .*\(received 5\)"):
             client.colorize(photos[0], num_samples=5)
     assert [result.encoded[3] for result in results] == [
-        _png(_answer(row, 3, 7)) for row in range(2)]
+        png(answer(row, 3, 7)) for row in range(2)]
     (signature, inputs), = model.calls
     assert signature == "colorize"
     assert inputs["seed"].tolist() == [7, 7]
@@ -277,30 +98,30 @@ def test_another_model_is_not_called(model, address):
     model.signatures = {"classify": 10}
     with serving.client.connect(address) as client:
         with pytest.raises(ServerError, match=r"colorize.*received classify"):
-            client.colorize(_png(_photo()))
+            client.colorize(png(make_photo()))
     assert not model.calls
 
 
 def test_batch_keeps_order_and_bad_picture_is_named(model, address, tmp_path):
     path = tmp_path / "second.png"
-    path.write_bytes(_png(_photo(1)))
+    path.write_bytes(png(make_photo(1)))
     with serving.client.connect(address) as client:
-        results = client.colorize_batch([_photo(0), path], num_samples=2)
+        results = client.colorize_batch([make_photo(0), path], num_samples=2)
         assert [result.name for result in results] == [
             "sources[0]", str(path)]
         np.testing.assert_array_equal(
-            results[1].images, [_answer(1, rank, 0) for rank in range(2)])
+            results[1].images, [answer(1, rank, 0) for rank in range(2)])
         np.testing.assert_array_equal(results[1].log_prob, [-1, -2])
         model.failures = [(400, "INVALID_ARGUMENT", (
             "assertion failed: [image_bytes[1]: must be a whole, undamaged "
             "picture (received [9] bytes)]\n\t [[{{node Assert_3/Assert}}]]"))]
         with pytest.raises(ServerError) as error:
-            client.colorize_batch([_photo(0), path])
+            client.colorize_batch([make_photo(0), path])
         assert str(error.value) == (
             f"{path}: INVALID_ARGUMENT: must be a whole, undamaged picture "
             "(received [9] bytes)")
         with pytest.raises(images.ImageError, match=r"^sources\[1\]: must"):
-            client.colorize_batch([_photo(0), b"no picture"])
+            client.colorize_batch([make_photo(0), b"no picture"])
         assert client.colorize_batch([]) == []
 
 
@@ -316,22 +137,22 @@ def test_large_messages_pass_both_ways(model, address):
 
 
 def test_threads_may_share_a_client(model, address):
-    photo = _png(_photo())
+    photo = png(make_photo())
     with (serving.client.connect(address) as client,
           concurrent.futures.ThreadPoolExecutor(8) as pool):
         results = list(pool.map(
             lambda seed: client.colorize(photo, 2, seed), range(24)))
     for seed, result in enumerate(results):
         np.testing.assert_array_equal(
-            result.images, [_answer(0, rank, seed) for rank in range(2)])
+            result.images, [answer(0, rank, seed) for rank in range(2)])
 
 
 def test_version_and_label_are_in_the_url_and_the_message(model):
     assert Endpoint("http://h:1/base/", "a b", version=3).url == (
         "http://h:1/base/v1/models/a%20b/versions/3")
-    with _rest_server(model, "tfdivcolor/labels/canary") as address:
+    with rest_server(model, "tfdivcolor/labels/canary") as address:
         with serving.client.connect(address, label="canary") as client:
-            client.colorize(_photo())
+            client.colorize(make_photo())
     from serving import grpc_client
 
     spec = grpc_client.predict_request(
@@ -375,7 +196,7 @@ def test_attempts_are_limited(model, address):
     model.failures = [BUSY] * 5
     with serving.client.connect(address, max_attempts=2) as client:
         with pytest.raises(ServerError) as error:
-            client.colorize(_photo())
+            client.colorize(make_photo())
     assert (error.value.code, error.value.message) == (
         "UNAVAILABLE", "queue is full")
     assert len(model.calls) == 2
@@ -388,7 +209,7 @@ def test_other_errors_are_final(model, address, status, code):
     model.failures = [(status, code, "temperature: no\n  way")]
     with serving.client.connect(address) as client:
         with pytest.raises(ServerError) as error:
-            client.colorize(_photo())
+            client.colorize(make_photo())
     assert len(model.calls) == 1
     assert error.value.code == code
     assert str(error.value) == f"{address}: {code}: temperature: no way"
@@ -396,21 +217,21 @@ def test_other_errors_are_final(model, address, status, code):
 
 def test_time_out_is_final_and_counts_all_attempts(model, address):
     with serving.client.connect(address, timeout=0.5) as client:
-        client.colorize(_photo())
+        client.colorize(make_photo())
         model.seconds = 2
         started = time.monotonic()
         with pytest.raises(ServerError) as error:
-            client.colorize(_photo())
+            client.colorize(make_photo())
         assert error.value.code == "DEADLINE_EXCEEDED"
         assert time.monotonic() - started < 1.5
         assert len(model.calls) == 2
 
 
-def test_no_server(nowhere):
-    for address in nowhere:
+def test_no_server():
+    for address in nowhere():
         with serving.client.connect(address, max_attempts=2) as client:
             with pytest.raises(ServerError) as error:
-                client.colorize(_photo())
+                client.colorize(make_photo())
         assert error.value.code == "UNAVAILABLE"
         assert "refused" in str(error.value).lower()
         assert "\n" not in str(error.value)
@@ -419,7 +240,7 @@ def test_no_server(nowhere):
 @pytest.mark.parametrize("body", [
     b"<html>hello</html>", b"{}", b"[]", b'{"outputs": 3}', b"\xff"])
 def test_answers_of_something_else(body):
-    class Other(_RestHandler):
+    class Other(RestHandler):
         def do_GET(self):
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -432,7 +253,7 @@ def test_answers_of_something_else(body):
     with serving.client.connect(
             f"http://127.0.0.1:{server.server_port}") as client:
         with pytest.raises(ServerError, match="must answer as TensorFlow"):
-            client.colorize(_photo())
+            client.colorize(make_photo())
     server.shutdown()
     server.server_close()
 
@@ -454,13 +275,13 @@ def _rotated_exif():
 
 def _files():
     """Image files by name, and whether they are sent as they are."""
-    photo = Image.fromarray(_photo())
+    photo = Image.fromarray(make_photo())
     grey = photo.convert("L")
     deep = Image.fromarray(
         (np.arange(2400).reshape(40, 60) * 27).astype(np.uint16))
     srgb, lab = (ImageCms.ImageCmsProfile(ImageCms.createProfile(name))
                  .tobytes() for name in ("sRGB", "LAB"))
-    alpha = Image.fromarray(_photo(channels=4))
+    alpha = Image.fromarray(make_photo(channels=4))
     palette = photo.quantize(60)
     return {
         "jpeg": (_file("JPEG", photo), True),
@@ -518,11 +339,12 @@ def test_model_decodes_what_is_sent_as_the_picture_is_read(name):
 def test_pictures_of_every_kind_are_sent_alike(model, address, tmp_path):
     path = tmp_path / "photo.tif"
     path.write_bytes(_files()["tiff"][0])
-    sources = [path, str(path), path.read_bytes(), Image.open(path), _photo()]
+    sources = [path, str(path), path.read_bytes(), Image.open(path),
+               make_photo()]
     with serving.client.connect(address) as client:
         results = client.colorize_batch(sources, num_samples=1)
     for sent in model.calls[0][1]["image_bytes"]:
-        np.testing.assert_array_equal(images.read(sent).pixels, _photo())
+        np.testing.assert_array_equal(images.read(sent).pixels, make_photo())
     assert [result.name for result in results] == [
         str(path), str(path), "sources[2]", str(path), "sources[4]"]
 
@@ -532,7 +354,7 @@ def test_pictures_of_every_kind_are_sent_alike(model, address, tmp_path):
     (b"", "image: must be an image"), (np.zeros([2, 2]), "uint8"),
     (3, "image: must be a path")])
 def test_no_picture_is_not_sent(model, source, message):
-    with _rest_server(model) as address:
+    with rest_server(model) as address:
         with serving.client.connect(address) as client:
             with pytest.raises(images.ImageError, match=message):
                 client.colorize(source)
@@ -541,9 +363,9 @@ def test_no_picture_is_not_sent(model, source, message):
 
 def test_grey_is_that_of_the_colorizer(model, address, tiny):
     with serving.client.connect(address) as client:
-        result = client.colorize(_photo())
+        result = client.colorize(make_photo())
     np.testing.assert_array_equal(
-        result.grey, tiny.colorize(_photo(), num_samples=1).grey)
+        result.grey, tiny.colorize(make_photo(), num_samples=1).grey)
 
 
 # --- The command -------------------------------------------------------------
@@ -557,7 +379,7 @@ def _run(capsys, *arguments):
 def test_command_writes_what_the_server_answered(
         model, address, tmp_path, capsys):
     photo = tmp_path / "photo.png"
-    photo.write_bytes(_png(_photo()))
+    photo.write_bytes(png(make_photo()))
     out, sheet = tmp_path / "out", tmp_path / "sheet.png"
     code, stdout, stderr = _run(
         capsys, photo, "-n", 2, "--seed", 9, "--temperature", 0.25,
@@ -568,8 +390,8 @@ def test_command_writes_what_the_server_answered(
     assert sorted(path.name for path in out.iterdir()) == [
         "photo.json", "photo_00.png", "photo_01.png"]
     for rank in range(2):
-        assert (out / f"photo_{rank:02d}.png").read_bytes() == _png(
-            _answer(0, rank, 9))
+        assert (out / f"photo_{rank:02d}.png").read_bytes() == png(
+            answer(0, rank, 9))
     record = json.loads((out / "photo.json").read_text())
     assert record["outputs"] == ["photo_00.png", "photo_01.png"]
     assert (record["seed"], record["temperature"], record["log_prob"],
@@ -583,7 +405,7 @@ def test_command_goes_on_after_a_bad_picture(
     folder = tmp_path / "in"
     (folder / "deep").mkdir(parents=True)
     for name in ("a.png", "b.png", "deep/c.png"):
-        (folder / name).write_bytes(_png(_photo()))
+        (folder / name).write_bytes(png(make_photo()))
     (folder / "bad.jpg").write_bytes(b"no picture")
     model.failures = [(400, "INVALID_ARGUMENT", (
         "assertion failed: [image_bytes[0]: must be smaller]"))]
@@ -610,11 +432,11 @@ def test_command_goes_on_after_a_bad_picture(
 
 
 def test_command_without_a_server_says_one_line(
-        nowhere, tmp_path, capsys, monkeypatch):
+        tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("a.png", "b.png"):
-        (tmp_path / name).write_bytes(_png(_photo()))
-    for address in nowhere:
+        (tmp_path / name).write_bytes(png(make_photo()))
+    for address in nowhere():
         code, stdout, stderr = _run(
             capsys, "a.png", "b.png", "--server", address, "--attempts", 1)
         assert (code, stdout) == (1, "")
@@ -626,11 +448,11 @@ def test_command_without_a_server_says_one_line(
 
 def test_command_writes_jpeg_under_its_own_name(
         model, address, tmp_path, capsys, monkeypatch):
-    jpeg = _file("JPEG", Image.fromarray(_photo()))
+    jpeg = _file("JPEG", Image.fromarray(make_photo()))
     monkeypatch.setattr(
         model, "predict", lambda *_: ([[jpeg, jpeg]], [[0.0, 0.0]]))
     photo = tmp_path / "photo.png"
-    photo.write_bytes(_png(_photo()))
+    photo.write_bytes(png(make_photo()))
     code, _, stderr = _run(capsys, photo, "-n", 2, "--server", address,
                            "--out", tmp_path / "out")
     assert (code, stderr) == (0, "")
@@ -650,7 +472,7 @@ def test_command_writes_jpeg_under_its_own_name(
 def test_bad_arguments(arguments, message, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("photo.png", "other.png"):
-        (tmp_path / name).write_bytes(_png(_photo()))
+        (tmp_path / name).write_bytes(png(make_photo()))
     with pytest.raises(SystemExit) as stopped:
         client_command.main(["photo.png", *arguments])
     assert stopped.value.code == 2
@@ -659,7 +481,7 @@ def test_bad_arguments(arguments, message, tmp_path, capsys, monkeypatch):
 
 
 def test_rest_and_help_do_without_tensorflow(tmp_path):
-    (tmp_path / "photo.png").write_bytes(_png(_photo()))
+    (tmp_path / "photo.png").write_bytes(png(make_photo()))
     program = (
         "import sys\n"
         "from serving import client_command\n"
@@ -668,7 +490,7 @@ def test_rest_and_help_do_without_tensorflow(tmp_path):
         "heavy = {'tensorflow', 'grpc', 'keras'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "sys.exit(code)\n")
-    with _rest_server(_FakeModel()) as address:
+    with rest_server(FakeModel()) as address:
         for arguments in (["--help"], [
                 str(tmp_path / "photo.png"), "--server", address, "--out",
                 str(tmp_path / "out")]):
@@ -683,9 +505,9 @@ def test_contact_sheet_is_that_of_colorize(model, address, tmp_path):
     from tfdivcolor import plots
 
     with serving.client.connect(address) as client:
-        result = client.colorize(_photo(), num_samples=2)
+        result = client.colorize(make_photo(), num_samples=2)
     shown = coloring.Coloring(
-        luminance=coloring.luminance_of(_photo()).numpy(),
+        luminance=coloring.luminance_of(make_photo()).numpy(),
         ab=np.zeros([2, 8, 8, 2], np.float32), log_prob=result.log_prob,
         component=None, weight=None, latents=None, sampling=None, name="",
         is_grey=False)

@@ -1,0 +1,126 @@
+"""The requests of a load test: photographs, or a mixture with bad ones."""
+
+import io
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from serving import client
+from tfdivcolor import images
+from tfdivcolor.settings import DEFAULTS
+
+_REFUSED = "INVALID_ARGUMENT"
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One request, and the answer that it should get.
+
+    Attributes:
+        signature: str.
+        inputs: dict from an input's name to a list of bytes or an array.
+        pictures: int. Encoded pictures in the answer.
+        expected: str. "OK", or the code of the refusal.
+    """
+
+    signature: str
+    inputs: dict
+    pictures: int
+    expected: str = "OK"
+
+
+def plain(photos, signatures, num_samples=None):
+    """One request for each photograph.
+
+    Args:
+        photos: list of bytes, image files.
+        signatures: dict, what the model offers; see `RestClient.signatures`.
+        num_samples: int, for colorize_n; or None for colorize, which gives as
+            many as the model was exported with.
+
+    Returns:
+        list of `Case`.
+
+    Raises:
+        ValueError: the model has no such signature.
+    """
+    if num_samples is None:
+        _require(signatures, "colorize")
+        return [_colorize(signatures, [photo]) for photo in photos]
+    _require(signatures, "colorize_n")
+    return [_colorize_n(photo, num_samples) for photo in photos]
+
+
+def mixed(photos, signatures):
+    """What a server meets: several signatures, sizes and mistakes.
+
+    Args:
+        photos, signatures: as in `plain`.
+
+    Returns:
+        list of `Case`. About one in three is deliberately bad.
+
+    Raises:
+        ValueError: the model lacks a signature.
+    """
+    _require(signatures, "serving_default", "colorize", "colorize_tensor",
+             "prior")
+    count, canvas = signatures["colorize_tensor"]["ab"][1:3]
+    luminance = np.linspace(0, 100, canvas * canvas, dtype=np.float32)
+    luminance = luminance.reshape(1, canvas, canvas, 1)
+    cases = [
+        Case("prior", {"luminance": luminance}, 0),
+        Case("colorize_tensor", {
+            "luminance": luminance, "seed": np.int64([1]),
+            "temperature": np.float32([1])}, 0),
+        _bad(_colorize(signatures, [b"not a picture"])),
+    ]
+    for photo in photos:
+        half, quarter = _reduced(photo, 2, "JPEG"), _reduced(photo, 4, "WEBP")
+        cases += [Case("serving_default", {"image_bytes": [data]}, count)
+                  for data in (photo, half, quarter)]
+        whole = _colorize(signatures, [photo])
+        cases += [
+            whole, _colorize(signatures, [half, photo, quarter]),
+            _bad(_colorize(signatures, [quarter, photo[:len(photo) // 2]])),
+            _bad(whole, temperature=np.float32([-1])),
+            _bad(whole, seed=np.int64([1, 2])),
+        ]
+        if "colorize_n" in signatures:
+            one = _colorize_n(photo, 1)
+            cases += [one, _colorize_n(half, 3),
+                      _bad(one, num_samples=np.int32(0))]
+    return cases
+
+
+def _require(signatures, *names):
+    missing = [name for name in names if name not in signatures]
+    if missing:
+        raise ValueError(
+            f"the model must have the signature {', '.join(missing)} "
+            f"(received {', '.join(sorted(signatures)) or 'none'})")
+
+
+def _colorize(signatures, data):
+    count = signatures["colorize"]["log_prob"][1]
+    return Case("colorize", client.inputs_of("colorize", data, DEFAULTS),
+                len(data) * count)
+
+
+def _colorize_n(photo, num_samples):
+    return Case("colorize_n", client.inputs_of(
+        "colorize_n", [photo], replace(DEFAULTS, num_samples=num_samples)),
+        num_samples)
+
+
+def _bad(case, **inputs):
+    """The case with some inputs replaced by what must be refused."""
+    return Case(case.signature, {**case.inputs, **inputs}, 0, _REFUSED)
+
+
+def _reduced(photo, factor, image_format):
+    pixels = Image.fromarray(images.read(photo).pixels)
+    file = io.BytesIO()
+    pixels.reduce(factor).save(file, image_format, quality=90)
+    return file.getvalue()
