@@ -22,8 +22,9 @@ if "tensorflow" not in sys.modules:
 
 _MODULES = frozenset({
     "baselines", "color", "comparison", "data", "distributions", "evaluation",
-    "features", "figures", "floors", "images", "likelihood", "losses",
-    "metrics", "plots", "presets", "realism", "seeds", "statistics",
+    "export", "features", "figures", "floors", "images", "likelihood",
+    "losses", "metrics", "plots", "presets", "realism", "seeds", "servable",
+    "statistics",
 })
 _NAMES = {
     "ColorStatistics": "statistics",

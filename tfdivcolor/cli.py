@@ -1,4 +1,4 @@
-"""The command `tfdivcolor`: colorize, evaluate, info.
+"""The command `tfdivcolor`: colorize, evaluate, export, info.
 
 A command is two functions here: one adds its parser, with `run` set to the
 other, which does the work and returns the exit code.  TensorFlow is imported
@@ -23,9 +23,12 @@ from tfdivcolor import batch, images
 from tfdivcolor.batch import report
 from tfdivcolor.settings import (
     DEFAULTS,
+    EXPORT_FORMATS,
+    IMAGE_FORMATS,
     MAX_PIXELS,
     MAX_SAMPLES,
     MODES,
+    ExportOptions,
     Sampling,
 )
 
@@ -86,6 +89,7 @@ def _parser():
         metavar="COMMAND", required=True, title="commands")
     _add_colorize(commands)
     _add_evaluate(commands)
+    _add_export(commands)
     _add_info(commands)
     return parser
 
@@ -162,6 +166,50 @@ def _add_evaluate(commands):
     _add_seed(parser)
     _add_temperature(parser)
     _add_running(parser)
+
+
+def _add_export(commands):
+    parser = commands.add_parser(
+        "export", help="make a SavedModel for TensorFlow Serving",
+        description="Writes DIR/VERSION, a SavedModel that TensorFlow Serving "
+        "and any TensorFlow program runs: encoded pictures in, encoded "
+        "colourings out. Needs pip install 'tfdivcolor[serving]'.")
+    parser.set_defaults(run=_export)
+    parser.add_argument(
+        "base", type=Path, metavar="DIR",
+        help="the model's folder, which holds its versions")
+    parser.add_argument(
+        "--version", type=int, metavar="N",
+        help="number of the version (default: one more than the last); what "
+        "is there is never replaced")
+    parser.add_argument(
+        "--format", choices=list(EXPORT_FORMATS), default="serving",
+        help="; ".join(": ".join(item) for item in EXPORT_FORMATS.items())
+        + " (default: %(default)s)")
+    parser.add_argument(
+        "--samples", type=_positive, default=DEFAULTS.num_samples,
+        metavar="N",
+        help="colourings that a call without a number gives "
+        "(default: %(default)s)")
+    parser.add_argument(
+        "--max-samples", type=_positive, default=MAX_SAMPLES, metavar="N",
+        help="refuse calls for more (default: %(default)s)")
+    parser.add_argument(
+        "--max-pixels", type=_positive, default=ExportOptions.max_pixels,
+        metavar="N",
+        help="refuse larger pictures (default: %(default)s)")
+    parser.add_argument(
+        "--image-format", choices=IMAGE_FORMATS,
+        default=ExportOptions.image_format,
+        help="what to encode colourings as; jpeg has a fifth of the bytes "
+        "(default: %(default)s)")
+    parser.add_argument(
+        "--batchable", action="store_true",
+        help="for servers that merge requests into batches: leaves out the "
+        "signature colorize_n and adds batching parameters")
+    _add_running(parser)
+    parser.add_argument(
+        "--quiet", action="store_true", help="say nothing but errors")
 
 
 def _add_info(commands):
@@ -355,6 +403,32 @@ def _evaluate(options):
     written = [name for name in (options.json, options.plots) if name]
     if written:
         print(f"wrote {', '.join(written)}")
+    return 0
+
+
+# --- export ----------------------------------------------------------------
+
+
+def _export(options):
+    with _checking_arguments():
+        settings = ExportOptions(
+            options.samples, options.max_samples, options.max_pixels,
+            options.image_format, options.batchable)
+    _start_tensorflow(options.threads)
+    folder, described = _find_weights(options.weights)
+    from tfdivcolor import export, storage
+
+    with _checking_arguments():
+        export.version_path(options.base, options.version)
+    path = export.save(
+        options.base, storage.load(folder), options.version, settings,
+        options.format, quiet=options.quiet, weights=folder.resolve().name,
+        weights_sha256=described["sha256"])
+    if not options.quiet:
+        size = sum(file.stat().st_size for file in path.rglob("*"))
+        print(f"wrote {path} ({size / 1e6:.1f} MB, weights "
+              f"{folder.resolve().name}, {described['sha256'][:12]}...), "
+              "verified against the Colorizer")
     return 0
 
 

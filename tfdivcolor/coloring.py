@@ -1,4 +1,8 @@
-"""Coloring: the result of colourising one photograph, at its own size."""
+"""Coloring: the result of colourising one photograph, at its own size.
+
+The way to the canvas and back to full size, which Python, the command line
+and the exported model share.
+"""
 
 from dataclasses import dataclass, field
 
@@ -54,39 +58,45 @@ class Coloring:
     @property
     def grey(self):
         """The photograph without colour: uint8 [H, W, 3]."""
-        return join(self.luminance, np.zeros_like(self.ab[0]))
+        return join(self.luminance, np.zeros_like(self.ab[0])).numpy()
 
     def image(self, index):
-        """One colouring at the photograph's size: uint8 [H, W, 3].
-
-        Chrominance is enlarged bilinearly and joined with the photograph's
-        own luminance; colours outside sRGB lose chroma, never luminance.
-        """
-        return join(self.luminance, self.ab[index])
+        """One colouring at the photograph's size: uint8 [H, W, 3]."""
+        return join(self.luminance, self.ab[index]).numpy()
 
 
-def split(pixels, canvas):
-    """Luminance of a photograph, at full size and on the canvas.
+@tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)],
+             autograph=False)
+def luminance_of(pixels):
+    """Luminance of a photograph: uint8 [H, W, 3] -> float32 [H, W, 1]."""
+    return _in_strips(
+        lambda pixels: color.split(pixels)[0], tf.float32, 1, pixels)
+
+
+def on_canvas(luminance, canvas):
+    """A photograph's luminance as the networks see it.
 
     Args:
-        pixels: uint8 [H, W, 3], sRGB.
+        luminance: float32 [H, W, 1], 0..100.
         canvas: int. The whole picture is squashed to canvas x canvas.
 
     Returns:
-        luminance: float32 [H, W, 1], 0..100.
-        small: float32 [canvas, canvas, 1], antialiased.
+        float32 [canvas, canvas, 1], 0..100, antialiased.
     """
-    luminance = np.empty((*pixels.shape[:2], 1), np.float32)
-    for rows in _strips(pixels.shape):
-        luminance[rows] = color.split(pixels[rows])[0].numpy()
     small = tf.image.resize(
         luminance, [canvas, canvas], "bilinear", antialias=True)
     # The antialiasing filter's rounding may overshoot by 1e-5.
-    return luminance, tf.clip_by_value(small, 0.0, 100.0).numpy()
+    return tf.clip_by_value(small, 0.0, 100.0)
 
 
+@tf.function(input_signature=[tf.TensorSpec([None, None, 1], tf.float32),
+                              tf.TensorSpec([None, None, 2], tf.float32)],
+             autograph=False)
 def join(luminance, ab):
     """Full-size picture of a luminance and a small colour field.
+
+    Chrominance is enlarged bilinearly and joined with the photograph's own
+    luminance; colours outside sRGB lose chroma, never luminance.
 
     Args:
         luminance: float32 [H, W, 1], 0..100.
@@ -95,15 +105,33 @@ def join(luminance, ab):
     Returns:
         uint8 [H, W, 3], sRGB.
     """
-    height, width, _ = luminance.shape
-    full = tf.image.resize(ab, [height, width], "bilinear")
-    pixels = np.empty((height, width, 3), np.uint8)
-    for rows in _strips(luminance.shape):
-        pixels[rows] = color.join(luminance[rows], full[rows]).numpy()
-    return pixels
+    full = tf.image.resize(ab, tf.shape(luminance)[:2], "bilinear")
+    return _in_strips(color.join, tf.uint8, 3, luminance, full)
 
 
-def _strips(shape):
-    """Slices of whole rows that cover a picture, STRIP_PIXELS each."""
-    step = max(1, STRIP_PIXELS // shape[1])
-    return [slice(top, top + step) for top in range(0, shape[0], step)]
+def _in_strips(function, dtype, channels, *pictures):
+    """Applies a function of single pixels to STRIP_PIXELS at a time.
+
+    Args:
+        function: strips [L, C], ... -> [L, channels] of type dtype.
+        pictures: tensors [H, W, C].
+
+    Returns:
+        tensor [H, W, channels].
+    """
+    height, width = tf.unstack(tf.shape(pictures[0])[:2])
+    pixels = height * width
+    count = -(-pixels // STRIP_PIXELS)
+    length = -(-pixels // count)
+
+    def strips(picture):
+        flat = tf.reshape(picture, [pixels, picture.shape[-1]])
+        flat = tf.pad(flat, [[0, count * length - pixels], [0, 0]])
+        return tf.reshape(flat, [count, length, picture.shape[-1]])
+
+    done = tf.map_fn(
+        lambda strip: function(*strip), tuple(map(strips, pictures)),
+        parallel_iterations=1,
+        fn_output_signature=tf.TensorSpec([None, channels], dtype))
+    done = tf.reshape(done, [count * length, channels])[:pixels]
+    return tf.reshape(done, [height, width, channels])

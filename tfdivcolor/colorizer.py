@@ -339,11 +339,13 @@ class Colorizer(LossTermsModel):
         options = Sampling(num_samples, seed, temperature, mode)
         self.check_sampling(options)
         photo = images.read(source, max_pixels=max_pixels)
-        luminance, small = coloring.split(photo.pixels, self.canvas)
+        luminance = coloring.luminance_of(photo.pixels)
+        small = coloring.on_canvas(luminance, self.canvas)
         drawn = self.sample(small[None], num_samples, seed, temperature, mode)
         drawn = {name: value[0].numpy() for name, value in drawn.items()}
         return coloring.Coloring(
-            luminance=luminance, ab=drawn["ab"], log_prob=drawn["log_prob"],
+            luminance=luminance.numpy(), ab=drawn["ab"],
+            log_prob=drawn["log_prob"],
             component=drawn["component"], weight=drawn["weight"],
             latents=drawn["z"], sampling=options, name=photo.name,
             is_grey=photo.is_grey)

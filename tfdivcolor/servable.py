@@ -1,16 +1,80 @@
-"""An exported model, run as TensorFlow Serving runs it.
+"""SavedModels, written for TensorFlow Serving and run as it runs them.
 
 TensorFlow Serving loads a SavedModel into a session and runs it by tensor
 names; `tf.saved_model.load` does something else, and accepts files that fail
 there.  The exporter's own check, the stand-in server, the load test and the
-tests all run models through this class.
+tests all run models through `Servable`.
 """
 
+import contextlib
+import logging
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
 TAG = "serve"
+
+
+def write(folder, functions):
+    """Writes a SavedModel.
+
+    Keras models must not be tracked by what is saved: a session would restore
+    their variables under one name and read them under another.  So functions
+    hold their models in a closure, and what is tracked here are only the
+    tf.Variables that they read, each once.
+
+    Args:
+        folder: str or path.
+        functions: dict from a signature's name to its `ConcreteFunction`.
+    """
+    root = tf.Module()
+    # By identity, as variables compare by value.
+    read = {id(variable): variable for function in functions.values()
+            for variable in function.variables}
+    root.raw_variables = list(read.values())
+    tf.saved_model.save(
+        root, str(folder), signatures=functions,
+        options=tf.saved_model.SaveOptions(experimental_custom_gradients=False))
+
+
+def meta_graph(folder):
+    """The graph of a SavedModel, without loading it.
+
+    Args:
+        folder: str or path.
+
+    Returns:
+        `MetaGraphDef`.
+    """
+    data = (Path(folder) / "saved_model.pb").read_bytes()
+    return saved_model_pb2.SavedModel.FromString(data).meta_graphs[0]
+
+
+def signatures(meta):
+    """The signatures of a `MetaGraphDef`: name -> `SignatureDef`."""
+    # What begins with __ is the loader's own.
+    return {name: signature for name, signature in meta.signature_def.items()
+            if not name.startswith("__")}
+
+
+@contextlib.contextmanager
+def without_advice():
+    """Keeps TensorFlow's advice off stderr.
+
+    It advises against the session loader, which is what servers use, and
+    warns that gradients were left out, as they were meant to be.
+    """
+    loggers = [tf.get_logger(), logging.getLogger("absl")]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger, disabled in zip(loggers, before):
+            logger.disabled = disabled
 
 
 class Servable:
@@ -47,17 +111,14 @@ class Servable:
         graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=graph, config=config)
         try:
-            with graph.as_default():
+            with graph.as_default(), without_advice():
                 meta = tf.compat.v1.saved_model.load(
                     self._session, [TAG], str(path))
         except BaseException:
             self._session.close()
             raise
-        # What begins with __ is the loader's own, no signature.
-        self.signatures = {
-            name: signature
-            for name, signature in meta.signature_def.items()
-            if not name.startswith("__")}
+        self._callables = {}
+        self.signatures = signatures(meta)
 
     def run(self, signature, inputs, outputs=None):
         """Calls a signature.
@@ -72,18 +133,44 @@ class Servable:
             bytes in an array of objects.
 
         Raises:
-            KeyError: there is no such signature, input or output.
+            KeyError: there is no such signature or output, or the inputs are
+                not the signature's.
+            ValueError: an input cannot be converted to its type.
             tf.errors.OpError: the model refused the inputs.
         """
         definition = self.signatures[signature]
-        names = definition.outputs if outputs is None else outputs
-        return self._session.run(
-            {name: definition.outputs[name].name for name in names},
-            {definition.inputs[name].name: value
-             for name, value in inputs.items()})
+        names = sorted(definition.outputs if outputs is None else outputs)
+        if inputs.keys() != definition.inputs.keys():
+            raise KeyError(
+                f"inputs must be {', '.join(sorted(definition.inputs))} "
+                f"(received {', '.join(sorted(inputs))})")
+        call = self._callable(signature, tuple(names))
+        return dict(zip(names, call(*(
+            np.asarray(inputs[name],
+                       tf.dtypes.as_dtype(info.dtype).as_numpy_dtype)
+            for name, info in sorted(definition.inputs.items())))))
+
+    def _callable(self, signature, names):
+        """A function of the inputs in the order of their names.
+
+        `Session.run` would hold the inputs to their declared shapes, which a
+        server does not; TensorFlow has no public call that does not either.
+        """
+        key = signature, names
+        if key not in self._callables:
+            definition = self.signatures[signature]
+            options = config_pb2.CallableOptions()
+            options.feed.extend(
+                info.name for _, info in sorted(definition.inputs.items()))
+            options.fetch.extend(
+                definition.outputs[name].name for name in names)
+            self._callables[key] = (
+                self._session._make_callable_from_options(options))
+        return self._callables[key]
 
     def close(self):
-        """Frees the session."""
+        """Frees the session; nothing may run in it any more."""
+        self._callables.clear()
         self._session.close()
 
     def __enter__(self):

@@ -60,3 +60,51 @@ class Sampling:
 
 
 DEFAULTS = Sampling()
+
+EXPORT_FORMATS = {
+    "serving": "a SavedModel for TensorFlow Serving",
+    "decode": "a SavedModel of the decoder alone, which OpenVINO reads",
+    "tflite": "decoder and prior for LiteRT (TensorFlow Lite)",
+}
+IMAGE_FORMATS = ("png", "jpeg")
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What an exported model fixes.
+
+    Attributes:
+        num_samples: int, 1 to max_samples. Colourings a call gives that does
+            not say how many.
+        max_samples: int. Calls for more are refused.
+        max_pixels: int. Larger pictures are refused by their headers. The
+            default is a limit on a server's memory: 8 results of so many
+            pixels take about 2 GB.
+        image_format: "png", lossless, or "jpeg", quality 95 at full colour
+            resolution: a fifth of the bytes, but luminance is no longer
+            exactly the photograph's.
+        batchable: bool. For servers that merge requests into batches.
+
+    Raises:
+        ValueError: if a value is outside its range.
+    """
+
+    num_samples: int = DEFAULTS.num_samples
+    max_samples: int = MAX_SAMPLES
+    max_pixels: int = 24_000_000
+    image_format: str = IMAGE_FORMATS[0]
+    batchable: bool = False
+
+    def __post_init__(self):
+        for name in ("max_samples", "max_pixels"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more "
+                                 f"(received {getattr(self, name)})")
+        if not 1 <= self.num_samples <= self.max_samples:
+            raise ValueError(
+                f"num_samples must be 1 to max_samples, {self.max_samples} "
+                f"(received {self.num_samples})")
+        if self.image_format not in IMAGE_FORMATS:
+            raise ValueError(
+                f"image_format must be one of {', '.join(IMAGE_FORMATS)} "
+                f"(received {self.image_format!r})")

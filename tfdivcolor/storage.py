@@ -4,6 +4,7 @@
     model.weights.h5    every weight, batch norm and colour statistics included
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -58,18 +59,32 @@ def save(model, path, overwrite=False, about=None):
         raise ValueError(
             f"{path}: only a saved Colorizer is replaced "
             f"(received something without {ABOUT})")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(
-        prefix=f".{path.name}-", dir=path.parent))
-    try:
-        model.save_weights(temporary / WEIGHTS)
-        (temporary / ABOUT).write_text(json.dumps({
+    with new_folder(path) as folder:
+        model.save_weights(folder / WEIGHTS)
+        (folder / ABOUT).write_text(json.dumps({
             "format": FORMAT,
-            "sha256": checksum(temporary / WEIGHTS),
+            "sha256": checksum(folder / WEIGHTS),
             "versions": versions(),
             "about": about or {},
             "config": keras.saving.serialize_keras_object(model),
         }, indent=1) + "\n")
+
+
+@contextlib.contextmanager
+def new_folder(path):
+    """A folder that appears whole under its name, or not at all.
+
+    Args:
+        path: pathlib.Path. Replaced if it is there.
+
+    Yields:
+        pathlib.Path of a hidden folder beside it, to be filled.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(
+        prefix=f".{path.name}-", dir=path.parent))
+    try:
+        yield temporary
         temporary.chmod(0o755)
         if path.exists():
             # The old one stays whole, under a hidden name, until the new

@@ -1,0 +1,90 @@
+"""Checks that run in a graph, with messages of one line.
+
+A server holds its callers to the names and types of inputs, but neither to
+shapes nor to values.  Each check here names the input, the rule and what was
+received, and raises InvalidArgumentError when the graph runs.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+
+def check(condition, *message):
+    """An operation that fails unless a condition holds.
+
+    Args:
+        condition: bool scalar.
+        *message: str or string scalars, joined where it fails.
+
+    Returns:
+        tf.Operation, for `after`.
+    """
+    return tf.debugging.Assert(condition, [tf.strings.join(message)])
+
+
+def after(operation, value):
+    """A tensor that has its value once an operation has succeeded."""
+    with tf.control_dependencies([operation]):
+        return tf.identity(value)
+
+
+def shape(name, value, expected, meaning):
+    """Lets a tensor of that shape through.
+
+    Args:
+        name: str. The input's name.
+        value: tensor, declared to have such a shape.
+        expected: list of ints, int32 scalars, and None for any size.
+        meaning: str. What the tensor holds.
+
+    Returns:
+        tensor, as declared.
+    """
+    # Compared as text, as vectors of different lengths do not compare.  The
+    # declared shape is taken off, for nothing holds a server's feeds to it,
+    # and a check that could only fail against it would be optimised away.
+    received = text(tf.shape(
+        tf.compat.v1.placeholder_with_default(value, None)))
+    sizes = [r"\d+" if size is None else text(size)
+             for size in expected]
+    pattern = tf.strings.join(
+        [r"\[", tf.strings.join(sizes, separator=", "), r"\]"])
+    rule = tf.strings.join(
+        ["B" if size is None else text(size) for size in expected],
+        separator=", ")
+    return after(check(
+        tf.strings.regex_full_match(received, pattern), name, ": must be ",
+        meaning, ", shape [", rule, "] (received ", received, ")"), value)
+
+
+def values(name, tensor, lowest, highest, rule):
+    """Lets numbers of a range through; refuses NaN, naming the first row.
+
+    Args:
+        name: str. The input's name.
+        tensor: float32 [B, ...], the other dimensions known.
+        lowest, highest: float. Both are in the range.
+        rule: str. What the range is.
+
+    Returns:
+        float32 [B, ...].
+    """
+    good = (tensor >= lowest) & (tensor <= highest)
+    by_row = tf.reshape(
+        good, [tf.shape(tensor)[0], np.prod(tensor.shape[1:], dtype=int)])
+    good_rows = tf.reduce_all(by_row, axis=1)
+    # The zero at the end stands where there are no rows, or no bad values.
+    row = tf.argmin(tf.concat([tf.cast(good_rows, tf.int32), [0]], axis=0))
+    received = tf.concat([tf.boolean_mask(tensor, ~good), [0.0]], axis=0)[0]
+    return after(check(
+        tf.reduce_all(good_rows), name, "[", text(row),
+        f"]: must be {rule} (received ", text(received), ")"), tensor)
+
+
+def text(value):
+    """A number, or a vector of them in brackets, for messages."""
+    words = tf.strings.as_string(tf.convert_to_tensor(value))
+    if words.shape.rank == 0:
+        return words
+    return tf.strings.join(
+        ["[", tf.strings.reduce_join(words, separator=", "), "]"])

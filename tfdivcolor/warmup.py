@@ -1,0 +1,106 @@
+"""Requests that a server runs before a version takes traffic.
+
+The first call of a signature costs seconds, so TensorFlow Serving replays the
+file `assets.extra/tf_serving_warmup_requests` first; a request that fails
+there fails the whole version.  The protocol's messages come from
+tensorflow-serving-api (`pip install 'tfdivcolor[serving]'`).
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from tfdivcolor.settings import DEFAULTS
+
+FILE = "assets.extra/tf_serving_warmup_requests"
+
+
+def requests(signatures, canvas, latent_dim):
+    """One request a signature, of two rows each.
+
+    Args:
+        signatures: names, those of `signatures.Signatures`.
+        canvas: int. Pixels a side of the model's fields.
+        latent_dim: int D.
+
+    Returns:
+        list of (signature, dict from an input's name to an array).
+    """
+    ramp = np.linspace(0, 255, 96 * 64).reshape(64, 96, 1)
+    pixels = np.broadcast_to(ramp, (64, 96, 3)).astype(np.uint8)
+    images = np.array([tf.io.encode_png(pixels).numpy(),
+                       tf.io.encode_jpeg(pixels).numpy()], object)
+    luminance = np.broadcast_to(
+        np.linspace(0, 100, canvas, dtype=np.float32)[:, None],
+        (2, canvas, canvas, 1))
+    rows = {"seed": np.full(2, DEFAULTS.seed, np.int64),
+            "temperature": np.full(2, DEFAULTS.temperature, np.float32)}
+    inputs = {
+        "serving_default": {"image_bytes": images},
+        "colorize": {"image_bytes": images, **rows},
+        "colorize_n": {
+            "image_bytes": images, "num_samples": np.int32(2),
+            **{name: value[0] for name, value in rows.items()}},
+        "colorize_tensor": {"luminance": luminance, **rows},
+        "prior": {"luminance": luminance},
+        "decode": {"luminance": luminance,
+                   "z": np.zeros((2, 1, latent_dim), np.float32)},
+    }
+    return [(name, inputs[name]) for name in signatures]
+
+
+def write(path, recorded):
+    """Writes a warm-up file.
+
+    Args:
+        path: str or path.
+        recorded: list as of `requests`.
+
+    Raises:
+        ImportError: tensorflow-serving-api is not installed.
+    """
+    predict_pb2, log_pb2 = _protocol()
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for signature, inputs in recorded:
+            request = predict_pb2.PredictRequest()
+            # A server does not look at the name.
+            request.model_spec.name = "tfdivcolor"
+            request.model_spec.signature_name = signature
+            for name, value in inputs.items():
+                request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+            writer.write(log_pb2.PredictionLog(
+                predict_log=log_pb2.PredictLog(
+                    request=request)).SerializeToString())
+
+
+def read(path):
+    """The requests of a warm-up file, as of `requests`.
+
+    Args:
+        path: str or path.
+
+    Returns:
+        list of (signature, inputs).
+
+    Raises:
+        ImportError: tensorflow-serving-api is not installed.
+    """
+    _, log_pb2 = _protocol()
+    recorded = []
+    for record in tf.data.TFRecordDataset(str(path)):
+        request = log_pb2.PredictionLog.FromString(
+            record.numpy()).predict_log.request
+        recorded.append((
+            request.model_spec.signature_name,
+            {name: tf.make_ndarray(value)
+             for name, value in request.inputs.items()}))
+    return recorded
+
+
+def _protocol():
+    try:
+        from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+    except ImportError as error:
+        raise ImportError(
+            "exporting needs tensorflow-serving-api: "
+            f"pip install 'tfdivcolor[serving]' (received {error})") from error
+    return predict_pb2, prediction_log_pb2
