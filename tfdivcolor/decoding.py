@@ -208,7 +208,7 @@ def _gif_first_frame(data, head):
         return (position + 1 + piece, tf.where(piece == 0, after, state),
                 size)
 
-    position, _, size = tf.while_loop(
+    position, state, size = tf.while_loop(
         lambda position, state, _: (state != end) & (position < length),
         lambda position, state, size: tf.cond(
             state == block, lambda: begin(position, size),
@@ -218,4 +218,6 @@ def _gif_first_frame(data, head):
     screen = _size(_number(head, 6, 2), _number(head, 8, 2))
     size = tf.where(
         tf.reduce_prod(size) > tf.reduce_prod(screen), size, screen)
-    return size, tf.strings.join([tf.strings.substr(data, 0, position), b";"])
+    cut = tf.strings.join([tf.strings.substr(data, 0, position), b";"])
+    # A frame without its end is not whole, though it would be decoded.
+    return size, tf.where(state == end, cut, b"")

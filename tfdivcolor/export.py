@@ -205,7 +205,11 @@ def verify(folder, colorizer, options):
     with servable.Servable(folder) as model:
         results = {signature: model.run(signature, inputs)
                    for signature, inputs in recorded}
-    inputs = dict(recorded)["colorize"]
+    _verify_results(
+        dict(recorded)["colorize"], results["colorize"], colorizer, options)
+
+
+def _verify_results(inputs, outputs, colorizer, options):
     for row, data in enumerate(inputs["image_bytes"]):
         expected = colorizer.colorize(
             data, num_samples=options.num_samples,
@@ -213,14 +217,13 @@ def verify(folder, colorizer, options):
             temperature=float(inputs["temperature"][row]))
         if options.image_format == "png":
             _require_same_pictures(
-                results["colorize"]["colorized_bytes"][row], expected.images)
+                outputs["colorized_bytes"][row], expected.images)
         # Nats; sums of many float32 numbers.
-        if not np.allclose(results["colorize"]["log_prob"][row],
-                           expected.log_prob, rtol=1e-3, atol=0.05):
+        if not np.allclose(outputs["log_prob"][row], expected.log_prob,
+                           rtol=1e-3, atol=0.05):
             raise RuntimeError(
-                "log_prob of the export must be that of the Colorizer, "
-                f"{expected.log_prob} "
-                f"(received {results['colorize']['log_prob'][row]})")
+                "log_prob of the export must be the Colorizer's, "
+                f"{expected.log_prob} (received {outputs['log_prob'][row]})")
 
 
 def _verify_graph(folder):
