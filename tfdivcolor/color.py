@@ -171,12 +171,16 @@ def _largest_factor(luminance, ab):
     a, b = tf.unstack(ab, num=2, axis=-1)
     # Starting at the gamut's radius keeps the precision for huge chroma.
     step = tf.minimum(1.0, _LARGEST_CHROMA / tf.norm(ab, axis=-1))
-    factor = tf.zeros_like(step)
-    for _ in range(_BISECTIONS):
+
+    def bisect(i, step, factor):
         step = step / 2.0
         trial = factor + step
-        factor = tf.where(
-            _in_gamut(luminance, trial * a, trial * b), trial, factor)
+        inside = _in_gamut(luminance, trial * a, trial * b)
+        return i + 1, step, tf.where(inside, trial, factor)
+
+    # A loop, not a thousand operations: the exported graph holds it too.
+    _, _, factor = tf.while_loop(
+        lambda i, *_: i < _BISECTIONS, bisect, (0, step, tf.zeros_like(step)))
     return factor[:, tf.newaxis]
 
 

@@ -52,6 +52,12 @@ class Signatures:
         self.colorizer = colorizer
         self.options = options
         self.canvas = colorizer.canvas
+        # A function of its own, so that the graph holds it once.
+        self._luminance_of = tf.function(
+            lambda data, row: coloring.luminance_of(
+                decoding.decode(data, row, options.max_pixels)),
+            input_signature=[tf.TensorSpec([], tf.string),
+                             tf.TensorSpec([], tf.int32)], autograph=False)
 
     def trace(self):
         """Makes the graphs.
@@ -143,14 +149,10 @@ class Signatures:
                 "log_prob": tf.ensure_shape(drawn["log_prob"], [None, fixed])}
 
     def _colorized(self, image_bytes, seed, temperature, num_samples):
-        def luminance_of(row):
-            return coloring.luminance_of(decoding.decode(
-                image_bytes[row], row, self.options.max_pixels))
-
         def encoded(row):
             # Decoded again: keeping the full size of every row would take
             # memory without bound, and decoding is a small part of the work.
-            luminance = luminance_of(row)
+            luminance = self._luminance_of(image_bytes[row], row)
             return tf.map_fn(
                 lambda ab: _encode(
                     coloring.join(luminance, ab), self.options.image_format),
@@ -160,7 +162,8 @@ class Signatures:
         rows = tf.range(tf.shape(image_bytes)[0])
         size = self.canvas
         small = tf.map_fn(
-            lambda row: coloring.on_canvas(luminance_of(row), size),
+            lambda row: coloring.on_canvas(
+                self._luminance_of(image_bytes[row], row), size),
             rows, parallel_iterations=1,
             fn_output_signature=tf.TensorSpec([size, size, 1]))
         drawn = self._sample(small, seed, temperature, num_samples)
