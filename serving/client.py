@@ -149,6 +149,37 @@ class Client:
         return self._colorize(
             sources, names, Sampling(num_samples, seed, temperature))
 
+    def signature_for(self, num_samples):
+        """Name of the signature that gives so many colourings.
+
+        The server is asked what it has once only, here or in the first call.
+
+        Args:
+            num_samples: int.
+
+        Returns:
+            str. "colorize_n", or "colorize" where the model lacks that.
+
+        Raises:
+            ValueError: if none does.
+            ServerError: if there is no answer, or not one of our models.
+        """
+        if "colorize_n" in self._signatures:
+            return "colorize_n"
+        try:
+            fixed = self._signatures["colorize"]["log_prob"][1]
+        except (KeyError, IndexError):
+            raise self.endpoint.error(
+                "UNIMPLEMENTED", f"model {self.endpoint.model} must have the "
+                "signature colorize or colorize_n (received "
+                f"{', '.join(sorted(self._signatures)) or 'none'})") from None
+        if num_samples != fixed:
+            raise ValueError(
+                f"num_samples must be {fixed}, the number that model "
+                f"{self.endpoint.model} was exported with "
+                f"(received {num_samples})")
+        return "colorize"
+
     def close(self):
         """Closes the connections."""
         self._transport.close()
@@ -166,7 +197,7 @@ class Client:
     def _colorize(self, sources, names, sampling):
         data = [upload.encode(source, name)
                 for source, name in zip(sources, names)]
-        signature = self._signature_for(sampling.num_samples)
+        signature = self.signature_for(sampling.num_samples)
         try:
             outputs = self._transport.predict(
                 signature, inputs_of(signature, data, sampling))
@@ -177,29 +208,6 @@ class Client:
                     outputs["colorized_bytes"],
                     np.asarray(outputs["log_prob"], np.float32),
                     names, data)]
-
-    def _signature_for(self, num_samples):
-        """Name of the signature that gives so many colourings.
-
-        Raises:
-            ValueError: if none does.
-            ServerError: if the model is not one of ours.
-        """
-        if "colorize_n" in self._signatures:
-            return "colorize_n"
-        try:
-            fixed = self._signatures["colorize"]["log_prob"][1]
-        except (KeyError, IndexError):
-            raise self.endpoint.error(
-                "UNIMPLEMENTED", f"model {self.endpoint.model} must have the "
-                "signature colorize or colorize_n (received "
-                f"{', '.join(sorted(self._signatures)) or 'none'})") from None
-        if num_samples != fixed:
-            raise ValueError(
-                f"num_samples must be {fixed}, the number that model "
-                f"{self.endpoint.model} was exported with "
-                f"(received {num_samples})")
-        return "colorize"
 
 
 def inputs_of(signature, data, sampling):

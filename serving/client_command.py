@@ -19,8 +19,7 @@ from tfdivcolor import batch, cli, images
 from tfdivcolor.settings import DEFAULTS, MAX_SAMPLES, Sampling
 
 # Not about one picture: the next one would fare no better.
-_FINAL = ("UNAVAILABLE", "NOT_FOUND", "UNAUTHENTICATED", "PERMISSION_DENIED",
-          "UNIMPLEMENTED")
+_FINAL = ("UNAVAILABLE", "NOT_FOUND")
 
 
 def main(arguments=None):
@@ -46,6 +45,8 @@ def main(arguments=None):
         if options.sheet or not endpoint.is_rest:
             start_tensorflow()
         with clients.connect(**asdict(endpoint)) as client:
+            # First, so that what ails the server is not put on a picture.
+            client.signature_for(sampling.num_samples)
             failed += _colorize(client, pictures, sampling, options)
     except (ServerError, ValueError, OSError, ImportError) as error:
         batch.report(error)

@@ -67,7 +67,7 @@ class RestClient:
             raise self._not_understood(body) from None
 
     def predict(self, signature, inputs):
-        """Calls a signature.
+        """Calls a signature that has more than one output.
 
         Args:
             signature: str.
@@ -82,9 +82,10 @@ class RestClient:
             # Infinities and NaN come as Python reads them.
             outputs = json.loads(body, object_hook=_decoded)["outputs"]
         except (ValueError, KeyError, TypeError):
-            raise self._not_understood(body) from None
-        # The only output of a signature comes without its name.
-        return outputs if isinstance(outputs, dict) else {"": outputs}
+            outputs = None
+        if not isinstance(outputs, dict):
+            raise self._not_understood(body)
+        return outputs
 
     def close(self):
         """Closes the connections."""
