@@ -1,0 +1,201 @@
+/* Colourises a photograph with an exported model, in C, without Python.
+
+     colorize MODEL_DIR PHOTO OUT_PREFIX [SEED]
+
+   MODEL_DIR is the folder of one version (models/tfdivcolor/1), PHOTO any
+   picture that the model accepts (JPEG, PNG, BMP, WebP, GIF). Writes
+   OUT_PREFIX_00.png, the most probable, and so on, and prints their names with
+   log P(z | grey picture) in nats. Exits with 1 and one line on stderr if
+   something is wrong.
+
+   The C API knows tensors by the names of the graph's operations, and these
+   belong to an export: MODEL_DIR/contract.json lists them by signature. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tensorflow/c/c_api.h"
+#include "tensorflow/c/tf_tstring.h"
+
+#define TEMPERATURE 0.5f /* as tfdivcolor.settings.DEFAULTS */
+
+/* TensorFlow logs to stderr from its libraries' start-up code on, before
+   main(). This runs before that code and puts stderr aside; main() gives it
+   back if TF_CPP_MIN_LOG_LEVEL says what to log. */
+static int standard_error;
+
+static void start_quietly(void) {
+  int nowhere = open("/dev/null", O_WRONLY);
+  standard_error = dup(2);
+  dup2(nowhere, 2);
+  close(nowhere);
+}
+
+__attribute__((section(".preinit_array"), used)) static void (*const first)(
+    void) = start_quietly;
+
+static void fail(const char *format, ...) {
+  va_list values;
+  va_start(values, format);
+  dprintf(standard_error, "colorize: ");
+  vdprintf(standard_error, format, values);
+  dprintf(standard_error, "\n");
+  va_end(values);
+  exit(1);
+}
+
+/* TensorFlow's messages go on for lines on where in the graph it was. */
+static void check(const TF_Status *status, const char *name) {
+  const char *message = TF_Message(status);
+  if (TF_GetCode(status) != TF_OK)
+    fail("%s: %.*s", name, (int)strcspn(message, "\n"), message);
+}
+
+static void format_path(char path[PATH_MAX], const char *format, ...) {
+  va_list values;
+  va_start(values, format);
+  int length = vsnprintf(path, PATH_MAX, format, values);
+  va_end(values);
+  if (length >= PATH_MAX)
+    fail("paths: must have less than %d bytes (received %d)", PATH_MAX, length);
+}
+
+/* A whole file, with a zero behind it; the caller frees it. */
+static char *read_file(const char *path, size_t *size) {
+  FILE *file = fopen(path, "rb");
+  char *data = NULL;
+  size_t room = 0;
+  *size = 0;
+  while (file && !feof(file) && !ferror(file)) {
+    if (room - *size < 2) data = realloc(data, room = 2 * room + 65536);
+    if (!data) fail("%s: must fit into memory (received more)", path);
+    *size += fread(data + *size, 1, room - *size - 1, file);
+  }
+  if (!file || ferror(file))
+    fail("%s: must be a file that can be read (received %s)", path,
+         strerror(errno));
+  fclose(file);
+  data[*size] = 0;
+  return data;
+}
+
+static void write_file(const char *path, const void *data, size_t size) {
+  FILE *file = fopen(path, "wb");
+  int written = file && fwrite(data, 1, size, file) == size;
+  if (!file || fclose(file) || !written)
+    fail("%s: must be a file that can be written (received %s)", path,
+         strerror(errno));
+}
+
+/* Where signature `colorize` has the input or output `key`. The exporter wrote
+   the JSON: each key stands behind its parents', so that searching will do. */
+static TF_Output find(TF_Graph *graph, const char *contract, const char *side,
+                      const char *key) {
+  const char *path[] = {"\"signatures\"", "\"colorize\"", side, key,
+                        "\"tensor\""};
+  char name[256];
+  TF_Output tensor = {NULL, 0};
+  for (int i = 0; contract && i < 5; i++) {
+    contract = strstr(contract, path[i]);
+    if (contract) contract += strlen(path[i]);
+  }
+  if (contract &&
+      sscanf(contract, " : \"%255[^:\"]:%d", name, &tensor.index) == 2)
+    tensor.oper = TF_GraphOperationByName(graph, name);
+  if (!tensor.oper)
+    fail("contract.json: must list the model's tensors (received none for "
+         "signatures, colorize, %s, %s)", side, key);
+  return tensor;
+}
+
+static TF_Tensor *vector_of_one(TF_DataType type, const void *value,
+                                size_t size) {
+  TF_Tensor *tensor = TF_AllocateTensor(type, (int64_t[]){1}, 1, size);
+  memcpy(TF_TensorData(tensor), value, size);
+  return tensor;
+}
+
+/* Runs `colorize` on one picture. The caller deletes `results`: pictures
+   [1, N], strings, and log_prob [1, N], float. */
+static void run(TF_Session *session, TF_Graph *graph, const char *contract,
+                const char *bytes, size_t size, int64_t seed,
+                TF_Tensor *results[2], TF_Status *status) {
+  float temperature = TEMPERATURE;
+  TF_TString string;
+  TF_StringInit(&string);
+  TF_StringAssignView(&string, bytes, size); /* no copy, nothing to free */
+  TF_Output inputs[] = {find(graph, contract, "\"inputs\"", "\"image_bytes\""),
+                        find(graph, contract, "\"inputs\"", "\"seed\""),
+                        find(graph, contract, "\"inputs\"", "\"temperature\"")};
+  TF_Output outputs[] = {
+      find(graph, contract, "\"outputs\"", "\"colorized_bytes\""),
+      find(graph, contract, "\"outputs\"", "\"log_prob\"")};
+  TF_Tensor *values[] = {
+      vector_of_one(TF_STRING, &string, sizeof string),
+      vector_of_one(TF_INT64, &seed, sizeof seed),
+      vector_of_one(TF_FLOAT, &temperature, sizeof temperature)};
+  TF_SessionRun(session, NULL, inputs, values, 3, outputs, results, 2, NULL, 0,
+                NULL, status);
+  for (int i = 0; i < 3; i++) TF_DeleteTensor(values[i]);
+}
+
+static void write_pictures(TF_Tensor *results[2], const char *prefix) {
+  const TF_TString *pictures = TF_TensorData(results[0]);
+  const float *log_prob = TF_TensorData(results[1]);
+  for (int rank = 0; rank < TF_Dim(results[0], 1); rank++) {
+    const char *picture = TF_StringGetDataPointer(&pictures[rank]);
+    char path[PATH_MAX];
+    /* PNG, or JPEG where the model was exported to give that. */
+    format_path(path, "%s_%02d.%s", prefix, rank,
+                *picture == '\x89' ? "png" : "jpg");
+    write_file(path, picture, TF_StringGetSize(&pictures[rank]));
+    printf("%s %.3f\n", path, log_prob[rank]);
+  }
+}
+
+int main(int count, char **arguments) {
+  if (getenv("TF_CPP_MIN_LOG_LEVEL")) dup2(standard_error, 2);
+  if (count != 4 && count != 5)
+    fail("usage: colorize MODEL_DIR PHOTO OUT_PREFIX [SEED]");
+  const char *model = arguments[1], *photo = arguments[2];
+  const char *digits = count == 5 ? arguments[4] : "0";
+  char *end, path[PATH_MAX];
+  errno = 0;
+  int64_t seed = strtoll(digits, &end, 10);
+  if (end == digits || *end || errno)
+    fail("SEED: must be an integer of 64 bits (received %s)", digits);
+
+  size_t size, contract_size;
+  char *bytes = read_file(photo, &size);
+  format_path(path, "%s/contract.json", model);
+  char *contract = read_file(path, &contract_size);
+
+  TF_Status *status = TF_NewStatus();
+  TF_Graph *graph = TF_NewGraph();
+  TF_SessionOptions *options = TF_NewSessionOptions();
+  const char *tags[] = {"serve"};
+  TF_Session *session = TF_LoadSessionFromSavedModel(
+      options, NULL, model, tags, 1, graph, NULL, status);
+  check(status, model);
+  TF_Tensor *results[2] = {NULL, NULL};
+  run(session, graph, contract, bytes, size, seed, results, status);
+  check(status, photo);
+  write_pictures(results, arguments[3]);
+
+  for (int i = 0; i < 2; i++) TF_DeleteTensor(results[i]);
+  TF_CloseSession(session, status);
+  TF_DeleteSession(session, status);
+  TF_DeleteSessionOptions(options);
+  TF_DeleteGraph(graph);
+  TF_DeleteStatus(status);
+  free(contract);
+  free(bytes);
+  return 0;
+}
