@@ -30,7 +30,7 @@ def main(arguments=None):
         sampling = Sampling(
             options.num_samples, options.seed, options.temperature)
         endpoint = Endpoint(
-            options.server, options.model, options.model_version,
+            options.server, options.model_name, options.model_version,
             options.label, options.timeout, options.attempts)
     except ValueError as error:
         parser.error(str(error))
@@ -82,7 +82,7 @@ def _parser():
     add("--server", default=clients.DEFAULT_SERVER, metavar="ADDRESS",
         help="http://HOST:PORT for REST, HOST:PORT for gRPC "
         "(default: %(default)s)")
-    add("--model", default=Endpoint.model, metavar="NAME",
+    add("--model-name", default=Endpoint.model, metavar="NAME",
         help="the model's name on the server (default: %(default)s)")
     add("--model-version", type=int, metavar="N",
         help="(default: the server's newest)")

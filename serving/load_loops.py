@@ -21,6 +21,9 @@ from serving.load_targets import Answer
 # Calls at once in the open loop, a limit on sockets; the others wait here,
 # and their waiting counts.
 MAX_IN_FLIGHT = 512
+# Seconds that a caller of the closed loop waits after an error, lest a server
+# that is away be asked thousands of times a second.
+_PAUSE = 0.1
 
 
 class Outcome(NamedTuple):
@@ -76,7 +79,9 @@ async def closed(send, cases, concurrency, timeout, seconds=float("inf"),
         for case in cases:
             if clock.now() >= seconds:
                 return
-            await clock.measure(case, clock.now())
+            outcome = await clock.measure(case, clock.now())
+            if outcome.error:
+                await asyncio.sleep(_PAUSE)
 
     await asyncio.gather(*(caller() for _ in range(concurrency)))
     return clock.finished()
@@ -145,6 +150,7 @@ class _Clock:
                           answer.message)
         self._phase.outcomes.append(outcome)
         self._report(outcome)
+        return outcome
 
     def finished(self):
         self._phase.seconds = self.now()

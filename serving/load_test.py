@@ -77,7 +77,7 @@ def _parser():
     add("--server", action="append", metavar="ADDRESS",
         help="http://HOST:PORT for REST, HOST:PORT for gRPC; may be given "
         f"several times (default: {client.DEFAULT_SERVER})")
-    add("--name", default=Endpoint.model,
+    add("--model-name", default=Endpoint.model, metavar="NAME",
         help="the model's name on the server (default: %(default)s)")
     add("--model", metavar="DIR", help="folder of the same model's version: "
         "also call it directly, with as many threads, and tell the ratio")
@@ -123,8 +123,9 @@ def _positive(kind):
 
 
 def _endpoints(options):
-    endpoints = [Endpoint(server, options.name, timeout=options.timeout)
-                 for server in options.server or [client.DEFAULT_SERVER]]
+    endpoints = [
+        Endpoint(server, options.model_name, timeout=options.timeout)
+        for server in options.server or [client.DEFAULT_SERVER]]
     if len(set(endpoints)) < len(endpoints):
         raise ValueError("--server must name another server each time "
                          f"(received {', '.join(options.server)})")
