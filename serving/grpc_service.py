@@ -63,14 +63,17 @@ class Service:
 
     def _predict(self, request, context):
         start = time.perf_counter()
-        code = "OK"
+        code = "UNKNOWN"
         try:
             _check_spec(request)
             with self._work.place():
                 future = self._work.submit(self._run, request)
                 # A client that goes away takes its waiting request along.
-                context.add_callback(future.cancel)
-                return future.result()
+                if not context.add_callback(future.cancel):
+                    future.cancel()
+                response = future.result()
+            code = "OK"
+            return response
         except ServingError as error:
             code = error.code
             context.abort(grpc.StatusCode[code], error.message)

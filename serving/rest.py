@@ -107,17 +107,19 @@ class Api:
 
     async def _predict(self, request, name, version, label, method):
         start = time.perf_counter()
-        code = "OK"
+        spec = _spec(name, version, label)
+        code = "UNKNOWN"
         try:
-            spec = _spec(name, version, label)
             if method.lower() != "predict":
                 raise ServingError("UNIMPLEMENTED", f"{method} is not part "
                                    "of this stand-in")
             with self._work.place():
                 body = await self._read(request)
                 encoding = request.headers.get("Content-Encoding", "")
-                return await asyncio.wrap_future(self._work.submit(
+                result = await asyncio.wrap_future(self._work.submit(
                     self._run, spec, body, encoding.lower() == "gzip"))
+            code = "OK"
+            return result
         except ServingError as error:
             code = error.code
             raise
@@ -128,7 +130,7 @@ class Api:
             code = "CANCELLED"
             raise
         finally:
-            if name == self._versions.name:
+            if spec.name == self._versions.name:
                 self._metrics.record(
                     "REST", code, time.perf_counter() - start)
 
@@ -171,10 +173,10 @@ class Api:
                 f"data (received {error})") from error
         if len(result) > self._max_body_bytes:
             raise web.HTTPRequestEntityTooLarge(self._max_body_bytes)
-        if not stream.eof:
+        if not stream.eof or stream.unused_data:
             raise ServingError(
                 "INVALID_ARGUMENT", "the request's body must be whole gzip "
-                "data (received a part)")
+                f"data (received {'more' if stream.eof else 'a part'})")
         return result
 
     # --- Looking -----------------------------------------------------------

@@ -18,6 +18,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 
@@ -55,7 +56,7 @@ class Standin:
             bool. Whether all model runs came to an end.
         """
         self._stack.close()
-        return self._versions.are_closed()
+        return self._versions.stop()
 
     def __enter__(self):
         return self
@@ -81,8 +82,9 @@ def start(model_base_path, *, model_name="tfdivcolor", host="127.0.0.1",
             served beside the newest.
         enable_cors: bool. Whether pages from anywhere may call by REST.
         max_body_mb: int. Limit on a request's size in MiB.
-        max_concurrency: int. Model runs at a time. Defaults to the number of
-            processor cores.
+        max_concurrency: int. Requests answered at a time, each in a thread.
+            Defaults to twice the number of processor cores: JSON of one is
+            read while the model runs for another.
         max_queue: int. Further requests that may wait; beyond them the
             answer is UNAVAILABLE (503) at once.
         threads: int or None. Limit on TensorFlow's threads.
@@ -95,6 +97,9 @@ def start(model_base_path, *, model_name="tfdivcolor", host="127.0.0.1",
         OSError: a port is taken.
         Exception: what loading or warming up a version raised.
     """
+    # Before the model is loaded, which takes its time.
+    for name, number in (("port", port), ("rest_api_port", rest_api_port)):
+        _check_port(host, name, number)
     # Here, so that --help does not wait for TensorFlow.
     from serving import grpc_service, rest
     from serving.metrics import Metrics
@@ -105,7 +110,9 @@ def start(model_base_path, *, model_name="tfdivcolor", host="127.0.0.1",
     with contextlib.ExitStack() as stack:
         versions = Versions(model_name, model_base_path, labels, threads)
         stack.callback(versions.stop)
-        work = Work(max_concurrency or os.cpu_count(), max_queue)
+        if max_concurrency is None:
+            max_concurrency = 2 * os.cpu_count()
+        work = Work(max_concurrency, max_queue)
         stack.callback(work.close)
         metrics = Metrics(model_name)
         grpc_server = grpc_service.Server(
@@ -121,6 +128,16 @@ def start(model_base_path, *, model_name="tfdivcolor", host="127.0.0.1",
         versions.watch(poll_seconds)
         return Standin(versions, grpc_server.address, rest_server.address,
                        stack.pop_all())
+
+
+def _check_port(host, name, number):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, number))
+        except OSError as error:
+            raise OSError(f"{name}: must be a free port of {host} (received "
+                          f"{number}: {error.strerror})") from error
 
 
 def _parser():
@@ -155,7 +172,8 @@ def _parser():
         help="refuse larger requests (default: %(default)s)")
     parser.add_argument(
         "--max-concurrency", type=_integer(1), metavar="N",
-        help="model runs at a time (default: number of cores)")
+        help="requests answered at a time (default: twice the number of "
+        "cores)")
     parser.add_argument(
         "--max-queue", type=_integer(0), default=128, metavar="N",
         help="further requests that may wait; beyond them the answer is "

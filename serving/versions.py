@@ -1,12 +1,13 @@
 """Which versions of a model are served: the newest, and labelled ones.
 
 The base folder is looked at again and again. A new version is loaded and
-warmed up beside the old one, then takes its place; the old one is closed
-after its last request. A version that cannot be loaded is reported, and the
-old one goes on.
+warmed up beside the old one, then takes its place; the old one is closed when
+it has answered what it began. A version that cannot be loaded is reported,
+and the old one goes on.
 """
 
 import contextlib
+import gc
 import logging
 import re
 import threading
@@ -23,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 _State = get_model_status_pb2.ModelVersionStatus
 
 
-@dataclass(eq=False)
+@dataclass
 class _Served:
     """A loaded version.
 
@@ -112,9 +113,6 @@ class Versions:
         finally:
             with self._lock:
                 served.users -= 1
-                last = served in self._retired and not served.users
-            if last:
-                self._close(served)
 
     def status(self, spec):
         """What has become of the version that a request names, or of all.
@@ -165,13 +163,14 @@ class Versions:
         """Looks at the base folder at intervals, in a thread."""
         def look():
             while not self._stopping.wait(seconds):
-                self.refresh()
+                self._refresh()
+                self._close_unused()
 
         self._watcher = threading.Thread(
             target=look, name="versions", daemon=True)
         self._watcher.start()
 
-    def refresh(self):
+    def _refresh(self):
         """Looks at the base folder once."""
         try:
             found = self._find()
@@ -191,17 +190,18 @@ class Versions:
                 self._retire(number)
 
     def stop(self):
-        """Closes all versions, each after its last request."""
+        """Closes all versions but those that still answer requests.
+
+        Returns:
+            bool. Whether all are closed.
+        """
         self._stopping.set()
         if self._watcher:
             self._watcher.join()
         for number in self.numbers():
             self._retire(number)
-
-    def are_closed(self):
-        """Whether all versions are closed, after `stop`."""
-        with self._lock:
-            return not self._retired
+        self._close_unused()
+        return not self._retired
 
     def _find(self):
         """dict from a version's number to its folder.
@@ -244,7 +244,7 @@ class Versions:
 
     def _try_load(self, number, path):
         contents = _contents(path)
-        if self._broken.get(number) == contents:
+        if number in self._broken and self._broken[number] == contents:
             return
         try:
             self._load(number, path)
@@ -257,21 +257,28 @@ class Versions:
 
     def _retire(self, number):
         with self._lock:
-            served = self._served.pop(number)
-            self._retired.append(served)
+            self._retired.append(self._served.pop(number))
             self._states[number] = _State.UNLOADING, None
-            unused = not served.users
-        if unused:
-            self._close(served)
 
-    def _close(self, served):
-        served.model.close()
+    def _close_unused(self):
         with self._lock:
-            self._retired.remove(served)
-            # It may have been taken up anew meanwhile.
-            if served.number not in self._served:
-                self._states[served.number] = _State.END, None
-        _LOG.info("version %d of %s is closed", served.number, self.name)
+            unused = [served for served in self._retired if not served.users]
+            self._retired = [served for served in self._retired
+                             if served.users]
+        if not unused:
+            return
+        while unused:
+            served = unused.pop()
+            served.model.close()
+            with self._lock:
+                # It may have been taken up anew meanwhile.
+                if served.number not in self._served:
+                    self._states[served.number] = _State.END, None
+            _LOG.info("version %d of %s is closed", served.number, self.name)
+        # Cycles hold the graph, and a full collection may be long in coming:
+        # each version would cost 60 MB more.
+        del served
+        gc.collect()
 
     def _set_state(self, number, state, error=None):
         with self._lock:
@@ -286,5 +293,8 @@ class Versions:
 
 def _contents(path):
     """Names, sizes and times of a folder's files: they tell of a change."""
-    return {(str(file), file.stat().st_size, file.stat().st_mtime_ns)
-            for file in path.rglob("*") if file.is_file()}
+    try:
+        return {(str(file), file.stat().st_size, file.stat().st_mtime_ns)
+                for file in path.rglob("*") if file.is_file()}
+    except OSError:  # files come and go at this moment
+        return None

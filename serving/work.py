@@ -8,11 +8,11 @@ from serving.prediction import ServingError
 
 
 class Work:
-    """Threads that run the model, and a waiting queue of limited length.
+    """Threads that answer requests, and a waiting queue of limited length.
 
     Args:
-        max_concurrency: int, 1 or more. Model runs at a time.
-        max_queue: int, 0 or more. Requests that may wait for one.
+        max_concurrency: int, 1 or more. Requests answered at a time.
+        max_queue: int, 0 or more. Requests that may wait for a thread.
     """
 
     def __init__(self, max_concurrency, max_queue):

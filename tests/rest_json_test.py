@@ -204,6 +204,8 @@ REFUSED = [
      "nested too deeply"),
     (f'{{"inputs": {"[" * 90000}{"]" * 90000}}}', {"x": "float"},
      "JSON Parse error: "),
+    (f'{{"inputs": [{"1," * 1_000_000}1]}}', {"x": "float"},
+     "must hold 1000000 values at most (received 1000001)"),
     (f'{{"inputs": {"9" * 5000}}}', {"x": "float"}, "JSON Parse error: "),
     (f'{{"inputs": {"9" * 4000}}}', {"x": "float"}, "without loss"),
 ]

@@ -3,6 +3,7 @@
 import base64
 import concurrent.futures
 import contextlib
+import gc
 import gzip
 import json
 import os
@@ -631,6 +632,20 @@ def test_an_old_version_finishes_what_it_began(toys, tmp_path, http):
         assert job.result()[0] == 200
         wait_until(lambda: get(http, server, "/versions/1")[1][
             "model_version_status"][0]["state"] == "END")
+
+
+def test_old_versions_are_freed(toys, tmp_path):
+    def models():
+        return sum(isinstance(item, Servable) for item in gc.get_objects())
+
+    before = models()
+    publish(toys, tmp_path, 1)
+    with serve(tmp_path) as server:
+        for version in (2, 3):
+            publish(toys, tmp_path, version)
+            wait_until(lambda: server.versions() == [version])
+        wait_until(lambda: models() == before + 1)
+    assert models() == before
 
 
 def test_rolling_back_by_removing_the_newest(toys, tmp_path, http):
