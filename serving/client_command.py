@@ -114,7 +114,7 @@ def start_tensorflow():
     Not with the GPU, whose memory a server on this machine may need.
     """
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    cli._start_tensorflow()
+    cli.start_tensorflow()
 
 
 def _colorize(client, pictures, sampling, options):

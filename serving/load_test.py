@@ -50,7 +50,7 @@ def main(arguments=None):
         return 1
     try:
         if options.model:
-            cli._start_tensorflow()
+            cli.start_tensorflow()
         elif not all(endpoint.is_rest for endpoint in endpoints):
             client_command.start_tensorflow()
         photos = [upload.encode(path) for path, _ in pictures]

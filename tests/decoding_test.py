@@ -50,6 +50,14 @@ def deep():
     return file.getvalue()
 
 
+def transparent(image_format):
+    image = Image.fromarray(pixels_of()).convert("RGBA")
+    image.putalpha(100)
+    file = io.BytesIO()
+    image.save(file, image_format)
+    return file.getvalue()
+
+
 PICTURES = {
     "jpeg": encoded("JPEG"),
     "progressive": encoded("JPEG", progressive=True),
@@ -60,11 +68,13 @@ PICTURES = {
     "palette png": encoded("PNG", "P"),
     "png with alpha": encoded("PNG", "RGBA"),
     "grey png with alpha": encoded("PNG", "LA"),
+    "transparent png": transparent("PNG"),
     "16-bit png": deep(),
     "gif": encoded("GIF"),
     "animated gif": animated("GIF"),
     "bmp": encoded("BMP"),
     "grey bmp": encoded("BMP", "L"),
+    "palette bmp": encoded("BMP", "P"),
     "webp": encoded("WEBP"),
     "lossless webp": encoded("WEBP", lossless=True),
     "webp with alpha": encoded("WEBP", "RGBA"),
@@ -118,9 +128,11 @@ def test_what_is_no_picture_is_refused(data):
             ) in refusal(data, row=3)
 
 
-@pytest.mark.parametrize("data", [encoded("BMP", "1"), animated("WEBP")])
+@pytest.mark.parametrize("data", [
+    encoded("BMP", "1"), animated("WEBP"), transparent("WEBP")])
 def test_what_tensorflow_does_not_decode_is_named(data):
-    assert "no 1-bit BMP or animated WebP" in refusal(data)
+    assert ("no BMP of less than 8 bits and no animated or transparent WebP"
+            ) in refusal(data)
 
 
 def png_header(width, height):

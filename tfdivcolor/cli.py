@@ -2,7 +2,7 @@
 
 A command is two functions here: one adds its parser, with `run` set to the
 other, which does the work and returns the exit code.  TensorFlow is imported
-by the second only, by `_start_tensorflow`, so that `--help` answers at once
+by the second only, by `start_tensorflow`, so that `--help` answers at once
 and bad arguments are refused at once.
 
 Exit codes: 0 all went well; 1 something failed, said in one line each on
@@ -270,7 +270,7 @@ def _positive(text):
 # --- Start -----------------------------------------------------------------
 
 
-def _start_tensorflow(threads=None):
+def start_tensorflow(threads=None):
     """Imports TensorFlow and starts its devices, without its log lines.
 
     TF_CPP_MIN_LOG_LEVEL silences it only once its log is set up. What it
@@ -326,7 +326,7 @@ def _colorize(options):
     if not pictures:
         return 1
     batch.make_folder(options.out)
-    _start_tensorflow(options.threads)
+    start_tensorflow(options.threads)
     work = _start_work(options, sampling)
     written = present = 0
     with (tqdm(pictures, unit="photo",
@@ -387,7 +387,7 @@ def _evaluate(options):
     with _checking_arguments():
         sampling = Sampling(
             seed=options.seed, temperature=options.temperature)
-    _start_tensorflow(options.threads)
+    start_tensorflow(options.threads)
     folder, described = _find_weights(options.weights)
     from tfdivcolor import comparison
 
@@ -414,7 +414,7 @@ def _export(options):
         settings = ExportOptions(
             options.samples, options.max_samples, options.max_pixels,
             options.image_format, options.batchable)
-    _start_tensorflow(options.threads)
+    start_tensorflow(options.threads)
     folder, described = _find_weights(options.weights)
     from tfdivcolor import export, storage
 
@@ -436,7 +436,7 @@ def _export(options):
 
 
 def _info(options):
-    _start_tensorflow(options.threads)
+    start_tensorflow(options.threads)
     from tfdivcolor import presets, storage
 
     print(f"shipped weights  {', '.join(presets.shipped()) or 'none'}")

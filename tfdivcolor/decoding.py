@@ -7,8 +7,9 @@ end the whole call with a message of their own; here every refusal is an
 INVALID_ARGUMENT that names the row.
 
 The two agree on the same file, except where TensorFlow's decoders do less:
-EXIF orientation and ICC profiles are not applied; TIFF, 1-bit BMP and animated
-WebP are not read.  A client that has such a file decodes it itself.
+EXIF orientation and ICC profiles are not applied; TIFF, BMP of less than 8 bits
+and WebP that is animated or transparent are not read; transparent parts of a
+GIF are black.  A client that has such a file decodes it itself.
 """
 
 import numpy as np
@@ -64,16 +65,15 @@ def decode(data, row, max_pixels):
         tf.reduce_prod(size) <= max_pixels, name,
         f": must have at most {max_pixels} pixels (received ",
         checks.text(size[0]), " x ", checks.text(size[1]), ")"), data)
-    deep = (kind == 1) & (head[24] == 16)
     pixels = _attempt(
-        _pixels, (data, kind, deep), tf.zeros([0, 0, 3], tf.uint8))
+        _pixels, (data, kind, head), tf.zeros([0, 0, 3], tf.uint8))
     return checks.after(checks.check(
         tf.size(pixels) > 0, name, ": must be a whole, undamaged picture, no "
-        "1-bit BMP or animated WebP (received ", length,
-        " bytes that do not decode)"), pixels)
+        "BMP of less than 8 bits and no animated or transparent WebP "
+        "(received ", length, " bytes that do not decode)"), pixels)
 
 
-def _pixels(data, kind, deep):
+def _pixels(data, kind, head):
     def jpeg():
         # The accurate transform is what Pillow uses.
         return tf.io.decode_jpeg(
@@ -85,11 +85,26 @@ def _pixels(data, kind, deep):
         values = tf.io.decode_png(data, channels=3, dtype=tf.uint16)
         return tf.cast((tf.cast(values, tf.int32) + 128) // 257, tf.uint8)
 
+    def palette_bmp():
+        # TensorFlow leaves out the palette: blue, green, red, 0 for every
+        # index, behind a header that tells its size.
+        start = 14 + tf.cast(_number(head, 14, 4), tf.int32)
+        palette = tf.io.decode_raw(tf.strings.substr(
+            tf.strings.join([data, b"\0" * 1024]), start, 1024), tf.uint8)
+        index = tf.io.decode_bmp(data)[..., 0]
+        return tf.gather(tf.reshape(palette, [256, 4])[:, 2::-1],
+                         tf.cast(index, tf.int32))
+
     def other():
         return tf.ensure_shape(tf.io.decode_image(
             data, channels=3, expand_animations=False), [None, None, 3])
 
-    return tf.cond(kind == 0, jpeg, lambda: tf.cond(deep, deep_png, other))
+    case = tf.case([
+        (kind == 0, jpeg),
+        ((kind == 1) & (head[24] == 16), deep_png),
+        ((kind == 3) & (head[28] == 8), palette_bmp),
+    ], default=other)
+    return tf.ensure_shape(case, [None, None, 3])
 
 
 def _attempt(function, inputs, otherwise):
