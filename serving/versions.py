@@ -163,8 +163,8 @@ class Versions:
         """Looks at the base folder at intervals, in a thread."""
         def look():
             while not self._stopping.wait(seconds):
-                self._refresh()
                 self._close_unused()
+                self._refresh()
 
         self._watcher = threading.Thread(
             target=look, name="versions", daemon=True)
