@@ -223,7 +223,7 @@ def main(arguments=None):
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     try:
-        cli._start_tensorflow()
+        cli.start_tensorflow()
         server = start(**options)
     except Exception as error:  # whatever a broken file may bring about
         _LOG.error("%s", " ".join(str(error).split()))
