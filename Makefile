@@ -22,7 +22,7 @@ demo: .venv/demo.installed
 # The default test suite and the style check.
 test: .venv/test.installed
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \

@@ -15,8 +15,8 @@ DEMO = ["scikit-image>=0.25,<0.27"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22", "grpcio>=1.80,<2",
            "grpcio-health-checking>=1.80,<2", "aiohttp>=3.11,<4",
            "urllib3>=2.2,<3", "prometheus-client>=0.21,<1"]
-TEST = ["hypothesis>=6.100,<7", "pytest>=8,<10", "pyyaml>=6,<7", "ruff>=0.9",
-        *TRAIN, *DEMO, *SERVING]
+TEST = ["hypothesis>=6.100,<7", "pytest>=8,<10", "pytest-xdist>=3.6,<4",
+        "pyyaml>=6,<7", "ruff>=0.9", *TRAIN, *DEMO, *SERVING]
 
 setup(
     name="tfdivcolor",

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from serving import upload
-from serving.endpoint import Endpoint, ServerError
+from serving.clients import upload
+from serving.clients.endpoint import Endpoint, ServerError
 from tfdivcolor import images
 from tfdivcolor.settings import DEFAULTS, Sampling
 
@@ -46,10 +46,10 @@ def connect(server=DEFAULT_SERVER, **options):
 def transport_to(endpoint):
     """The `RestClient` or `GrpcClient` for an `Endpoint`'s address."""
     if endpoint.is_rest:
-        from serving.rest_client import RestClient
+        from serving.clients.rest_client import RestClient
 
         return RestClient(endpoint)
-    from serving.grpc_client import GrpcClient
+    from serving.clients.grpc_client import GrpcClient
 
     return GrpcClient(endpoint)
 
@@ -244,6 +244,6 @@ def _about_picture(error, names):
 
 
 if __name__ == "__main__":
-    from serving import client_command
+    from serving.clients import command as client_command
 
     sys.exit(client_command.main())

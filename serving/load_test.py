@@ -24,16 +24,22 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from serving import (
-    client,
-    client_command,
-    load_cases,
-    load_loops,
-    load_report,
-    load_targets,
-    upload,
+from serving import client
+from serving.clients import command as client_command
+from serving.clients import upload
+from serving.clients.endpoint import Endpoint, ServerError
+from serving.load import (
+    cases as load_cases,
 )
-from serving.endpoint import Endpoint, ServerError
+from serving.load import (
+    loops as load_loops,
+)
+from serving.load import (
+    report as load_report,
+)
+from serving.load import (
+    targets as load_targets,
+)
 from tfdivcolor import batch, cli, images
 
 
@@ -263,7 +269,7 @@ def _write(options, summaries, phases):
             "settings": settings, "cores": os.cpu_count(),
             "targets": summaries}, indent=1) + "\n").encode())
     if options.plot:
-        from serving import load_plot
+        from serving.load import plot as load_plot
 
         load_plot.draw(phases, options.plot)
     written = [str(path) for path in (options.json, options.plot) if path]

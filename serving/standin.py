@@ -101,10 +101,10 @@ def start(model_base_path, *, model_name="tfdivcolor", host="127.0.0.1",
     for name, number in (("port", port), ("rest_api_port", rest_api_port)):
         _check_port(host, name, number)
     # Here, so that --help does not wait for TensorFlow.
-    from serving import grpc_service, rest
-    from serving.metrics import Metrics
-    from serving.versions import Versions
-    from serving.work import Work
+    from serving.server import grpc_service, rest
+    from serving.server.metrics import Metrics
+    from serving.server.versions import Versions
+    from serving.server.work import Work
 
     max_body_bytes = max_body_mb << 20
     with contextlib.ExitStack() as stack:

@@ -8,8 +8,9 @@ from fake_serving import make_photo, png
 from PIL import Image
 
 import serving.client
-from serving import client_command, load_test, standin
-from serving.endpoint import ServerError
+from serving import load_test, standin
+from serving.clients import command as client_command
+from serving.clients.endpoint import ServerError
 from tfdivcolor import cli, export, images
 
 pytestmark = pytest.mark.slow

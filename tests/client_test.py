@@ -25,8 +25,9 @@ from fake_serving import (
 from PIL import ExifTags, Image, ImageCms
 
 import serving.client
-from serving import client_command, upload
-from serving.endpoint import Endpoint, ServerError
+from serving.clients import command as client_command
+from serving.clients import upload
+from serving.clients.endpoint import Endpoint, ServerError
 from tfdivcolor import coloring, decoding, images
 
 
@@ -153,7 +154,7 @@ def test_version_and_label_are_in_the_url_and_the_message(model):
     with rest_server(model, "tfdivcolor/labels/canary") as address:
         with serving.client.connect(address, label="canary") as client:
             client.colorize(make_photo())
-    from serving import grpc_client
+    from serving.clients import grpc_client
 
     spec = grpc_client.predict_request(
         Endpoint("h:1", version=3), "s", {}).model_spec
@@ -484,7 +485,7 @@ def test_rest_and_help_do_without_tensorflow(tmp_path):
     (tmp_path / "photo.png").write_bytes(png(make_photo()))
     program = (
         "import sys\n"
-        "from serving import client_command\n"
+        "from serving.clients import command as client_command\n"
         "try: code = client_command.main(sys.argv[1:])\n"
         "except SystemExit as stopped: code = stopped.code\n"
         "heavy = {'tensorflow', 'grpc', 'keras'} & set(sys.modules)\n"

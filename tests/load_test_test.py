@@ -17,10 +17,19 @@ from fake_serving import (
     rest_server,
 )
 
-from serving import load_cases, load_loops, load_report, load_test
-from serving.load_cases import Case
-from serving.load_loops import Outcome, Phase
-from serving.load_targets import Answer
+from serving import load_test
+from serving.load import (
+    cases as load_cases,
+)
+from serving.load import (
+    loops as load_loops,
+)
+from serving.load import (
+    report as load_report,
+)
+from serving.load.cases import Case
+from serving.load.loops import Outcome, Phase
+from serving.load.targets import Answer
 from tfdivcolor import images
 
 CASE = Case("colorize", {}, 8)

@@ -11,8 +11,8 @@ from hypothesis.extra import numpy as npst
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from serving import rest_json, rest_results
-from serving.prediction import ServingError
+from serving.server import rest_json, rest_results
+from serving.server.prediction import ServingError
 
 DTYPES = {
     "string": types_pb2.DT_STRING, "int64": types_pb2.DT_INT64,

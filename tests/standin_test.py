@@ -33,7 +33,7 @@ from tensorflow_serving.apis import (
 )
 
 from serving import standin
-from serving.prediction import ServingError
+from serving.server.prediction import ServingError
 from tfdivcolor.servable import Servable
 
 LIMIT = 60  # seconds for whatever must not hang

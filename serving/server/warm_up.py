@@ -8,10 +8,10 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving import prediction
-from serving.prediction import ServingError
+from serving.server import prediction
+from serving.server.prediction import ServingError
+from tfdivcolor.warmup import FILE
 
-FILE = "assets.extra/tf_serving_warmup_requests"
 MOST_RECORDS = 1000
 
 

@@ -8,7 +8,7 @@ import asyncio
 import concurrent.futures
 from typing import NamedTuple
 
-from serving import rest_client
+from serving.clients import rest_client
 
 
 class Answer(NamedTuple):
@@ -82,7 +82,7 @@ class GrpcTarget:
         import grpc
         from tensorflow_serving.apis import predict_pb2
 
-        from serving import grpc_client
+        from serving.clients import grpc_client
 
         self._failure = grpc.aio.AioRpcError
         self._channel = grpc.aio.insecure_channel(
@@ -98,7 +98,7 @@ class GrpcTarget:
 
     def prepare(self, case):
         """The message of a `Case`, for `send`."""
-        from serving import grpc_client
+        from serving.clients import grpc_client
 
         return grpc_client.predict_request(
             self._endpoint, case.signature, case.inputs).SerializeToString()

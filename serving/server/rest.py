@@ -19,8 +19,8 @@ from aiohttp import web
 from google.protobuf import json_format
 from tensorflow_serving.apis import model_pb2
 
-from serving import prediction, rest_json, rest_results
-from serving.prediction import ServingError
+from serving.server import prediction, rest_json, rest_results
+from serving.server.prediction import ServingError
 
 _PREDICT = re.compile(
     r"/v1/models/([^/:]+)(?:/versions/([0-9]+)|/labels/([^/:]+))?"

@@ -6,8 +6,8 @@ import json
 import numpy as np
 from tensorflow.core.framework import types_pb2
 
-from serving.prediction import ServingError, dtype_name
-from serving.rest_json import FLOATS, INTEGERS
+from serving.server.prediction import ServingError, dtype_name
+from serving.server.rest_json import FLOATS, INTEGERS
 
 
 def dump(outputs, definition, in_rows):

@@ -14,7 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from serving import client as clients
-from serving.endpoint import MAX_ATTEMPTS, Endpoint, ServerError
+from serving.clients.endpoint import MAX_ATTEMPTS, Endpoint, ServerError
 from tfdivcolor import batch, cli, images
 from tfdivcolor.settings import DEFAULTS, MAX_SAMPLES, Sampling
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serving.load_cases import Case
-from serving.load_targets import Answer
+from serving.load.cases import Case
+from serving.load.targets import Answer
 
 # Calls at once in the open loop, a limit on sockets; the others wait here,
 # and their waiting counts.

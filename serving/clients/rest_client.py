@@ -13,7 +13,7 @@ from http import HTTPStatus
 import numpy as np
 import urllib3
 
-from serving.endpoint import FIRST_PAUSE, LONGEST_PAUSE, PAUSE_FACTOR
+from serving.clients.endpoint import FIRST_PAUSE, LONGEST_PAUSE, PAUSE_FACTOR
 
 # How TensorFlow Serving writes a gRPC status as an HTTP one. Several share
 # 400; the first of them stands for all.

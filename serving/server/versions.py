@@ -16,8 +16,8 @@ from pathlib import Path
 
 from tensorflow_serving.apis import get_model_status_pb2, status_pb2
 
-from serving import warm_up
-from serving.prediction import ServingError, refusal
+from serving.server import warm_up
+from serving.server.prediction import ServingError, refusal
 from tfdivcolor.servable import Servable
 
 _LOG = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.endpoint import FIRST_PAUSE, LONGEST_PAUSE, PAUSE_FACTOR
+from serving.clients.endpoint import FIRST_PAUSE, LONGEST_PAUSE, PAUSE_FACTOR
 
 # Bytes of a message. gRPC's own limit on what a client receives, 4 MiB, is
 # less than eight pictures.

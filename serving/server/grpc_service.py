@@ -15,8 +15,8 @@ from tensorflow_serving.apis import (
     predict_pb2,
 )
 
-from serving import prediction
-from serving.prediction import ServingError
+from serving.server import prediction
+from serving.server.prediction import ServingError
 
 _PREDICTION = "tensorflow.serving.PredictionService"
 _MODEL = "tensorflow.serving.ModelService"

@@ -27,7 +27,7 @@ import math
 import numpy as np
 from tensorflow.core.framework import types_pb2
 
-from serving.prediction import (
+from serving.server.prediction import (
     DEFAULT_SIGNATURE,
     ServingError,
     check_names,

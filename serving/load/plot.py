@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from serving import load_report
+from serving.load import report as load_report
 from tfdivcolor import plots
 
 # Over the whole time: at most so many, and so many answers in one in mean, as

@@ -4,7 +4,7 @@ import concurrent.futures
 import contextlib
 import threading
 
-from serving.prediction import ServingError
+from serving.server.prediction import ServingError
 
 
 class Work:

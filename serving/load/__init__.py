@@ -1,0 +1,1 @@
+"""What `serving.load_test` is made of."""

@@ -1,0 +1,1 @@
+"""What `serving.standin` is made of."""
