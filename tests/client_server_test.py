@@ -4,14 +4,17 @@ import json
 
 import numpy as np
 import pytest
+from decoding_test import PICTURES, mutated
 from fake_serving import make_photo, png
 from PIL import Image
+from standin_test import memory
 
 import serving.client
 from serving import load_test, standin
 from serving.clients import command as client_command
 from serving.clients.endpoint import ServerError
 from tfdivcolor import cli, export, images
+from tfdivcolor.settings import Sampling
 
 pytestmark = pytest.mark.slow
 
@@ -91,3 +94,29 @@ def test_mixture_is_answered_as_expected(server, model, tmp_path, capsys):
         assert (target["requests"], target["errors"]) == (60, {})
         assert target["refused"] == targets[0]["refused"] > 5
     assert "of the direct calls' colourings/s" in stdout
+
+
+def test_mutated_pictures_never_break_the_server(server):
+    """10,000 calls by both protocols: answered or refused, memory flat."""
+    files = [data for name, data in PICTURES.items() if name != "tall"]
+    addresses = (server.rest_address, server.grpc_address)
+    clients = [serving.client.connect(address, max_attempts=1)
+               for address in addresses]
+    answered, before = {"OK": 0, "INVALID_ARGUMENT": 0}, None
+    for seed in range(10_000):
+        if seed == 2_000:  # what is taken once has been taken
+            before = memory()
+        data = mutated(
+            files[seed % len(files)], np.random.default_rng(seed))
+        try:
+            # Beneath the client's own reading of pictures.
+            outputs = clients[seed % 2]._transport.predict(
+                "colorize_n", serving.client.inputs_of(
+                    "colorize_n", [data], Sampling(1, seed)))
+            assert len(outputs["colorized_bytes"][0]) == 1
+            answered["OK"] += 1
+        except ServerError as error:
+            assert error.message.startswith("image_bytes[0]: must"), error
+            answered[error.code] += 1
+    assert min(answered.values()) > 500
+    assert memory() < before + 100e6

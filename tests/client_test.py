@@ -9,6 +9,7 @@ import threading
 import time
 from http.server import ThreadingHTTPServer
 
+import grpc
 import numpy as np
 import pytest
 from fake_serving import (
@@ -367,6 +368,69 @@ def test_grey_is_that_of_the_colorizer(model, address, tiny):
         result = client.colorize(make_photo())
     np.testing.assert_array_equal(
         result.grey, tiny.colorize(make_photo(), num_samples=1).grey)
+
+
+# --- Proxies -----------------------------------------------------------------
+
+
+class _KeyHandler(RestHandler):
+    """Answers those with a key, as a proxy does."""
+
+    def parse_request(self):
+        if not super().parse_request():
+            return False
+        if self.headers["X-Api-Key"] != "secret":
+            self._send(401, {"error": "no key"})
+            return False
+        return True
+
+
+def test_key_goes_along_by_rest(model, tmp_path, capsys):
+    key, photo = tmp_path / "key", tmp_path / "photo.png"
+    key.write_text("secret\n")
+    photo.write_bytes(png(make_photo()))
+    with rest_server(model, handler=_KeyHandler) as address:
+        with pytest.raises(ServerError, match="UNAUTHENTICATED: no key"):
+            serving.client.connect(address).colorize(photo)
+        code, _, stderr = _run(
+            capsys, photo, "--server", address, "--out", tmp_path,
+            "--api-key-file", key)
+    assert (code, stderr) == (0, "")
+    assert "secret" not in (tmp_path / "photo.json").read_text()
+    assert "secret" not in repr(Endpoint(address, api_key="secret"))
+
+
+@pytest.fixture
+def certificate(tmp_path, monkeypatch):
+    """Makes a certificate for localhost; gRPC trusts it."""
+    key, chain = tmp_path / "tls.key", tmp_path / "tls.crt"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj",
+         "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+         "-keyout", key, "-out", chain], check=True, capture_output=True)
+    monkeypatch.setenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", str(chain))
+    return key.read_bytes(), chain.read_bytes()
+
+
+def test_key_goes_along_by_grpc_with_tls(certificate):
+    seen = []
+
+    class Handler(grpc.GenericRpcHandler):
+        def service(self, details):
+            seen.append(dict(details.invocation_metadata).get("x-api-key"))
+
+    server = grpc.server(
+        concurrent.futures.ThreadPoolExecutor(1), handlers=(Handler(),))
+    port = server.add_secure_port(
+        "localhost:0", grpc.ssl_server_credentials([certificate]))
+    server.start()
+    # In a process of its own, as gRPC reads the certificates only once.
+    code = (f"from serving import client; client.connect('grpcs://localhost:"
+            f"{port}', api_key='secret', max_attempts=1).signature_for(8)")
+    done = subprocess.run([sys.executable, "-c", code], text=True,
+                          capture_output=True)
+    server.stop(None)
+    assert "UNIMPLEMENTED" in done.stderr and seen == ["secret"], done.stderr
 
 
 # --- The command -------------------------------------------------------------

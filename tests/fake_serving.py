@@ -157,8 +157,8 @@ class _GrpcServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 @contextlib.contextmanager
-def rest_server(model, route="tfdivcolor"):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), RestHandler)
+def rest_server(model, route="tfdivcolor", handler=RestHandler):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.model, server.route = model, route
     threading.Thread(target=server.serve_forever, args=[0.02],
                      daemon=True).start()

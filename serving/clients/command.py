@@ -31,7 +31,8 @@ def main(arguments=None):
             options.num_samples, options.seed, options.temperature)
         endpoint = Endpoint(
             options.server, options.model_name, options.model_version,
-            options.label, options.timeout, options.attempts)
+            options.label, options.timeout, options.attempts,
+            _api_key(options.api_key_file))
     except ValueError as error:
         parser.error(str(error))
     pictures, failed = batch.find_pictures(options.paths)
@@ -80,7 +81,7 @@ def _parser():
     add("--sheet", type=Path, metavar="FILE",
         help="PNG file for all colourings of one photograph on one picture")
     add("--server", default=clients.DEFAULT_SERVER, metavar="ADDRESS",
-        help="http://HOST:PORT for REST, HOST:PORT for gRPC "
+        help="http[s]://HOST:PORT for REST, [grpcs://]HOST:PORT for gRPC "
         "(default: %(default)s)")
     add("--model-name", default=Endpoint.model, metavar="NAME",
         help="the model's name on the server (default: %(default)s)")
@@ -93,7 +94,23 @@ def _parser():
     add("--attempts", type=int, default=Endpoint.max_attempts, metavar="N",
         help=f"1 to {MAX_ATTEMPTS}, while the server is not there or too "
         "busy (default: %(default)s)")
+    add("--api-key-file", type=Path, metavar="FILE",
+        help="file with the key that a proxy before the server wants")
     return parser
+
+
+def _api_key(path):
+    """The key in a file, which no list of processes shows; or None."""
+    if path is None:
+        return None
+    try:
+        key = path.read_text().strip()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: must be a text file that can be read "
+                         f"(received {error})") from error
+    if not key.isascii() or not key.isprintable() or not key:
+        raise ValueError(f"{path}: must hold one key, a line of ASCII text")
+    return key
 
 
 def _check_sheet(parser, sheet, pictures):
@@ -147,8 +164,9 @@ def _colorize(client, pictures, sampling, options):
                     continue
                 if options.out:
                     _write(coloring, options.out / stem, {
-                        **asdict(sampling), **asdict(client.endpoint),
-                        "input": path.name})
+                        **asdict(sampling), "input": path.name,
+                        **{name: value for name, value in asdict(
+                            client.endpoint).items() if name != "api_key"}})
                 if options.sheet:
                     from tfdivcolor import plots
 

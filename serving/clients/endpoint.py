@@ -1,13 +1,15 @@
 """Which model a client calls, where, and how a refusal looks in Python."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 # gRPC tries no call more often than five times.
 MAX_ATTEMPTS = 5
 # Seconds before the second attempt, factor to the next, and the largest.
 FIRST_PAUSE, PAUSE_FACTOR, LONGEST_PAUSE = 0.1, 3, 5.0
+
+_GRPC_BY_TLS = "grpcs://"
 
 # What TensorFlow puts around the message of a check in the model.
 _CHECK = re.compile(r"assertion failed: \[(.*?)\](?:\s*\[\[|\s*$)", re.DOTALL)
@@ -39,12 +41,15 @@ class Endpoint:
 
     Attributes:
         server: str. "http://HOST:PORT" or "https://HOST", with a path before
-            /v1 if a proxy wants one: REST.  "HOST:PORT": gRPC.
+            /v1 if a proxy wants one: REST.  "HOST:PORT": gRPC;
+            "grpcs://HOST:PORT": by TLS.
         model: str. The model's name there.
         version: int or None. None for the server's own choice: the newest.
         label: str or None. Instead of a version, such as "stable".
         timeout: float. Seconds for a call, further attempts included; by
             REST an answer that has begun to arrive in time may end later.
+        api_key: str or None. For a proxy that wants one: it goes as header
+            X-Api-Key, or as gRPC metadata.
         max_attempts: int, 1 to `MAX_ATTEMPTS`. Tries of a call while the
             server is not there or too busy (UNAVAILABLE, 503); other errors
             are final.
@@ -59,11 +64,13 @@ class Endpoint:
     label: str | None = None
     timeout: float = 60.0
     max_attempts: int = 4
+    api_key: str | None = field(default=None, repr=False)
 
     def __post_init__(self):
         if not self.host:
             raise ValueError(
-                "server must be http://HOST:PORT (REST) or HOST:PORT (gRPC) "
+                "server must be http[s]://HOST:PORT (REST), or HOST:PORT or "
+                "grpcs://HOST:PORT (gRPC) "
                 f"(received {self.server!r})")
         if self.version is not None and self.label is not None:
             raise ValueError(
@@ -82,11 +89,26 @@ class Endpoint:
         return self.server.startswith(("http://", "https://"))
 
     @property
+    def grpc_address(self):
+        """HOST:PORT of a server that is called by gRPC."""
+        return self.server.removeprefix(_GRPC_BY_TLS)
+
+    @property
+    def is_grpc_by_tls(self):
+        """Whether gRPC goes by TLS."""
+        return self.server.startswith(_GRPC_BY_TLS)
+
+    @property
+    def headers(self):
+        """dict of what goes with every call, HTTP headers or metadata."""
+        return {"x-api-key": self.api_key} if self.api_key else {}
+
+    @property
     def host(self):
         """Name or number of the machine; "" where the address is none."""
         try:
             parts = urlsplit(
-                self.server if self.is_rest else f"//{self.server}")
+                self.server if self.is_rest else f"//{self.grpc_address}")
             complete = self.is_rest or (parts.port and not parts.path)
         except ValueError:  # a port that is no number
             return ""

@@ -33,8 +33,8 @@ class GrpcClient:
 
     def __init__(self, endpoint):
         self.endpoint = endpoint
-        self._channel = grpc.insecure_channel(
-            endpoint.server, options=[*channel_options(), *_retries(endpoint)])
+        self._channel = channel(
+            grpc, endpoint, [*channel_options(), *_retries(endpoint)])
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(
             self._channel)
 
@@ -68,10 +68,31 @@ class GrpcClient:
 
     def _call(self, method, request):
         try:
-            return method(request, timeout=self.endpoint.timeout)
+            return method(request, timeout=self.endpoint.timeout,
+                          metadata=tuple(self.endpoint.headers.items()))
         except grpc.RpcError as error:
             raise self.endpoint.error(
                 error.code().name, error.details() or "") from error
+
+
+def channel(package, endpoint, options):
+    """A channel to an endpoint, by TLS if its address says so.
+
+    TLS knows the system's certificates, or those of the file that the
+    environment's GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names.
+
+    Args:
+        package: `grpc` or `grpc.aio`.
+        endpoint: `Endpoint`.
+        options: list of (name, value).
+
+    Returns:
+        the package's `Channel`.
+    """
+    if endpoint.is_grpc_by_tls:
+        return package.secure_channel(
+            endpoint.grpc_address, grpc.ssl_channel_credentials(), options)
+    return package.insecure_channel(endpoint.grpc_address, options)
 
 
 def channel_options():

@@ -99,7 +99,8 @@ class RestClient:
             try:
                 answer = self._pool.request(
                     method, self.endpoint.url + path, body=body,
-                    headers=HEADERS, retries=False, redirect=False,
+                    headers={**HEADERS, **self.endpoint.headers},
+                    retries=False, redirect=False,
                     timeout=urllib3.Timeout(
                         total=max(end - time.monotonic(), 1e-3)))
             except urllib3.exceptions.ReadTimeoutError:

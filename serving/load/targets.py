@@ -85,8 +85,8 @@ class GrpcTarget:
         from serving.clients import grpc_client
 
         self._failure = grpc.aio.AioRpcError
-        self._channel = grpc.aio.insecure_channel(
-            self._endpoint.server, options=grpc_client.channel_options())
+        self._channel = grpc_client.channel(
+            grpc.aio, self._endpoint, grpc_client.channel_options())
         # Without a serializer: messages are bytes already.
         self._predict = self._channel.unary_unary(
             "/tensorflow.serving.PredictionService/Predict",
