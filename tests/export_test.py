@@ -194,7 +194,8 @@ def test_versions_go_up_and_are_never_replaced(exported, tiny):
 
 def test_a_failure_leaves_nothing(tiny, tmp_path, monkeypatch):
     def full(*_):
-        raise tf.errors.ResourceExhaustedError(None, None, "disk is full\nx")
+        raise tf.errors.ResourceExhaustedError(
+            None, None, "{{function_node x}} disk is full [Op:SaveV2]\nx")
 
     monkeypatch.setattr(servable, "write", full)
     with pytest.raises(OSError, match=r"written \(received disk is full\)"):

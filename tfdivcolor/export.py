@@ -10,6 +10,7 @@ and gave what the Colorizer gives; it is never replaced.
 """
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -98,8 +99,9 @@ def save(base, colorizer, version=None, options=ExportOptions(),
             (folder / CONTRACT).write_text(
                 json.dumps(description, indent=1) + "\n")
     except tf.errors.OpError as error:
+        reason = re.sub(r"{{.*?}} | \[Op:.*", "", error.message.splitlines()[0])
         raise OSError(f"{path}: must be a folder that can be written "
-                      f"(received {error.message.splitlines()[0]})") from error
+                      f"(received {reason})") from error
     return path
 
 
@@ -132,6 +134,7 @@ def version_path(base, version=None):
 
 
 def _write_serving(folder, colorizer, options):
+    warmup.protocol()  # now, not after minutes of work
     servable.write(
         folder, signatures.Signatures(colorizer, options).trace())
     if options.batchable:

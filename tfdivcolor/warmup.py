@@ -58,7 +58,7 @@ def write(path, recorded):
     Raises:
         ImportError: tensorflow-serving-api is not installed.
     """
-    predict_pb2, log_pb2 = _protocol()
+    predict_pb2, log_pb2 = protocol()
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, inputs in recorded:
             request = predict_pb2.PredictRequest()
@@ -84,7 +84,7 @@ def read(path):
     Raises:
         ImportError: tensorflow-serving-api is not installed.
     """
-    _, log_pb2 = _protocol()
+    _, log_pb2 = protocol()
     recorded = []
     for record in tf.data.TFRecordDataset(str(path)):
         request = log_pb2.PredictionLog.FromString(
@@ -96,7 +96,12 @@ def read(path):
     return recorded
 
 
-def _protocol():
+def protocol():
+    """The modules of the protocol's messages.
+
+    Raises:
+        ImportError: tensorflow-serving-api is not installed.
+    """
     try:
         from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
     except ImportError as error:
