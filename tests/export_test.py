@@ -192,6 +192,19 @@ def test_versions_go_up_and_are_never_replaced(exported, tiny):
         export.save(base, tiny, format="onnx")
 
 
+def test_of_two_exports_at_a_time_one_is_refused(tiny, tmp_path, monkeypatch):
+    def other_is_first(*_):
+        (tmp_path / "1").mkdir()
+        (tmp_path / "1" / "saved_model.pb").write_bytes(b"other")
+
+    monkeypatch.setattr(portable, "write_decode", other_is_first)
+    monkeypatch.setattr(portable, "verify_decode", lambda *_: None)
+    with pytest.raises(OSError, match="not empty"):
+        export.save(tmp_path, tiny, format="decode")
+    assert (tmp_path / "1" / "saved_model.pb").read_bytes() == b"other"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_failure_leaves_nothing(tiny, tmp_path, monkeypatch):
     def full(*_):
         raise tf.errors.ResourceExhaustedError(
@@ -387,6 +400,22 @@ def test_inputs_must_be_the_signatures(model):
 
 
 # --- Other programs ----------------------------------------------------------
+
+
+def test_python_s_own_loader(exported, model):
+    loaded = tf.saved_model.load(str(exported))
+    inputs = {"image_bytes": tf.constant(PICTURES[:1]),
+              "num_samples": tf.constant(2), "seed": tf.constant(7, tf.int64),
+              "temperature": tf.constant(0.5)}
+    received = loaded.signatures["colorize_n"](**inputs)
+    expected = model.run("colorize_n", {
+        name: value.numpy() for name, value in inputs.items()})
+    np.testing.assert_allclose(
+        received["log_prob"], expected["log_prob"], rtol=1e-4, atol=1e-2)
+    for a, b in zip(received["colorized_bytes"].numpy()[0],
+                    expected["colorized_bytes"][0]):
+        assert np.abs(images.read(a).pixels.astype(int)
+                      - images.read(b).pixels).max() <= 1
 
 
 def run_in_c(libraries, exported, requests, tmp_path):

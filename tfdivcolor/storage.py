@@ -59,7 +59,7 @@ def save(model, path, overwrite=False, about=None):
         raise ValueError(
             f"{path}: only a saved Colorizer is replaced "
             f"(received something without {ABOUT})")
-    with new_folder(path) as folder:
+    with new_folder(path, replace=overwrite) as folder:
         model.save_weights(folder / WEIGHTS)
         (folder / ABOUT).write_text(json.dumps({
             "format": FORMAT,
@@ -71,14 +71,18 @@ def save(model, path, overwrite=False, about=None):
 
 
 @contextlib.contextmanager
-def new_folder(path):
+def new_folder(path, replace=False):
     """A folder that appears whole under its name, or not at all.
 
     Args:
-        path: pathlib.Path. Replaced if it is there.
+        path: pathlib.Path.
+        replace: bool. Whether to replace what is there by then.
 
     Yields:
         pathlib.Path of a hidden folder beside it, to be filled.
+
+    Raises:
+        OSError: it cannot be made, or something is there, not to be replaced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(
@@ -86,7 +90,7 @@ def new_folder(path):
     try:
         yield temporary
         temporary.chmod(0o755)
-        if path.exists():
+        if replace and path.exists():
             # The old one stays whole, under a hidden name, until the new
             # one has its place.
             old = temporary.with_name(f"{temporary.name}-old")
