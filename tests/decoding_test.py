@@ -129,10 +129,11 @@ def test_what_is_no_picture_is_refused(data):
 
 
 @pytest.mark.parametrize("data", [
-    encoded("BMP", "1"), animated("WEBP"), transparent("WEBP")])
+    encoded("BMP", "1"), animated("WEBP"), transparent("WEBP"),
+    PICTURES["gif"][:6] + struct.pack("<HH", 60, 50) + PICTURES["gif"][10:]])
 def test_what_tensorflow_does_not_decode_is_named(data):
-    assert ("no BMP of less than 8 bits and no animated or transparent WebP"
-            ) in refusal(data)
+    assert ("no BMP but of 8, 24 or 32 bits, no animated or transparent WebP, "
+            "and no GIF whose first frame does not fill it") in refusal(data)
 
 
 def png_header(width, height):
@@ -144,6 +145,22 @@ def gif_of_frame(screen, frame):
     return b"GIF89a" + struct.pack("<HHBBB", *screen, 0, 0, 0) + (
         b"!\xfe\x03abc\0" + b"," + struct.pack("<HHHHB", 0, 0, *frame, 0)
         + b"\x02\x01\0\0;")
+
+
+def test_sides_that_cannot_be_encoded_are_refused():
+    """By PNG's encoder or JPEG's, whose failure would be INTERNAL."""
+    assert ("image_bytes[1]: must have sides of at most 65500 pixels (received "
+            "70000 x 1)") in decode_wide(encoded("BMP", "L", (70_000, 1)))
+
+
+def decode_wide(data):
+    @tf.function(autograph=False)
+    def wide(data):
+        return decoding.decode(data, tf.constant(1), 1_000_000)
+
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        wide(tf.constant(data))
+    return caught.value.message
 
 
 @pytest.mark.parametrize("data, size", [

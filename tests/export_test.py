@@ -15,6 +15,7 @@ import skimage.data
 import tensorflow as tf
 import yaml
 from conftest import random_batch
+from decoding_test import encoded
 from PIL import Image
 
 from tfdivcolor import (
@@ -25,12 +26,13 @@ from tfdivcolor import (
     portable,
     servable,
     signatures,
+    storage,
     warmup,
 )
 from tfdivcolor.settings import DEFAULTS, ExportOptions
 
 OPTIONS = ExportOptions(
-    num_samples=3, max_samples=10, max_pixels=20_000)
+    num_samples=3, max_samples=10, max_results=25, max_pixels=20_000)
 CANVAS = 32  # of the tiny model
 
 GOLDEN = {
@@ -114,6 +116,11 @@ def test_contract_is_stable(exported):
         for side in ("inputs", "outputs"))
         for name, signature in contract["signatures"].items()} == GOLDEN
     assert contract["about"] == {"weights": "none"}
+    assert contract["export_format"] == "serving"
+    for name, checksum in contract["files_sha256"].items():
+        assert storage.checksum(exported / name) == checksum
+    assert "variables/variables.data-00000-of-00001" in (
+        contract["files_sha256"])
     assert contract["num_samples"] == 3 and contract["canvas"] == CANVAS
     assert contract["seed"] == DEFAULTS.seed
     assert contract["versions"]["tensorflow"] == tf.__version__
@@ -190,6 +197,40 @@ def test_versions_go_up_and_are_never_replaced(exported, tiny):
         export.save(base, tiny, -1)
     with pytest.raises(ValueError, match="format must be one of"):
         export.save(base, tiny, format="onnx")
+
+
+def test_what_fails_verification_is_not_published(
+        tiny, tmp_path, monkeypatch):
+    def refuses(*_):
+        raise tf.errors.InvalidArgumentError(
+            None, None, "assertion failed: [x]\n")
+
+    monkeypatch.setattr(portable, "verify_decode", refuses)
+    with pytest.raises(RuntimeError, match="must answer its own requests"):
+        export.save(tmp_path, tiny, format="decode")
+    assert not list(tmp_path.iterdir())
+
+    monkeypatch.undo()
+    monkeypatch.setattr(portable, "_TOLERANCE", -1.0)
+    with pytest.raises(RuntimeError, match="ab of the export must be"):
+        export.save(tmp_path, tiny, format="decode")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_holds_versions_of_one_format(exported, tiny):
+    with pytest.raises(ValueError, match="1 is serving"):
+        export.save(exported.parent, tiny, format="decode")
+
+
+def test_the_smallest_limits_can_be_exported(tiny, tmp_path):
+    """Warm-up requests keep to them."""
+    options = ExportOptions(
+        num_samples=1, max_samples=1, max_results=2, max_pixels=64)
+    export._write_serving(tmp_path, tiny, options)
+    with servable.Servable(tmp_path) as model:
+        for signature, inputs in warmup.read(tmp_path / warmup.FILE):
+            if signature in ("colorize_n", "colorize_tensor"):
+                model.run(signature, inputs)
 
 
 def test_of_two_exports_at_a_time_one_is_refused(tiny, tmp_path, monkeypatch):
@@ -319,7 +360,8 @@ def test_jpeg_and_batchable_exports(tiny, tmp_path):
     assert "max_batch_size { value: 8 }" in (
         path / export.BATCHING).read_text()
     with servable.Servable(path) as model:
-        assert set(model.signatures) == set(GOLDEN) - {"colorize_n"}
+        assert set(model.signatures) == set(GOLDEN) - {
+            "colorize_n", "decode"}
         for signature in model.signatures.values():
             for info in signature.inputs.values():
                 assert info.tensor_shape.dim[0].size == -1
@@ -373,6 +415,25 @@ NOT_A_NUMBER[1, 3, 3] = np.nan
     ("colorize_n", {"image_bytes": PICTURES[:1], "num_samples": 10_000,
                     "seed": 1, "temperature": 1.0},
      "num_samples: must be 1 to 10 (received 10000)"),
+    ("colorize_n", {"image_bytes": PICTURES[:1], "num_samples": [2],
+                    "seed": 1, "temperature": 1.0},
+     "num_samples: must be one number, shape [] (received [1])"),
+    ("colorize_n", {"image_bytes": PICTURES[:1], "num_samples": 2,
+                    "seed": [1, 2], "temperature": 1.0},
+     "seed: must be one number, shape [] (received [2])"),
+    ("colorize_n", {"image_bytes": PICTURES[:1], "num_samples": 2,
+                    "seed": 1, "temperature": [1.0]},
+     "temperature: must be one number, shape [] (received [1])"),
+    ("colorize_n", {"image_bytes": PICTURES[2:] * 3, "num_samples": 9,
+                    "seed": 1, "temperature": 1.0},
+     "rows times num_samples: must be at most 25 (received 27)"),
+    ("colorize_tensor", {"luminance": np.zeros((9, CANVAS, CANVAS, 1)),
+                         **rows(9)},
+     "rows times num_samples: must be at most 25 (received 27)"),
+    ("colorize_n", {"image_bytes": [png(np.zeros((130, 150), np.uint8))],
+                    "num_samples": 9, "seed": 1, "temperature": 1.0},
+     "image_bytes: must have, all rows times num_samples, at most 160000 "
+     "pixels (received 175500)"),
     ("colorize_tensor", {"luminance": NOT_A_NUMBER, **rows(2)},
      "luminance[1]: must be numbers of 0 to 100 (received nan)"),
     ("colorize_tensor", {"luminance": LUMINANCE + 51, **rows(2)},
@@ -429,6 +490,8 @@ def run_in_c(libraries, exported, requests, tmp_path):
 
 def check_in_c(libraries, exported, model, tmp_path):
     requests = [*warmup.read(exported / warmup.FILE),
+                *(("serving_default", {"image_bytes": [encoded(name)]})
+                  for name in ("GIF", "BMP", "WEBP")),
                 ("serving_default", {"image_bytes": [b"text"]}),
                 ("prior", {"luminance": LUMINANCE[:, :16]})]
     *good, bad, wrong = run_in_c(libraries, exported, requests, tmp_path)
@@ -526,8 +589,9 @@ def test_command(make_tiny, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("options", [
-    {"num_samples": 0}, {"num_samples": 101}, {"max_pixels": 0},
-    {"max_samples": 0}, {"image_format": "gif"}])
+    {"num_samples": 0}, {"num_samples": 101}, {"max_pixels": 63},
+    {"max_samples": 0}, {"max_samples": 101}, {"max_results": 15},
+    {"image_format": "gif"}])
 def test_bad_options_are_named(options):
     with pytest.raises(ValueError, match=f"{next(iter(options))} must be"):
         ExportOptions(**options)
@@ -537,7 +601,7 @@ def test_names_are_those_that_are_traced(tiny):
     for batchable in (False, True):
         options = ExportOptions(batchable=batchable)
         assert set(signatures.names(options)) == set(GOLDEN) - (
-            {"colorize_n"} if batchable else set())
+            {"colorize_n", "decode"} if batchable else set())
 
 
 def test_strips_are_the_same_in_the_graph():

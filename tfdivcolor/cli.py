@@ -50,7 +50,7 @@ def main(arguments=None):
     except _UsageError as error:
         report(error)
         return 2
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
         report(error)
         return 1
     except KeyboardInterrupt:
@@ -177,7 +177,8 @@ def _add_export(commands):
     parser.set_defaults(run=_export)
     parser.add_argument(
         "base", type=Path, metavar="DIR",
-        help="the model's folder, which holds its versions")
+        help="the model's folder, which holds its versions; one for each "
+        "format")
     parser.add_argument(
         "--version", type=int, metavar="N",
         help="number of the version (default: one more than the last); what "
@@ -194,6 +195,11 @@ def _add_export(commands):
     parser.add_argument(
         "--max-samples", type=_positive, default=MAX_SAMPLES, metavar="N",
         help="refuse calls for more (default: %(default)s)")
+    parser.add_argument(
+        "--max-results", type=_positive, default=ExportOptions.max_results,
+        metavar="N",
+        help="refuse calls for more, pictures times colourings "
+        "(default: %(default)s)")
     parser.add_argument(
         "--max-pixels", type=_positive, default=ExportOptions.max_pixels,
         metavar="N",
@@ -412,8 +418,8 @@ def _evaluate(options):
 def _export(options):
     with _checking_arguments():
         settings = ExportOptions(
-            options.samples, options.max_samples, options.max_pixels,
-            options.image_format, options.batchable)
+            options.samples, options.max_samples, options.max_results,
+            options.max_pixels, options.image_format, options.batchable)
     start_tensorflow(options.threads)
     folder, described = _find_weights(options.weights)
     from tfdivcolor import export, storage
@@ -428,7 +434,7 @@ def _export(options):
         size = sum(file.stat().st_size for file in path.rglob("*"))
         print(f"wrote {path} ({size / 1e6:.1f} MB, weights "
               f"{folder.resolve().name}, {described['sha256'][:12]}...), "
-              "verified against the Colorizer")
+              "run and compared with the Colorizer")
     return 0
 
 

@@ -7,9 +7,10 @@ end the whole call with a message of their own; here every refusal is an
 INVALID_ARGUMENT that names the row.
 
 The two agree on the same file, except where TensorFlow's decoders do less:
-EXIF orientation and ICC profiles are not applied; TIFF, BMP of less than 8 bits
-and WebP that is animated or transparent are not read; transparent parts of a
-GIF are black.  A client that has such a file decodes it itself.
+EXIF orientation and ICC profiles are not applied; not read are TIFF, BMP but of
+8, 24 or 32 bits, WebP that is animated or transparent, and GIF whose first
+frame does not fill it; transparent parts of a GIF are black.  A client that has
+such a file decodes it itself.
 """
 
 import numpy as np
@@ -20,9 +21,11 @@ from tfdivcolor import checks
 FORMATS = "JPEG, PNG, GIF, BMP or WebP"
 
 _HEAD = 64  # bytes, enough for every header but those of JPEG and GIF
-# Blocks of a GIF up to the end of its first frame: 25 MB in full ones.  Files
-# of more are refused, as each costs some microseconds.
-_GIF_BLOCKS = 100_000
+# Blocks of a GIF up to the end of its first frame: 5 MB in full ones.  Files of
+# more are refused, as each block costs some twenty microseconds.
+_GIF_BLOCKS = 20_000
+# The longest side that JPEG can have; PNG's encoder has such a limit too.
+_LONGEST_SIDE = 65_500
 
 
 def decode(data, row, max_pixels):
@@ -65,12 +68,17 @@ def decode(data, row, max_pixels):
         tf.reduce_prod(size) <= max_pixels, name,
         f": must have at most {max_pixels} pixels (received ",
         checks.text(size[0]), " x ", checks.text(size[1]), ")"), data)
+    data = checks.after(checks.check(
+        tf.reduce_max(size) <= _LONGEST_SIDE, name,
+        f": must have sides of at most {_LONGEST_SIDE} pixels (received ",
+        checks.text(size[0]), " x ", checks.text(size[1]), ")"), data)
     pixels = _attempt(
         _pixels, (data, kind, head), tf.zeros([0, 0, 3], tf.uint8))
     return checks.after(checks.check(
         tf.size(pixels) > 0, name, ": must be a whole, undamaged picture, no "
-        "BMP of less than 8 bits and no animated or transparent WebP "
-        "(received ", length, " bytes that do not decode)"), pixels)
+        "BMP but of 8, 24 or 32 bits, no animated or transparent WebP, and no "
+        "GIF whose first frame does not fill it (received ", length,
+        " bytes that do not decode)"), pixels)
 
 
 def _pixels(data, kind, head):
@@ -209,7 +217,7 @@ def _gif_first_frame(data, head):
         kind = at(position)
         width, height = (tf.cast(
             at(position + i) + 256 * at(position + i + 1), tf.int64)
-            for i in (5, 7))
+            for i in (5, 7))  # behind its left and top
         return tf.case([
             (kind == 0x21, lambda: (position + 2, extension, size)),
             (kind == 0x2c, lambda: (
@@ -223,7 +231,7 @@ def _gif_first_frame(data, head):
         return (position + 1 + piece, tf.where(piece == 0, after, state),
                 size)
 
-    position, state, size = tf.while_loop(
+    position, state, frame_size = tf.while_loop(
         lambda position, state, _: (state != end) & (position < length),
         lambda position, state, size: tf.cond(
             state == block, lambda: begin(position, size),
@@ -231,8 +239,10 @@ def _gif_first_frame(data, head):
         (13 + color_table(head[10]), block, tf.zeros([2], tf.int64)),
         maximum_iterations=_GIF_BLOCKS)
     screen = _size(_number(head, 6, 2), _number(head, 8, 2))
-    size = tf.where(
-        tf.reduce_prod(size) > tf.reduce_prod(screen), size, screen)
+    size = tf.where(tf.reduce_prod(frame_size) > tf.reduce_prod(screen),
+                    frame_size, screen)
     cut = tf.strings.join([tf.strings.substr(data, 0, position), b";"])
-    # A frame without its end is not whole, though it would be decoded.
-    return size, tf.where(state == end, cut, b"")
+    # A frame without its end is not whole, though it would be decoded.  Of a
+    # frame that does not fill the screen TensorFlow makes something else.
+    is_whole = (state == end) & tf.reduce_all(frame_size == screen)
+    return size, tf.where(is_whole, cut, b"")

@@ -25,7 +25,7 @@ _TOLERANCE = 1e-2
 def write_decode(folder, colorizer, options):
     """Writes the SavedModel into a folder; no option matters to it."""
     servable.write(
-        folder, {"serving_default": _functions(colorizer)["decode"]})
+        folder, {"serving_default": _decode(colorizer)})
 
 
 def verify_decode(folder, colorizer, options):
@@ -42,7 +42,7 @@ def verify_decode(folder, colorizer, options):
 
 def write_tflite(folder, colorizer, options):
     """Writes `model.tflite` into a folder; no option matters to it."""
-    functions = _functions(colorizer)
+    functions = {"decode": _decode(colorizer), "prior": _prior(colorizer)}
     # Only from a SavedModel does the converter keep signatures apart.
     with (tempfile.TemporaryDirectory(dir=folder) as whole,
           servable.without_advice()):
@@ -89,24 +89,23 @@ def example(colorizer):
     }
 
 
-def _functions(colorizer):
+def _decode(colorizer):
+    return tf.function(
+        lambda luminance, z: {"ab": colorizer.vae.decode(z, luminance)},
+        autograph=False).get_concrete_function(
+            _luminance(colorizer), tf.TensorSpec(
+                [None, None, colorizer.latent_dim], tf.float32, "z"))
+
+
+def _prior(colorizer):
+    return tf.function(
+        lambda luminance: colorizer.mdn(luminance),
+        autograph=False).get_concrete_function(_luminance(colorizer))
+
+
+def _luminance(colorizer):
     canvas = colorizer.canvas
-    luminance = tf.TensorSpec(
-        [None, canvas, canvas, 1], tf.float32, "luminance")
-    z = tf.TensorSpec([None, None, colorizer.latent_dim], tf.float32, "z")
-
-    def decode(luminance, z):
-        return {"ab": colorizer.vae.decode(z, luminance)}
-
-    def prior(luminance):
-        return colorizer.mdn(luminance)
-
-    return {
-        "decode": tf.function(
-            decode, autograph=False).get_concrete_function(luminance, z),
-        "prior": tf.function(
-            prior, autograph=False).get_concrete_function(luminance),
-    }
+    return tf.TensorSpec([None, canvas, canvas, 1], tf.float32, "luminance")
 
 
 def _require_same(colorizer, inputs, received):

@@ -67,6 +67,7 @@ EXPORT_FORMATS = {
     "tflite": "decoder and prior for LiteRT (TensorFlow Lite)",
 }
 IMAGE_FORMATS = ("png", "jpeg")
+WARMUP_PIXELS = 64  # of a picture in warm-up requests
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,12 @@ class ExportOptions:
     Attributes:
         num_samples: int, 1 to max_samples. Colourings a call gives that does
             not say how many.
-        max_samples: int. Calls for more are refused.
+        max_samples: int, up to `MAX_SAMPLES`. Calls for more are refused.
+        max_results: int. Calls whose pictures times samples are more are
+            refused: each takes about a megabyte.
         max_pixels: int. Larger pictures are refused by their headers. The
-            default is a limit on a server's memory: 8 results of so many
-            pixels take about 2 GB.
+            default is a limit on a server's memory: a call for 8 results of
+            so many pixels takes about 2 GB.
         image_format: "png", lossless, or "jpeg", quality 95 at full colour
             resolution: a fifth of the bytes, but luminance is no longer
             exactly the photograph's.
@@ -91,14 +94,20 @@ class ExportOptions:
 
     num_samples: int = DEFAULTS.num_samples
     max_samples: int = MAX_SAMPLES
+    max_results: int = 400
     max_pixels: int = 24_000_000
     image_format: str = IMAGE_FORMATS[0]
     batchable: bool = False
 
     def __post_init__(self):
-        for name in ("max_samples", "max_pixels"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more "
+        if not 1 <= self.max_samples <= MAX_SAMPLES:
+            raise ValueError(f"max_samples must be 1 to {MAX_SAMPLES} "
+                             f"(received {self.max_samples})")
+        for name, least in (("max_results", 2 * self.num_samples),
+                            ("max_pixels", WARMUP_PIXELS)):
+            # The version's own warm-up requests must be answered.
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be {least} or more "
                                  f"(received {getattr(self, name)})")
         if not 1 <= self.num_samples <= self.max_samples:
             raise ValueError(

@@ -23,6 +23,10 @@ import tensorflow as tf
 from tfdivcolor import checks, coloring, decoding
 from tfdivcolor.settings import DEFAULTS
 
+# A call may ask for so many results of the largest picture, or for more of
+# smaller ones: what bounds the size of an answer.
+RESULTS_OF_LARGEST = 8
+
 
 def names(options):
     """The signatures of an export.
@@ -35,9 +39,9 @@ def names(options):
     """
     every = ["serving_default", "colorize", "colorize_n", "colorize_tensor",
              "prior", "decode"]
-    if options.batchable:
-        every.remove("colorize_n")  # scalars cannot be merged into batches
-    return every
+    # Neither scalars nor rows of different n can be merged into batches.
+    unbatchable = ("colorize_n", "decode") if options.batchable else ()
+    return [name for name in every if name not in unbatchable]
 
 
 class Signatures:
@@ -103,6 +107,10 @@ class Signatures:
 
     def colorize_n(self, image_bytes, num_samples, seed, temperature):
         image_bytes = _images(image_bytes)
+        num_samples, seed, temperature = (
+            checks.shape(name, value, [], "one number") for name, value in (
+                ("num_samples", num_samples), ("seed", seed),
+                ("temperature", temperature)))
         limit = self.options.max_samples
         num_samples = checks.after(checks.check(
             (num_samples >= 1) & (num_samples <= limit),
@@ -137,6 +145,12 @@ class Signatures:
             "luminance", luminance, 0.0, 100.0, "numbers of 0 to 100")
 
     def _sample(self, luminance, seed, temperature, num_samples):
+        # A field takes about a megabyte on its way.
+        count = tf.shape(luminance)[0] * num_samples
+        limit = self.options.max_results
+        luminance = checks.after(checks.check(
+            count <= limit, "rows times num_samples: must be at most "
+            f"{limit} (received ", checks.text(count), ")"), luminance)
         drawn = _with_rows(
             lambda *rows: self.colorizer.sample_fields(
                 *rows, tf.convert_to_tensor(num_samples), DEFAULTS.mode),
@@ -148,6 +162,15 @@ class Signatures:
                     drawn["ab"], [None, fixed, size, size, 2]),
                 "log_prob": tf.ensure_shape(drawn["log_prob"], [None, fixed])}
 
+    def _bounded(self, small, pixels, num_samples):
+        """Refuses calls whose results would have too many pixels."""
+        count = tf.reduce_sum(pixels) * tf.cast(num_samples, tf.int64)
+        limit = RESULTS_OF_LARGEST * self.options.max_pixels
+        return checks.after(checks.check(
+            count <= limit, "image_bytes: must have, all rows times "
+            f"num_samples, at most {limit} pixels (received ",
+            checks.text(count), ")"), small)
+
     def _colorized(self, image_bytes, seed, temperature, num_samples):
         def encoded(row):
             # Decoded again: keeping the full size of every row would take
@@ -156,16 +179,22 @@ class Signatures:
             return tf.map_fn(
                 lambda ab: _encode(
                     coloring.join(luminance, ab), self.options.image_format),
-                drawn["ab"][row],
+                # Two: one is encoded while the next is joined.  Every one more
+                # takes memory and saves no time.
+                drawn["ab"][row], parallel_iterations=2,
                 fn_output_signature=tf.TensorSpec([], tf.string))
+
+        def seen(row):
+            luminance = self._luminance_of(image_bytes[row], row)
+            return (coloring.on_canvas(luminance, size),
+                    tf.size(luminance, tf.int64))
 
         rows = tf.range(tf.shape(image_bytes)[0])
         size = self.canvas
-        small = tf.map_fn(
-            lambda row: coloring.on_canvas(
-                self._luminance_of(image_bytes[row], row), size),
-            rows, parallel_iterations=1,
-            fn_output_signature=tf.TensorSpec([size, size, 1]))
+        small, pixels = tf.map_fn(
+            seen, rows, parallel_iterations=1, fn_output_signature=(
+                tf.TensorSpec([size, size, 1]), tf.TensorSpec([], tf.int64)))
+        small = self._bounded(small, pixels, num_samples)
         drawn = self._sample(small, seed, temperature, num_samples)
         log_prob = drawn["log_prob"]
         # Without rows the loop does not know how many samples there are.

@@ -9,24 +9,25 @@ tensorflow-serving-api (`pip install 'tfdivcolor[serving]'`).
 import numpy as np
 import tensorflow as tf
 
-from tfdivcolor.settings import DEFAULTS
+from tfdivcolor.settings import DEFAULTS, WARMUP_PIXELS
 
 FILE = "assets.extra/tf_serving_warmup_requests"
 
 
-def requests(signatures, canvas, latent_dim):
+def requests(signatures, num_samples, canvas, latent_dim):
     """One request a signature, of two rows each.
 
     Args:
         signatures: names, those of `signatures.Signatures`.
+        num_samples: int. For `colorize_n`.
         canvas: int. Pixels a side of the model's fields.
         latent_dim: int D.
 
     Returns:
         list of (signature, dict from an input's name to an array).
     """
-    ramp = np.linspace(0, 255, 96 * 64).reshape(64, 96, 1)
-    pixels = np.broadcast_to(ramp, (64, 96, 3)).astype(np.uint8)
+    ramp = np.linspace(0, 255, WARMUP_PIXELS).reshape(-1, 8, 1)
+    pixels = np.repeat(ramp, 3, axis=-1).astype(np.uint8)
     images = np.array([tf.io.encode_png(pixels).numpy(),
                        tf.io.encode_jpeg(pixels).numpy()], object)
     luminance = np.broadcast_to(
@@ -38,7 +39,7 @@ def requests(signatures, canvas, latent_dim):
         "serving_default": {"image_bytes": images},
         "colorize": {"image_bytes": images, **rows},
         "colorize_n": {
-            "image_bytes": images, "num_samples": np.int32(2),
+            "image_bytes": images, "num_samples": np.int32(num_samples),
             **{name: value[0] for name, value in rows.items()}},
         "colorize_tensor": {"luminance": luminance, **rows},
         "prior": {"luminance": luminance},
