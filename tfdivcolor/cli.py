@@ -118,9 +118,7 @@ def _add_colorize(commands):
     parser.add_argument(
         "--max-pixels", type=_positive, default=MAX_PIXELS, metavar="N",
         help="refuse larger pictures (default: %(default)s)")
-    parser.add_argument(
-        "--quiet", action="store_true",
-        help="say nothing but errors")
+    _add_quiet(parser)
 
 
 def _add_evaluate(commands):
@@ -212,10 +210,9 @@ def _add_export(commands):
     parser.add_argument(
         "--batchable", action="store_true",
         help="for servers that merge requests into batches: leaves out the "
-        "signature colorize_n and adds batching parameters")
+        "signatures colorize_n and decode, adds batching parameters")
     _add_running(parser)
-    parser.add_argument(
-        "--quiet", action="store_true", help="say nothing but errors")
+    _add_quiet(parser)
 
 
 def _add_info(commands):
@@ -264,6 +261,11 @@ def _add_running(parser):
     parser.add_argument(
         "--threads", type=_positive, metavar="N",
         help="processor cores to use (default: all)")
+
+
+def _add_quiet(parser):
+    parser.add_argument(
+        "--quiet", action="store_true", help="say nothing but errors")
 
 
 def _positive(text):

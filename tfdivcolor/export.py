@@ -71,8 +71,8 @@ def save(base, colorizer, version=None, options=ExportOptions(),
         pathlib.Path of the version's folder.
 
     Raises:
-        ValueError: the version is there already or is none, or there is no
-            such format.
+        ValueError: the version is there already or is none, there is no such
+            format, or the folder holds versions of another one.
         OSError: the folder cannot be written.
         ImportError: tensorflow-serving-api is not installed.
         RuntimeError: the export does not give what the Colorizer gives.
@@ -158,8 +158,7 @@ def version_path(base, version=None):
 
 def _write_serving(folder, colorizer, options):
     warmup.protocol()  # now, not after minutes of work
-    servable.write(
-        folder, signatures.Signatures(colorizer, options).trace())
+    servable.write(folder, signatures.Signatures(colorizer, options).trace())
     if options.batchable:
         (folder / BATCHING).write_text(_BATCHING_PARAMETERS)
     (folder / warmup.FILE).parent.mkdir(exist_ok=True)

@@ -24,8 +24,7 @@ _TOLERANCE = 1e-2
 
 def write_decode(folder, colorizer, options):
     """Writes the SavedModel into a folder; no option matters to it."""
-    servable.write(
-        folder, {"serving_default": _decode(colorizer)})
+    servable.write(folder, {"serving_default": _decode(colorizer)})
 
 
 def verify_decode(folder, colorizer, options):
