@@ -25,19 +25,12 @@ import numpy as np
 from tqdm import tqdm
 
 from serving import client
-from serving.clients import command as client_command
-from serving.clients import upload
+from serving.clients import command as client_command, upload
 from serving.clients.endpoint import Endpoint, ServerError
 from serving.load import (
     cases as load_cases,
-)
-from serving.load import (
     loops as load_loops,
-)
-from serving.load import (
     report as load_report,
-)
-from serving.load import (
     targets as load_targets,
 )
 from tfdivcolor import batch, cli, images

@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import random_batch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tfdivcolor import baselines, presets
-from training import baselines as command
-from training import synthetic
+from training import baselines as command, synthetic
 from training.steps import MovingAverage, make_train_step
 
 TINY = {"canvas": 32, "widths": (8, 12, 16, 24), "feature_channels": 8}

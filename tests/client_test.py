@@ -26,8 +26,7 @@ from fake_serving import (
 from PIL import ExifTags, Image, ImageCms
 
 import serving.client
-from serving.clients import command as client_command
-from serving.clients import upload
+from serving.clients import command as client_command, upload
 from serving.clients.endpoint import Endpoint, ServerError
 from tfdivcolor import coloring, decoding, images
 

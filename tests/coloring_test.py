@@ -2,8 +2,7 @@
 
 import numpy as np
 from PIL import Image
-from skimage import color as skcolor
-from skimage import data
+from skimage import color as skcolor, data
 
 from tfdivcolor import coloring, plots
 from tfdivcolor.settings import DEFAULTS

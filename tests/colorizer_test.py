@@ -10,8 +10,7 @@ import pytest
 import tensorflow as tf
 from conftest import TINY_REGIONS
 from PIL import Image
-from skimage import color as skcolor
-from skimage import data
+from skimage import color as skcolor, data
 
 import tfdivcolor as tdc
 from tfdivcolor import presets, storage

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import TINY_LATENT
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
+from hypothesis import given, settings as hypothesis_settings, strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 from skimage import color as skcolor

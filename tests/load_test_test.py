@@ -20,11 +20,7 @@ from fake_serving import (
 from serving import load_test
 from serving.load import (
     cases as load_cases,
-)
-from serving.load import (
     loops as load_loops,
-)
-from serving.load import (
     report as load_report,
 )
 from serving.load.cases import Case
