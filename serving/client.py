@@ -82,10 +82,10 @@ class ServedColoring:
     @property
     def grey(self):
         """The photograph without colour: uint8 [H, W, 3]; by TensorFlow."""
-        from tfdivcolor import coloring
+        from tfdivcolor import canvas
 
-        luminance = coloring.luminance_of(images.read(self.sent).pixels)
-        return coloring.join(
+        luminance = canvas.luminance_of(images.read(self.sent).pixels)
+        return canvas.join(
             luminance, np.zeros([1, 1, 2], np.float32)).numpy()
 
     def image(self, index):

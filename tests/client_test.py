@@ -28,7 +28,7 @@ from PIL import ExifTags, Image, ImageCms
 import serving.client
 from serving.clients import command as client_command, upload
 from serving.clients.endpoint import Endpoint, ServerError
-from tfdivcolor import coloring, decoding, images
+from tfdivcolor import canvas, coloring, decoding, images
 
 
 @pytest.fixture
@@ -571,7 +571,7 @@ def test_contact_sheet_is_that_of_colorize(model, address, tmp_path):
     with serving.client.connect(address) as client:
         result = client.colorize(make_photo(), num_samples=2)
     shown = coloring.Coloring(
-        luminance=coloring.luminance_of(make_photo()).numpy(),
+        luminance=canvas.luminance_of(make_photo()).numpy(),
         ab=np.zeros([2, 8, 8, 2], np.float32), log_prob=result.log_prob,
         component=None, weight=None, latents=None, sampling=None, name="",
         is_grey=False)

@@ -2,34 +2,9 @@
 
 import numpy as np
 from PIL import Image
-from skimage import color as skcolor, data
 
 from tfdivcolor import coloring, plots
 from tfdivcolor.settings import DEFAULTS
-
-
-def test_strips_do_not_show(monkeypatch):
-    pixels = data.astronaut()[::2, ::3]
-    luminance = coloring.luminance_of(pixels)
-    ab = np.random.default_rng(0).normal(0, 30, (8, 8, 2)).astype(np.float32)
-    joined = coloring.join(luminance, ab)
-    monkeypatch.setattr(coloring, "STRIP_PIXELS", 1000)
-    # Vectorised and left-over elements may round differently.
-    np.testing.assert_allclose(
-        coloring.luminance_of.python_function(pixels), luminance, atol=1e-4)
-    again = coloring.join.python_function(luminance, ab)
-    assert np.abs(joined.numpy().astype(int) - again).max() <= 1
-
-
-def test_luminance_is_that_of_skimage():
-    pixels = data.astronaut()[::4, ::4]
-    luminance = coloring.luminance_of(pixels).numpy()
-    small = coloring.on_canvas(luminance, 32).numpy()
-    np.testing.assert_allclose(
-        luminance[..., 0], skcolor.rgb2lab(pixels)[..., 0], atol=6e-3)
-    assert small.shape == (32, 32, 1)
-    # Antialiased: the canvas keeps the mean.
-    assert abs(small.mean() - luminance.mean()) < 0.5
 
 
 def made(shape, count=3):

@@ -19,8 +19,8 @@ from decoding_test import encoded
 from PIL import Image
 
 from tfdivcolor import (
+    canvas,
     cli,
-    coloring,
     export,
     images,
     portable,
@@ -606,9 +606,9 @@ def test_names_are_those_that_are_traced(tiny):
 
 def test_strips_are_the_same_in_the_graph():
     """Pictures larger than a strip are cut up; it must not show."""
-    height = coloring.STRIP_PIXELS // 1000 + 7
+    height = canvas.STRIP_PIXELS // 1000 + 7
     luminance = np.tile(np.linspace(0, 100, 1000, dtype=np.float32)[
         None, :, None], (height, 1, 1))
     ab = np.full((4, 4, 2), 20, np.float32)
-    joined = coloring.join(luminance, ab).numpy()
+    joined = canvas.join(luminance, ab).numpy()
     np.testing.assert_array_equal(joined[0], joined[-1])

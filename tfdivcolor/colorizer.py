@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfdivcolor import (
+    canvas,
     coloring,
     distributions,
     images,
@@ -339,8 +340,8 @@ class Colorizer(LossTermsModel):
         options = Sampling(num_samples, seed, temperature, mode)
         self.check_sampling(options)
         photo = images.read(source, max_pixels=max_pixels)
-        luminance = coloring.luminance_of(photo.pixels)
-        small = coloring.on_canvas(luminance, self.canvas)
+        luminance = canvas.luminance_of(photo.pixels)
+        small = canvas.on_canvas(luminance, self.canvas)
         drawn = self.sample(small[None], num_samples, seed, temperature, mode)
         drawn = {name: value[0].numpy() for name, value in drawn.items()}
         return coloring.Coloring(

@@ -20,7 +20,7 @@ inputs but not their shapes or values.
 
 import tensorflow as tf
 
-from tfdivcolor import checks, coloring, decoding
+from tfdivcolor import canvas, checks, decoding
 from tfdivcolor.settings import DEFAULTS
 
 # A call may ask for so many results of the largest picture, or for more of
@@ -58,7 +58,7 @@ class Signatures:
         self.canvas = colorizer.canvas
         # A function of its own, so that the graph holds it once.
         self._luminance_of = tf.function(
-            lambda data, row: coloring.luminance_of(
+            lambda data, row: canvas.luminance_of(
                 decoding.decode(data, row, options.max_pixels)),
             input_signature=[tf.TensorSpec([], tf.string),
                              tf.TensorSpec([], tf.int32)], autograph=False)
@@ -178,7 +178,7 @@ class Signatures:
             luminance = self._luminance_of(image_bytes[row], row)
             return tf.map_fn(
                 lambda ab: _encode(
-                    coloring.join(luminance, ab), self.options.image_format),
+                    canvas.join(luminance, ab), self.options.image_format),
                 # Two: one is encoded while the next is joined.  Every one more
                 # takes memory and saves no time.
                 drawn["ab"][row], parallel_iterations=2,
@@ -186,7 +186,7 @@ class Signatures:
 
         def seen(row):
             luminance = self._luminance_of(image_bytes[row], row)
-            return (coloring.on_canvas(luminance, size),
+            return (canvas.on_canvas(luminance, size),
                     tf.size(luminance, tf.int64))
 
         rows = tf.range(tf.shape(image_bytes)[0])
