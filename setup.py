@@ -12,11 +12,13 @@ VERSION = re.search(
 
 TRAIN = ["scikit-learn>=1.5,<2", "tensorboard>=2.20,<3"]
 DEMO = ["scikit-image>=0.25,<0.27"]
+HEIC = ["pillow-heif>=1.0,<2"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22", "grpcio>=1.80,<2",
            "grpcio-health-checking>=1.80,<2", "aiohttp>=3.11,<4",
            "urllib3>=2.2,<3", "prometheus-client>=0.21,<1"]
 TEST = ["hypothesis>=6.100,<7", "pytest>=8,<10", "pytest-xdist>=3.6,<4",
-        "pyyaml>=6,<7", "ruff>=0.9", *TRAIN, *DEMO, *SERVING]
+        "pyyaml>=6,<7", "ruff>=0.9", "tifffile>=2025.1", *TRAIN, *DEMO,
+        *HEIC, *SERVING]
 
 setup(
     name="tfdivcolor",
@@ -28,7 +30,8 @@ setup(
     python_requires=">=3.11",
     # training/ and serving/ are programs, run from a checkout.
     packages=find_packages(include=["tfdivcolor", "tfdivcolor.*"]),
-    package_data={"tfdivcolor": ["weights/*/*"]},
+    package_data={"tfdivcolor": ["weights/*/*", "gallery.html",
+                                 "gallery.css", "gallery.js"]},
     install_requires=[
         "tensorflow>=2.21,<2.22",
         # [tf] brings the tf-keras that belongs to TensorFlow's version.
@@ -37,10 +40,13 @@ setup(
         "numpy>=2.0,<3",
         "matplotlib>=3.9,<4",
         "pillow>=11,<14",
+        # 16 bits a channel and ICC profiles at that depth; fast PNG.
+        "imagecodecs>=2024.9.22,<2027",
         "tqdm>=4.66,<5",
     ],
     extras_require={
-        "train": TRAIN, "demo": DEMO, "serving": SERVING, "test": TEST},
+        "train": TRAIN, "demo": DEMO, "heic": HEIC, "serving": SERVING,
+        "test": TEST},
     entry_points={
         "console_scripts": ["tfdivcolor = tfdivcolor.cli:main"]},
 )

@@ -33,7 +33,7 @@ from serving.load import (
     report as load_report,
     targets as load_targets,
 )
-from tfdivcolor import batch, cli, images
+from tfdivcolor import batch, command_line, images
 
 
 def main(arguments=None):
@@ -49,7 +49,7 @@ def main(arguments=None):
         return 1
     try:
         if options.model:
-            cli.start_tensorflow()
+            command_line.start_tensorflow()
         elif not all(endpoint.is_rest for endpoint in endpoints):
             client_command.start_tensorflow()
         photos = [upload.encode(path) for path, _ in pictures]

@@ -22,7 +22,7 @@ import socket
 import sys
 import threading
 
-from tfdivcolor import cli
+from tfdivcolor import command_line
 
 _LOG = logging.getLogger("serving.standin")
 
@@ -223,7 +223,7 @@ def main(arguments=None):
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     try:
-        cli.start_tensorflow()
+        command_line.start_tensorflow()
         server = start(**options)
     except Exception as error:  # whatever a broken file may bring about
         _LOG.error("%s", " ".join(str(error).split()))

@@ -18,7 +18,7 @@ import skimage.data
 from hypothesis import strategies as st
 from PIL import Image
 
-from tfdivcolor import cli, coloring, presets, realism
+from tfdivcolor import cli, coloring, formats, images, presets, realism
 from training import synthetic
 
 
@@ -155,8 +155,11 @@ def test_folders_keep_their_tree_and_failures_do_not_stop_the_rest(
     missing = tmp_path / "missing.png"
     code, stdout, stderr = run(folder, missing, "-n", 1, "--quiet")
     assert code == 1 and stdout == ""
-    assert sorted(_files(tmp_path / "out")) == [
-        "a.json", "a_00.png", "deep/er/b.json", "deep/er/b_00.png"]
+    files = _files(tmp_path / "out")
+    assert sorted(files) == [
+        "a.json", "a_00.bmp", "deep/er/b.json", "deep/er/b_00.png",
+        "tfdivcolor_failed.txt"]
+    assert files["tfdivcolor_failed.txt"].decode().splitlines() == _errors(stderr)
     # The names are found before the pictures are read.
     twice, no_file, no_picture = _errors(stderr)
     assert twice.startswith(f"{folder / 'a.png'}: ")
@@ -165,7 +168,143 @@ def test_folders_keep_their_tree_and_failures_do_not_stop_the_rest(
     assert no_picture.startswith(f"{folder / 'bad.jpg'}: ")
 
 
+def test_results_are_files_like_the_photograph(run, tmp_path):
+    pixels = skimage.data.astronaut()[60:124, 180:260]
+    exif = Image.Exif()
+    exif[0x010F] = "A camera"
+    exif[0x0112] = 6  # lies on its side
+    photo = _put(tmp_path / "in" / "photo.jpg", pixels, exif=exif)
+    assert run(photo, "-n", 2, "--quiet")[0] == 0
+    record = _record(tmp_path / "out")
+    assert record["outputs"] == ["photo_00.jpg", "photo_01.jpg"]
+    assert (record["width"], record["height"]) == (64, 80)
+    with (Image.open(photo) as before,
+          Image.open(tmp_path / "out" / "photo_01.jpg") as after):
+        assert after.format == "JPEG" and after.size == (64, 80)
+        assert after.getexif()[0x010F] == "A camera"
+        assert after.getexif().get(0x0112, 1) == 1
+        luminance = skimage.color.rgb2lab(
+            np.asarray(before.transpose(Image.Transpose.ROTATE_270)))[..., 0]
+        found = skimage.color.rgb2lab(np.asarray(after))[..., 0]
+    assert formats.read_metadata(tmp_path / "out" / "photo_01.jpg")[
+        "rank"] == "1"
+    # A lossy format says what it costs.
+    error = np.abs(found - luminance).max()
+    assert record["luminance_error"][1] == pytest.approx(error, abs=0.1)
+    assert 0 < error < 8
+
+
+def test_format_as_wanted_in_16_bits(run, tmp_path):
+    values = np.linspace(0, 65535, 40 * 50).reshape(40, 50).astype(np.uint16)
+    photo = tmp_path / "photo.png"
+    Image.fromarray(values).save(photo)
+    assert run(photo, "-n", 1, "--format", "tiff", "--quiet")[0] == 0
+    assert _record(tmp_path / "out")["luminance_error"] is None
+    written = images.read(tmp_path / "out" / "photo_00.tif").pixels_16
+    found = skimage.color.rgb2lab(written)[..., 0]
+    expected = skimage.color.rgb2lab(
+        np.repeat(values[..., None], 3, -1))[..., 0]
+    assert np.abs(found - expected).max() < 0.05
+    # Another format is another call, whose files take the place of these.
+    assert run(photo, "-n", 1, "--format", "png", "--quiet")[0] == 1
+    assert run(photo, "-n", 1, "--format", "png", "--overwrite")[0] == 0
+    assert sorted(_files(tmp_path / "out")) == [
+        "photo.json", "photo_00.png"]
+
+
+def test_steering_is_recorded(run, photo, tmp_path):
+    code, _, stderr = run(
+        photo, "-n", 2, "--hint", "10,12,#c03020", "--hint", "40,30,#2040a0",
+        "--warmer", 2, "--saturation", 1.2)
+    assert code == 0
+    assert len(re.findall(r"hint \d+,\d+,#\w{6} met to", stderr)) == 2
+    record = _record(tmp_path / "out")
+    assert record["steering"] == {
+        "hints": ["10,12,#c03020", "40,30,#2040a0"], "keep": None,
+        "strength": 0.3, "warmth": 2.0, "saturation": 1.2}
+    assert [hint["rgb"] for hint in record["hints"]] == [
+        "#c03020", "#2040a0"]
+    assert all(len(hint["after"]) == 2 for hint in record["hints"])
+    with Image.open(tmp_path / "out" / "photo_00.png") as image:
+        assert image.text["hints"] == "10,12,#c03020 40,30,#2040a0"
+        assert image.text["warmth"] == "2.0" and "keep" not in image.text
+    # The same call is done; another hint is another call.
+    assert run(photo, "-n", 2)[0] == 1
+
+
+def test_all_frames_have_the_latents_of_the_first(run, tmp_path):
+    for i in range(3):
+        _put(tmp_path / "in" / f"{i}.png", _photograph(1, 40, 52 - i))
+    folder = tmp_path / "in"
+    assert run(folder, "-n", 2, "--same-z", "--quiet")[0] == 0
+    records = [_record(tmp_path / "out", str(i)) for i in range(3)]
+    for record in records[1:]:
+        np.testing.assert_allclose(
+            record["latents"], records[0]["latents"], rtol=1e-5)
+        assert record["same_z_as"] == records[0]["input_sha256"]
+    before = _files(tmp_path / "out")
+    # Resumed, they still do.
+    (tmp_path / "out" / "2_00.png").unlink()
+    assert run(folder, "-n", 2, "--same-z", "--quiet")[0] == 0
+    assert _files(tmp_path / "out") == before
+
+
+def test_gallery_and_original(run, tmp_path):
+    pixels = skimage.data.astronaut()[60:130, 180:270]
+    photo = _put(tmp_path / "in" / "photo.png", pixels)
+    code, stdout, _ = run(
+        photo, "-n", 2, "--gallery", "--sheet", "--keep-original")
+    out = tmp_path / "out"
+    assert code == 0
+    assert stdout.endswith(f"wrote {out / 'photo_sheet.png'} and "
+                           f"{out / 'index.html'}\n")
+    assert sorted(_files(out)) == [
+        "index.html", "photo.json", "photo_00.png", "photo_01.png",
+        "photo_original.png", "photo_sheet.png"]
+    np.testing.assert_array_equal(
+        images.read(out / "photo_original.png").pixels, pixels)
+    sheet = images.read(out / "photo_sheet.png").pixels
+    corner = pixels[3, :40]
+    rows = np.argwhere((sheet == corner[0]).all(-1))
+    assert any(np.array_equal(sheet[y, x:x + 40], corner) for y, x in rows)
+    assert "photo_01.png" in (out / "index.html").read_text()
+
+
 # --- Calls that follow each other ---
+
+
+def test_results_do_not_depend_on_the_group(run, tmp_path):
+    for i in range(3):
+        _put(tmp_path / "in" / f"{i}.png", _photograph(i))
+    assert run(tmp_path / "in", "-n", 2, "--quiet")[0] == 0
+    assert run(tmp_path / "in" / "1.png", "-n", 2, out=tmp_path / "alone")[
+        0] == 0
+    together, alone = _files(tmp_path / "out"), _files(tmp_path / "alone")
+    assert len(alone) == 3
+    assert all(together[name] == data for name, data in alone.items())
+
+
+def test_a_list_of_failures_goes_when_they_do(run, photo, tmp_path):
+    bad = photo.parent / "bad.png"
+    bad.write_bytes(b"")
+    listed = tmp_path / "out" / "tfdivcolor_failed.txt"
+    code, stdout, _ = run(photo.parent, "-n", 1)
+    assert code == 1 and f"1 failed (see {listed})" in stdout
+    assert listed.read_text().startswith(f"{bad}: ")
+    bad.unlink()
+    assert run(photo.parent, "-n", 1)[0] == 0 and not listed.exists()
+
+
+def test_names_that_are_not_text(run, photo):
+    name = os.fsdecode(b"caf\xe9.png")
+    try:
+        shutil.copy(photo, photo.parent / name)
+    except OSError:
+        pytest.skip("this file system has only names that are text")
+    (photo.parent / os.fsdecode(b"bad\xff.png")).write_bytes(b"none")
+    code, stdout, stderr = run(photo.parent, "-n", 1, "--gallery")
+    assert code == 1 and "of 2 photographs" in stdout
+    assert "bad\\xff.png: " in stderr or "bad\\udcff.png: " in stderr
 
 
 def test_what_is_done_is_skipped(run, photo, tmp_path):
@@ -293,6 +432,14 @@ def test_changed_weights_are_refused(run, photo, weights, tmp_path):
     (["--threads", "0"], "--threads"),
     (["--max-pixels", "-5"], "--max-pixels"),
     (["--colour"], "--colour"),
+    (["--format", "gif"], "--format"),
+    (["--hint", "1,2,red"], "X,Y,#RRGGBB"),
+    (["--hint=-1,2,#ffffff"], "X,Y,#RRGGBB"),
+    (["--keep", 8], "keep must be the rank of one of the results, 0 to 7"),
+    (["--keep", -1], "keep"),
+    (["--strength", "nan"], "strength"),
+    (["--warmer", 1000], "warmth"),
+    (["--saturation", -1], "saturation"),
     (["--weights", "nowhere"], "weights"),
     (["--mode", "components", "-n", 5], "num_samples"),
 ])
@@ -319,6 +466,15 @@ def test_wrong_commands(capsys, arguments):
     assert cli.main(arguments) == 2
     [message] = _errors(capsys.readouterr().err)
     assert "--help" in message
+
+
+def test_hint_outside_the_picture(run, photo, tmp_path):
+    code, _, stderr = run(photo, "-n", 1, "--hint", "52,0,#ff0000")
+    [message] = _errors(stderr)
+    assert code == 1 and message == (
+        f"{photo}: hint: must lie inside the picture, 0..51, 0..39 "
+        "(received 52,0)")
+    assert not _files(tmp_path / "out")
 
 
 def test_limit_on_pixels(run, photo):

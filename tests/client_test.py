@@ -485,7 +485,7 @@ def test_command_goes_on_after_a_bad_picture(
         "that does not exist)",
         f"{folder / 'a.png'}: INVALID_ARGUMENT: must be smaller",
         f"{folder / 'bad.jpg'}: must be an image, one of JPEG, PNG, WEBP, "
-        "TIFF, BMP, GIF (received data that begin b'no picture')"]
+        "TIFF, BMP, GIF, HEIF (received data that begin b'no picture')"]
     assert "4/4" in stderr  # the progress bar
     assert stdout == (
         "1 colouring each of 2 photographs (model tfdivcolor at "
@@ -571,10 +571,9 @@ def test_contact_sheet_is_that_of_colorize(model, address, tmp_path):
     with serving.client.connect(address) as client:
         result = client.colorize(make_photo(), num_samples=2)
     shown = coloring.Coloring(
-        luminance=canvas.luminance_of(make_photo()).numpy(),
+        photo=None, luminance=canvas.luminance_of(make_photo()).numpy(),
         ab=np.zeros([2, 8, 8, 2], np.float32), log_prob=result.log_prob,
-        component=None, weight=None, latents=None, sampling=None, name="",
-        is_grey=False)
+        component=None, weight=None, latents=None, sampling=None)
     np.testing.assert_array_equal(result.grey, shown.grey)
     plots.contact_sheet(result, tmp_path / "sheet.png")
     assert images.read(tmp_path / "sheet.png").pixels.any()

@@ -222,3 +222,43 @@ def test_saved_model_gives_the_same(tmp_path):
 def test_split_refuses_floats():
     with pytest.raises(ValueError, match="rgb: must be uint8.*float32"):
         color.split(np.zeros([2, 2, 3], np.float32))
+
+
+def test_16_bits_agree_with_scikit_image():
+    rgb = np.random.default_rng(7).integers(0, 65536, [5000, 3], np.uint16)
+    luminance, ab = color.split(rgb)
+    lab = np.concatenate([luminance, ab], axis=-1)
+    assert np.abs(lab - skimage.color.rgb2lab(rgb)).max() < 6e-3
+    back = color.join(luminance, ab, dtype=tf.uint16).numpy()
+    assert back.dtype == np.uint16
+    # Float32 Lab holds a little less than 16 bits.
+    assert np.abs(back.astype(int) - rgb).max() <= 3
+
+
+@pytest.mark.parametrize("top", [1.0, 100.0])
+def test_16_bits_keep_luminance_better(top):
+    random = np.random.default_rng(8)
+    luminance = random.uniform(0, top, [4000, 1]).astype(np.float32)
+    ab = random.uniform(-200, 200, [4000, 2]).astype(np.float32)
+    rgb = color.join(luminance, ab, dtype=tf.uint16).numpy()
+    assert np.abs(_true_luminance(rgb) - luminance).max() <= 0.01
+
+
+def test_planes_are_joined_as_pixels():
+    random = np.random.default_rng(9)
+    luminance = random.uniform(0, 100, [1000, 1]).astype(np.float32)
+    ab = random.uniform(-150, 150, [1000, 2]).astype(np.float32)
+    for dtype in (tf.uint8, tf.uint16):
+        np.testing.assert_array_equal(
+            color.join_planes(luminance[:, 0], ab[:, 0], ab[:, 1], dtype),
+            color.join(luminance, ab, dtype))
+
+
+def test_mapping_and_joining_agree():
+    random = np.random.default_rng(10)
+    luminance = random.uniform(0, 100, [4000, 1]).astype(np.float32)
+    ab = random.uniform(-150, 150, [4000, 2]).astype(np.float32)
+    lab = np.concatenate(
+        [luminance, color.map_to_gamut(luminance, ab)], axis=-1)
+    expected = np.clip(color.lab_to_srgb(lab) * 255, 0, 255).round()
+    assert np.abs(color.join(luminance, ab) - expected).max() <= 1

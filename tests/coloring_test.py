@@ -3,19 +3,20 @@
 import numpy as np
 from PIL import Image
 
-from tfdivcolor import coloring, plots
+from tfdivcolor import coloring, images, plots
 from tfdivcolor.settings import DEFAULTS
 
 
 def made(shape, count=3):
     rng = np.random.default_rng(0)
     return coloring.Coloring(
+        photo=images.Photo(
+            np.zeros((*shape, 3), np.uint8), "x", is_grey=True),
         luminance=rng.uniform(0, 100, (*shape, 1)).astype(np.float32),
         ab=rng.normal(0, 20, (count, 8, 8, 2)).astype(np.float32),
         log_prob=np.arange(count)[::-1].astype(np.float32),
         component=np.zeros(count, np.int32), weight=np.ones(count),
-        latents=np.zeros((count, 4)), sampling=DEFAULTS, name="x",
-        is_grey=True)
+        latents=np.zeros((count, 4)), sampling=DEFAULTS)
 
 
 def test_contact_sheet_shows_every_tile_unresampled(tmp_path):

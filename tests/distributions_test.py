@@ -108,6 +108,29 @@ def test_draws_are_prefix_stable_and_alone_in_their_row():
     np.testing.assert_allclose(eight[1:2], alone, atol=1e-6)
 
 
+def test_diagonal_roots_draw_what_scales_draw():
+    params = mixture(0, 2, 3, 4, 2)
+    seed = tf.constant([1, 2], tf.int64)
+    rooted = {**params, "roots": tf.linalg.diag(params["scales"])}
+    del rooted["scales"]
+    scaled, full = (distributions.draw(p, seed, 6, tf.constant(0.7))
+                    for p in (params, rooted))
+    np.testing.assert_allclose(scaled, full, atol=1e-5)
+
+
+def test_draws_with_roots_have_their_covariance():
+    params = mixture(5, 1, 1, 3, 1)
+    root = np.random.default_rng(6).normal(size=(3, 3))
+    params["roots"] = tf.constant(root[None, None], tf.float32)
+    del params["scales"]
+    drawn = distributions.draw(
+        params, tf.constant([4], tf.int64), 40_000, tf.constant(1.0))[0]
+    factors = params["factors"][0, 0].numpy()
+    np.testing.assert_allclose(
+        np.cov(drawn.numpy().T), root @ root.T + factors @ factors.T,
+        atol=0.12)
+
+
 @pytest.mark.parametrize("scale", [None, 0.3])
 def test_unpack_order(scale):
     k, d = 2, 3

@@ -62,6 +62,19 @@ def test_decoder_paints_each_region_with_its_colour(tiny, grey):
             field[b, s].reshape(-1, 2), a[b] @ palette, atol=1e-5)
 
 
+def test_slope_is_what_a_step_in_z_does(tiny, grey):
+    # Untrained, the refinement is zero and the field is linear.
+    rng = np.random.default_rng(0)
+    weights = rng.dirichlet(np.ones(32 * 32), 3).astype(np.float32)
+    z = tf.zeros([5, 1, TINY_LATENT])
+    steps = tf.eye(TINY_LATENT, batch_shape=[5])
+    moved = tiny.vae.decoder(steps, grey) - tiny.vae.decoder(z, grey)
+    expected = np.einsum("np,bdpc->bncd", weights, np.reshape(
+        moved, [5, TINY_LATENT, -1, 2]))
+    np.testing.assert_allclose(
+        tiny.vae.decoder.slope(grey, weights), expected, atol=1e-6)
+
+
 def test_many_samples_equal_one_at_a_time(make_tiny, batch):
     colorizer = make_tiny()
     decoder = colorizer.vae.decoder

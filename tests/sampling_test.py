@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings, strategies as st
 
-from tfdivcolor import sampling
+from tfdivcolor import distributions, sampling
 from tfdivcolor.settings import MODES
 
 
@@ -141,3 +141,35 @@ def test_a_dimension_that_moves_nothing_does_no_harm():
 def test_a_hundred_from_one_picture():
     found = choose(mixture(batch=1), 100, "diverse", 1.0)
     assert len(np.unique(found["z"].numpy()[0], axis=0)) == 100
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_draws_come_from_the_steered_mixture_rated_by_the_other(mode):
+    params, steered = mixture(0), mixture(1)
+    steered["locs"] += 30.0
+    found = sampling.latents(
+        params, tf.ones([1, 6]), tf.zeros([2], tf.int64), tf.constant(4),
+        tf.constant(0.5), mode, steered=steered)
+    alone = choose(steered, 4, "components")["z"].numpy()
+    distance = np.abs(
+        found["z"].numpy()[:, :, None] - alone[:, None]).max(-1)
+    assert distance.min(-1).max() < 3
+    np.testing.assert_allclose(
+        found["log_prob"], distributions.log_prob(params, found["z"]))
+    weights = tf.nn.softmax(params["mixture_logits"])
+    np.testing.assert_array_equal(
+        found["weight"],
+        tf.gather(weights, found["component"], batch_dims=1))
+
+
+@pytest.mark.parametrize("mode", ["diverse", "samples"])
+@pytest.mark.parametrize("num_samples", [1, 5])
+def test_the_first_is_first_however_improbable(mode, num_samples):
+    params, first = mixture(), tf.fill([2, 6], 4.0)
+    found = sampling.latents(
+        params, tf.ones([1, 6]), tf.zeros([2], tf.int64),
+        tf.constant(num_samples), tf.constant(0.5), mode, first=first)
+    np.testing.assert_array_equal(found["z"][:, 0], first)
+    rest = found["log_prob"][:, 1:].numpy()
+    assert np.all(np.diff(rest, axis=1) <= 0)
+    assert np.all(rest > found["log_prob"][:, :1])

@@ -30,7 +30,9 @@ _NAMES = {
     "ColorStatistics": "statistics",
     "ColorVAE": "vae",
     "Colorizer": "colorizer",
+    "Hint": "hints",
     "LatentMDN": "mdn",
+    "RandomRecolor": "recolor",
     "load": "presets",
 }
 

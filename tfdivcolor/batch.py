@@ -1,32 +1,32 @@
-"""Photographs to files of colourings: many, resumably, whole or not at all.
+"""Photographs to files of colourings: many, resumably, whole or not at all."""
 
-For a photograph NAME the outputs are NAME_00.png (most probable) upwards,
-NAME_sheet.png where asked for, and last NAME.json, the record that says that
-the others are complete and how they were made.
-"""
-
+import collections
+import concurrent.futures
 import contextlib
-import errno
-import json
-import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 import tfdivcolor
-from tfdivcolor import images
-from tfdivcolor.settings import MAX_PIXELS, MAX_SAMPLES, Sampling
+from tfdivcolor import formats, images, outputs
+from tfdivcolor.settings import MAX_PIXELS, UNSTEERED, Sampling, Steering
 
-# What makes two calls for one picture the same call.
-_IDENTITY = ("seed", "num_samples", "mode", "temperature", "weights_sha256",
-             "input_sha256")
+# Photographs that go through the networks together, and pixels at which
+# there are fewer: all of them are in memory at once.
+GROUP = 8
+GROUP_PIXELS = 16_000_000
+# Encoding one result, and writing it, goes on beside the making of the next.
+_WRITERS = 2
 
 
 def report(message):
     """Says one line on stderr, beside a progress bar and not across it."""
     line = " ".join(str(message).splitlines())
+    # A file's name need not be text.
+    line = line.encode(errors="backslashreplace").decode()
     tqdm.write(f"tfdivcolor: {line}", file=sys.stderr)
 
 
@@ -41,69 +41,32 @@ def find_pictures(paths):
 
     Returns:
         pictures: list of (path, stem), stems different.
-        failed: int. How many were reported.
+        failed: list of `images.ImageError`, those reported.
     """
-    pictures, failed = {}, 0
+    pictures, failed = {}, []
+
+    def fail(message):
+        failed.append(images.ImageError(message))
+        report(message)
+
     for given in paths:
         try:
             found = images.find([given])
         except images.ImageError as error:
-            failed += 1
-            report(error)
+            fail(str(error))
             continue
         for path, stem in found:
-            if Path(given).is_dir() and _is_output(path):
+            if Path(given).is_dir() and outputs.is_output(path):
                 continue
             if stem in pictures:
-                failed += 1
-                report(f"{path}: must have an output name of its own "
-                        f"(received {stem}, as {pictures[stem]} has)")
+                fail(f"{path}: must have an output name of its own "
+                     f"(received {stem}, as {pictures[stem]} has)")
                 continue
             pictures[stem] = path
     if not pictures and not failed:
-        failed = 1
-        report(f"{', '.join(paths)}: must hold photographs "
-                "(received earlier outputs only)")
+        fail(f"{', '.join(paths)}: must hold photographs "
+             "(received earlier outputs only)")
     return [(path, stem) for stem, path in pictures.items()], failed
-
-
-def _is_output(path):
-    stem = path.name.rpartition("_")[0]
-    record = _read_record(path.with_name(f"{stem}.json"))
-    return path.name in record.get("outputs", ())
-
-
-def make_folder(folder):
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        raise images.ImageError(
-            f"{folder}: must be a folder that can be written "
-            f"(received {error.strerror})") from error
-
-
-def output_names(base, num_samples, sheet):
-    """Paths of the pictures made of one photograph, most probable first."""
-    endings = [f"{rank:02d}" for rank in range(num_samples)]
-    return [base.with_name(f"{base.name}_{ending}.png")
-            for ending in endings + ["sheet"] * sheet]
-
-
-def _record_path(base):
-    return base.with_name(f"{base.name}.json")
-
-
-def _read_record(path):
-    """The record that `Work` wrote, or {} if that is not one."""
-    try:
-        record = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    known = isinstance(record, dict) and isinstance(
-        record.get("outputs"), list)
-    return record if known else {}
 
 
 @dataclass
@@ -115,94 +78,233 @@ class Work:
         weights: str. Name of its weights.
         sha256: str. Their checksum.
         sampling: `Sampling`.
+        steering: `Steering`.
+        same_z: bool. Whether all photographs have the latents of the first.
+        image_format: one of `formats.OUTPUT_FORMATS`, or None for each
+            photograph's own.
         sheet: bool. Whether to write a contact sheet too.
+        original: bool. Whether to write the photograph as it came too, and
+            show it on the sheet.
         overwrite: bool. Whether to replace another call's outputs.
         max_pixels: int. Larger pictures are refused.
-        quiet: bool. Say nothing but errors.
-        told: bool. Whether a picture in colour has been mentioned.
     """
 
     colorizer: object
     weights: str
     sha256: str
     sampling: Sampling
+    steering: Steering = UNSTEERED
+    same_z: bool = False
+    image_format: str | None = None
     sheet: bool = False
+    original: bool = False
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
-    quiet: bool = False
-    told: bool = False
+    # With `same_z`: checksum and latents of the first photograph.
+    _first: tuple = field(default=(None, None), init=False)
 
-    def colorize(self, path, base):
-        """Colourises one photograph, unless that has been done.
+    def run(self, pictures, folder):
+        """Colourises photographs, one group after the other.
 
         Args:
-            path: Path of the photograph.
-            base: Path of its outputs, up to their endings.
+            pictures: iterable of (path, stem).
+            folder: Path. Where the outputs go, by their stems.
 
-        Returns:
-            bool. Whether the outputs are new.
-
-        Raises:
-            images.ImageError: it cannot be read, its outputs cannot be
-                written, or another call's are in their place.
+        Yields:
+            path, base: of every photograph, in order within a group.
+            outcome: its new `Coloring`, None where an earlier call has made
+                the same, or the `images.ImageError` that it failed with.
         """
-        record = {**asdict(self.sampling), "weights": self.weights,
-                  "weights_sha256": self.sha256, "input": path.name,
-                  "input_sha256": _checksum(path)}
-        names = output_names(base, self.sampling.num_samples, self.sheet)
-        old = _read_record(_record_path(base))
-        same = all(old.get(key) == record[key] for key in _IDENTITY)
-        if same and all(name.exists() for name in names):
-            return False
-        for name in [*names, _record_path(base)]:
-            if name.exists() and not (same or self.overwrite):
-                raise images.ImageError(
-                    f"{path}: must have outputs that are not there yet, or "
-                    f"--overwrite (received {name})")
-        coloring = self.colorizer.colorize(
-            path, **asdict(self.sampling),
-            max_pixels=self.max_pixels)
-        if not (coloring.is_grey or self.told or self.quiet):
-            self.told = True
-            report(f"{path} is in colour: its luminance is used")
-        make_folder(base.parent)
-        _remove(base, old)
-        self._write(coloring, base, record, names)
-        return True
+        group, pixels = [], 0
+        for path, stem in pictures:
+            base = folder / stem
+            try:
+                job = self._job(path, base)
+            except images.ImageError as error:
+                yield path, base, error
+                continue
+            if job is None:
+                yield path, base, None
+                continue
+            group.append(job)
+            pixels += job.photo.pixels[..., 0].size
+            first = self.same_z and self._first[0] is None
+            if first or len(group) == GROUP or pixels >= GROUP_PIXELS:
+                yield from self._finish(group)
+                group, pixels = [], 0
+        if group:
+            yield from self._finish(group)
 
-    def _write(self, coloring, base, record, names):
+    def _job(self, path, base):
+        """Reads a photograph, unless everything has been made of it."""
+        from tfdivcolor import coloring
+
+        record = self._record(path)
+        same = outputs.is_same(outputs.read_record(base), record)
+        if outputs.is_done(base, record, self._extras):
+            if self.same_z and self._first[0] is None:
+                self._first = (record["input_sha256"], np.asarray(
+                    outputs.read_record(base)["latents"], np.float32))
+            return None
+        photo = images.read(path, max_pixels=self.max_pixels)
+        coloring.check_hints(photo, self.steering.hints)
+        chosen = formats.output_format(photo, self.image_format)
+        endings = {"sheet": ".png", "original": formats.suffix(chosen)}
+        names = outputs.names(
+            base, self.sampling.num_samples, formats.suffix(chosen),
+            [extra + endings[extra] for extra in self._extras])
+        if not (same or self.overwrite):
+            outputs.check_free(path, [*names, outputs.record_path(base)])
+        return _Job(path, base, record, names, chosen, photo)
+
+    @property
+    def _extras(self):
+        return (["sheet"] if self.sheet else []) + (
+            ["original"] if self.original else [])
+
+    def _record(self, path):
+        """What is known of a photograph's record before it is read."""
+        checksum = _checksum(path)
+        steering = asdict(self.steering)
+        steering["hints"] = [str(hint) for hint in self.steering.hints]
+        return {
+            **asdict(self.sampling), "steering": steering,
+            "same_z_as": (self._first[0] or checksum) if self.same_z
+            else None,
+            "format": self.image_format, "weights": self.weights,
+            "weights_sha256": self.sha256, "input": path.name,
+            "input_sha256": checksum}
+
+    def _finish(self, group):
+        """Colourises and writes what `_job` has made ready."""
+        from tfdivcolor import coloring
+
+        colorings = coloring.colorize(
+            self.colorizer, [job.photo for job in group], self.sampling,
+            self.steering, latents=self._first[1], rows=GROUP)
+        if self.same_z and self._first[0] is None:
+            self._first = (group[0].record["input_sha256"],
+                           colorings[0].latents)
+        for job, result in zip(group, colorings):
+            try:
+                outputs.make_folder(job.base.parent)
+                outputs.remove(job.base)
+                self._write(job, result)
+            except images.ImageError as error:
+                yield job.path, job.base, error
+            else:
+                yield job.path, job.base, result
+
+    def _write(self, job, result):
         """Writes all files of one photograph, or none."""
-        from tfdivcolor import storage
-
-        text = {"Software": f"tfdivcolor {tfdivcolor.__version__}",
-                "weights": f"{self.weights} {self.sha256}",
-                **{key: str(value)
-                   for key, value in asdict(self.sampling).items()}}
-        height, width, _ = coloring.luminance.shape
-        record = {**record, "width": width, "height": height,
-                  **{key: getattr(coloring, key).tolist() for key in
-                     ("log_prob", "component", "weight", "latents")},
-                  "versions": storage.versions(),
-                  "outputs": [name.name for name in names]}
         try:
-            for rank in range(len(coloring)):
-                images.write_png(names[rank], coloring.image(rank), {
-                    **text, "rank": str(rank),
-                    "log_prob": f"{coloring.log_prob[rank]:.3f}"})
+            tiles, errors = _write_results(
+                job, result, self._text(), self.sheet)
+            extras = dict(zip(self._extras, job.names[len(result):]))
             if self.sheet:
                 from tfdivcolor import plots
 
-                plots.contact_sheet(coloring, names[-1])
+                plots.contact_sheet(
+                    result, extras["sheet"],
+                    job.photo.pixels if self.original else None, tiles)
+            if self.original:
+                images.write_atomically(extras["original"], formats.encode(
+                    job.photo.finest, job.image_format, job.photo.alpha,
+                    job.photo.exif))
             # Last: it says that the others are whole.
-            images.write_atomically(
-                _record_path(base),
-                (json.dumps(record, indent=1) + "\n").encode())
+            outputs.write_record(
+                job.base, {**job.record, **_described(result, job.names),
+                           "luminance_error": errors})
         except BaseException:
             # So that the same command does this photograph anew.
-            for name in names:
+            for name in job.names:
                 with contextlib.suppress(OSError):
                     name.unlink()
             raise
+
+    def _text(self):
+        """What every result says of itself in its metadata."""
+        steered = {key: value for key, value in asdict(self.steering).items()
+                   if value != getattr(UNSTEERED, key)}
+        if self.steering.hints:
+            steered["hints"] = " ".join(map(str, self.steering.hints))
+        return {"Software": f"tfdivcolor {tfdivcolor.__version__}",
+                "weights": f"{self.weights} {self.sha256}",
+                **{key: str(value) for key, value in
+                   {**asdict(self.sampling), **steered}.items()}}
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A photograph that has been read, and where its outputs go."""
+
+    path: Path
+    base: Path
+    record: dict
+    names: list
+    image_format: str
+    photo: images.Photo
+
+
+def _write_results(job, result, text, sheet):
+    """Writes the results, each while the next one is made.
+
+    Returns:
+        tiles: list of what a sheet shows of each, if there is to be one.
+        errors: list of float, the largest error of L* in each result; or
+            None for lossless formats, which have less than 0.5.
+    """
+    photo = job.photo
+    deep = (photo.pixels_16 is not None
+            and job.image_format in formats.DEEP_FORMATS)
+    pending, tiles, errors = collections.deque(), [], []
+
+    def write(rank, pixels):
+        data = formats.encode(
+            pixels, job.image_format, photo.alpha, photo.exif,
+            {**text, "rank": str(rank),
+             "log_prob": f"{result.log_prob[rank]:.3f}"})
+        images.write_atomically(job.names[rank], data)
+        if job.image_format not in formats.LOSSLESS_FORMATS:
+            return result.luminance_error(images.read(data).pixels)
+        return None
+
+    with concurrent.futures.ThreadPoolExecutor(_WRITERS) as writers:
+        for rank in range(len(result)):
+            pixels = result.image_16(rank) if deep else result.image(rank)
+            pending.append(writers.submit(write, rank, pixels))
+            if sheet:
+                from tfdivcolor import plots
+
+                tiles.append(plots.reduced(
+                    result.image(rank) if deep else pixels))
+            del pixels
+            if len(pending) > _WRITERS:
+                errors.append(pending.popleft().result())
+        errors += [one.result() for one in pending]
+    return tiles, None if errors[0] is None else errors
+
+
+def _described(result, names):
+    """What a record says of a photograph's results."""
+    from tfdivcolor import storage
+
+    height, width, _ = result.luminance.shape
+    hints = [
+        {"x": hint.x, "y": hint.y, "rgb": str(hint).split(",")[2],
+         "before": float(before), "after": after.tolist()}
+        for hint, before, after in zip(
+            result.steering.hints, result.hints_before,
+            result.hints_after.T)]
+    found = {"hints": hints} if hints else {}
+    original = [name.name for name in names[len(result):]
+                if "_original." in name.name]
+    return {"width": width, "height": height,
+            **{key: getattr(result, key).tolist() for key in
+               ("log_prob", "component", "weight", "latents")}, **found,
+            **({"original": original[0]} if original else {}),
+            "versions": storage.versions(),
+            "outputs": [name.name for name in names]}
 
 
 def _checksum(path):
@@ -213,17 +315,4 @@ def _checksum(path):
     except OSError as error:
         raise images.ImageError(
             f"{path}: must be a file that can be read "
-            f"(received {error.strerror})") from error
-
-
-def _remove(base, record):
-    """Removes the outputs of an earlier call, its record first."""
-    names = [name for name in output_names(base, MAX_SAMPLES, sheet=True)
-             if name.name in record.get("outputs", ())]
-    try:
-        for name in [_record_path(base), *names]:
-            name.unlink(missing_ok=True)
-    except OSError as error:
-        raise images.ImageError(
-            f"{name}: must be a file that can be replaced "
             f"(received {error.strerror})") from error

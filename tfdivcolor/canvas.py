@@ -1,23 +1,38 @@
 """The way to the networks' canvas, and back to a photograph's own size.
 
-Python, the command line and the exported model share it.
+Python, the command line and the exported model share it.  Whatever the size of
+a picture, it is converted a strip at a time, so that float temporaries stay
+small.
 """
 
 import tensorflow as tf
 
-from tfdivcolor import color
+from tfdivcolor import color, upsample
 
-# Pixels converted at a time: bounds the float32 temporaries of the Lab
-# conversion to some 100 MB whatever the picture's size.
-STRIP_PIXELS = 1 << 20
+STRIP_PIXELS = 1 << 18
+# Pixels a row; wider pictures are joined lying on their side, as memory for
+# the models of chrominance grows with the width.
+WIDEST = 1 << 16
 
 
-@tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)],
-             autograph=False)
+@tf.function(reduce_retracing=True, autograph=False)
 def luminance_of(pixels):
-    """Luminance of a photograph: uint8 [H, W, 3] -> float32 [H, W, 1]."""
-    return _in_strips(
-        lambda pixels: color.split(pixels)[0], tf.float32, 1, pixels)
+    """Luminance of a photograph.
+
+    Args:
+        pixels: uint8 or uint16 [H, W, 3], sRGB.
+
+    Returns:
+        float32 [H, W, 1], 0..100.
+
+    Raises:
+        ValueError: if `pixels` are of another type.
+    """
+    flat = tf.reshape(pixels, [-1, 3])
+    luminance = _in_strips(
+        lambda start, end: color.split(flat[start:end])[0],
+        tf.shape(flat)[0], STRIP_PIXELS, tf.TensorSpec([None, 1]))
+    return tf.reshape(luminance, tf.concat([tf.shape(pixels)[:2], [1]], 0))
 
 
 def on_canvas(luminance, canvas):
@@ -30,20 +45,20 @@ def on_canvas(luminance, canvas):
     Returns:
         float32 [canvas, canvas, 1], 0..100, antialiased.
     """
-    small = tf.image.resize(
-        luminance, [canvas, canvas], "bilinear", antialias=True)
-    # The antialiasing filter's rounding may overshoot by 1e-5.
-    return tf.clip_by_value(small, 0.0, 100.0)
+    return _shrunk(luminance, [canvas, canvas])
 
 
-@tf.function(input_signature=[tf.TensorSpec([None, None, 1], tf.float32),
-                              tf.TensorSpec([None, None, 2], tf.float32)],
-             autograph=False)
+_PICTURE = (tf.TensorSpec([None, None, 1], tf.float32),
+            tf.TensorSpec([None, None, 2], tf.float32))
+
+
+@tf.function(input_signature=_PICTURE, autograph=False)
 def join(luminance, ab):
     """Full-size picture of a luminance and a small colour field.
 
-    Chrominance is enlarged bilinearly and joined with the photograph's own
-    luminance; colours outside sRGB lose chroma, never luminance.
+    Chrominance is enlarged with the photograph's own luminance as its guide
+    (see `upsample`) and joined with it; colours outside sRGB lose chroma,
+    never luminance.
 
     Args:
         luminance: float32 [H, W, 1], 0..100.
@@ -52,33 +67,69 @@ def join(luminance, ab):
     Returns:
         uint8 [H, W, 3], sRGB.
     """
-    full = tf.image.resize(ab, tf.shape(luminance)[:2], "bilinear")
-    return _in_strips(color.join, tf.uint8, 3, luminance, full)
+    return _joined(luminance, ab, tf.uint8)
 
 
-def _in_strips(function, dtype, channels, *pictures):
-    """Applies a function of single pixels to STRIP_PIXELS at a time.
+@tf.function(input_signature=_PICTURE, autograph=False)
+def join_16(luminance, ab):
+    """As `join`, in 16 bits: uint16 [H, W, 3], sRGB 0..65535."""
+    return _joined(luminance, ab, tf.uint16)
+
+
+def _shrunk(luminance, size):
+    small = tf.image.resize(luminance, size, "bilinear", antialias=True)
+    # The antialiasing filter's rounding may overshoot by 1e-5.
+    return tf.clip_by_value(small, 0.0, 100.0)
+
+
+def _joined(luminance, ab, dtype):
+    small = _shrunk(luminance, tf.shape(ab)[:2])
+    models = upsample.fit(small, ab)
+    luminance = luminance[..., 0]
+
+    def lying():
+        planes = tf.transpose(models.planes, [0, 2, 1])
+        pixels = _joined_rows(
+            tf.transpose(luminance), models._replace(planes=planes), dtype)
+        return tf.transpose(pixels, [1, 0, 2])
+
+    return tf.cond(tf.shape(luminance)[1] > WIDEST, lying,
+                   lambda: _joined_rows(luminance, models, dtype))
+
+
+def _joined_rows(luminance, models, dtype):
+    height, width = tf.unstack(tf.shape(luminance))
+    models = upsample.widen(models, width)
+
+    def strip(start, end):
+        part = luminance[start:end]
+        planes = part, *upsample.rows(models, part, start, height)
+        return color.join_planes(
+            *(tf.reshape(plane, [-1]) for plane in planes), dtype)
+
+    pixels = _in_strips(
+        strip, height, tf.maximum(STRIP_PIXELS // width, 1),
+        tf.TensorSpec([None, 3], dtype))
+    return tf.reshape(pixels, [height, width, 3])
+
+
+def _in_strips(function, length, step, spec):
+    """Concatenates function(start, end) over `length` in steps.
 
     Args:
-        function: strips [L, C], ... -> [L, channels] of type dtype.
-        pictures: tensors [H, W, C].
+        function: of int32 scalars start, end; returns a tensor of `spec`.
+        length, step: int32 scalars.
+        spec: `tf.TensorSpec`. Its first dimension is None.
 
     Returns:
-        tensor [H, W, channels].
+        tensor of `spec`.
     """
-    height, width = tf.unstack(tf.shape(pictures[0])[:2])
-    pixels = height * width
-    count = -(-pixels // STRIP_PIXELS)
-    length = -(-pixels // count)
-
-    def strips(picture):
-        flat = tf.reshape(picture, [pixels, picture.shape[-1]])
-        flat = tf.pad(flat, [[0, count * length - pixels], [0, 0]])
-        return tf.reshape(flat, [count, length, picture.shape[-1]])
-
-    done = tf.map_fn(
-        lambda strip: function(*strip), tuple(map(strips, pictures)),
-        parallel_iterations=1,
-        fn_output_signature=tf.TensorSpec([None, channels], dtype))
-    done = tf.reshape(done, [count * length, channels])[:pixels]
-    return tf.reshape(done, [height, width, channels])
+    count = -(-length // step)
+    done = tf.TensorArray(
+        spec.dtype, count, element_shape=spec.shape, infer_shape=False)
+    _, done = tf.while_loop(
+        lambda i, _: i < count,
+        lambda i, done: (i + 1, done.write(i, function(
+            i * step, tf.minimum((i + 1) * step, length)))),
+        (0, done), parallel_iterations=1)
+    return done.concat()

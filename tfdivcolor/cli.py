@@ -1,38 +1,39 @@
 """The command `tfdivcolor`: colorize, evaluate, export, info.
 
-A command is two functions here: one adds its parser, with `run` set to the
-other, which does the work and returns the exit code.  TensorFlow is imported
-by the second only, by `start_tensorflow`, so that `--help` answers at once
-and bad arguments are refused at once.
+A command is two functions: one adds its parser, with `run` set to the other,
+which does the work and returns the exit code (those of colorize are in a
+module of their own).  TensorFlow is imported by the second only, by
+`start_tensorflow`, so that `--help` answers at once and bad arguments are
+refused at once.
 
 Exit codes: 0 all went well; 1 something failed, said in one line each on
 stderr; 2 the arguments were wrong; 130 stopped by Ctrl-C.
 """
 
-import argparse
-import contextlib
-import errno
-import os
-import sys
-import warnings
 from pathlib import Path
 
-from tqdm import tqdm
-
-from tfdivcolor import batch, images
+from tfdivcolor import colorize_command
 from tfdivcolor.batch import report
+from tfdivcolor.command_line import (
+    Parser,
+    UsageError,
+    add_quiet,
+    add_running,
+    add_seed,
+    add_temperature,
+    checking,
+    find_weights,
+    positive,
+    start_tensorflow,
+)
 from tfdivcolor.settings import (
     DEFAULTS,
     EXPORT_FORMATS,
     IMAGE_FORMATS,
-    MAX_PIXELS,
     MAX_SAMPLES,
-    MODES,
     ExportOptions,
     Sampling,
 )
-
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(arguments=None):
@@ -47,7 +48,7 @@ def main(arguments=None):
     try:
         options = _parser().parse_args(arguments)
         return options.run(options)
-    except _UsageError as error:
+    except UsageError as error:
         report(error)
         return 2
     except (ValueError, OSError, ImportError, RuntimeError) as error:
@@ -58,67 +59,20 @@ def main(arguments=None):
         return 130
 
 
-class _UsageError(ValueError):
-    """The arguments are wrong; the message is one line."""
-
-
-@contextlib.contextmanager
-def _checking_arguments():
-    """Makes usage errors of the ValueErrors raised within."""
-    try:
-        yield
-    except ValueError as error:
-        raise _UsageError(error) from error
-
-
 # --- Parsers ---------------------------------------------------------------
 
 
-class _Parser(argparse.ArgumentParser):
-    """Reports an error in one line, without the usage."""
-
-    def error(self, message):
-        raise _UsageError(f"{message}; see {self.prog} --help")
-
-
 def _parser():
-    parser = _Parser(
+    parser = Parser(
         prog="tfdivcolor",
         description="Samples many plausible colourings of grey photographs.")
     commands = parser.add_subparsers(
         metavar="COMMAND", required=True, title="commands")
-    _add_colorize(commands)
+    colorize_command.add(commands)
     _add_evaluate(commands)
     _add_export(commands)
     _add_info(commands)
     return parser
-
-
-def _add_colorize(commands):
-    parser = commands.add_parser(
-        "colorize", help="colourise photographs",
-        description="Writes colourings of each photograph: NAME_00.png, the "
-        "most probable, and so on, and NAME.json, a record of how they were "
-        "made. What the same call has made already is left as it is.")
-    parser.set_defaults(run=_colorize)
-    parser.add_argument(
-        "paths", nargs="+", metavar="PATH",
-        help="image file, or folder: all images in it and its folders")
-    parser.add_argument(
-        "--out", type=Path, default=Path("out"), metavar="DIR",
-        help="folder to write to (default: %(default)s)")
-    parser.add_argument(
-        "--sheet", action="store_true",
-        help="also write NAME_sheet.png, all results on one picture")
-    parser.add_argument(
-        "--overwrite", action="store_true",
-        help="replace files that another call has written")
-    _add_sampling(parser)
-    _add_running(parser)
-    parser.add_argument(
-        "--max-pixels", type=_positive, default=MAX_PIXELS, metavar="N",
-        help="refuse larger pictures (default: %(default)s)")
-    _add_quiet(parser)
 
 
 def _add_evaluate(commands):
@@ -138,7 +92,7 @@ def _add_evaluate(commands):
         help="only that part of the data, split by person or file name as "
         "when the weights were trained")
     parser.add_argument(
-        "--limit", type=_positive, metavar="N",
+        "--limit", type=positive, metavar="N",
         help="only the first N pictures")
     parser.add_argument(
         "--train-data", metavar="PATH",
@@ -149,11 +103,11 @@ def _add_evaluate(commands):
         help="folder that `python -m training.baselines` wrote; saved "
         "Colorizers in it are measured too")
     parser.add_argument(
-        "--seeds", type=_positive, default=1, metavar="N",
+        "--seeds", type=positive, default=1, metavar="N",
         help="sampling seeds to average over, from --seed on "
         "(default: %(default)s)")
     parser.add_argument(
-        "--subset-size", type=_positive, default=200, metavar="N",
+        "--subset-size", type=positive, default=200, metavar="N",
         help="pictures, at even distances, for the columns of 100 results and "
         "the likelihood (default: %(default)s)")
     parser.add_argument(
@@ -161,9 +115,9 @@ def _add_evaluate(commands):
         help="also write the table, settings and list of files here")
     parser.add_argument(
         "--plots", metavar="DIR", help="also write figures to this folder")
-    _add_seed(parser)
-    _add_temperature(parser)
-    _add_running(parser)
+    add_seed(parser)
+    add_temperature(parser)
+    add_running(parser)
 
 
 def _add_export(commands):
@@ -186,20 +140,20 @@ def _add_export(commands):
         help="; ".join(": ".join(item) for item in EXPORT_FORMATS.items())
         + " (default: %(default)s)")
     parser.add_argument(
-        "--samples", type=_positive, default=DEFAULTS.num_samples,
+        "--samples", type=positive, default=DEFAULTS.num_samples,
         metavar="N",
         help="colourings that a call without a number gives "
         "(default: %(default)s)")
     parser.add_argument(
-        "--max-samples", type=_positive, default=MAX_SAMPLES, metavar="N",
+        "--max-samples", type=positive, default=MAX_SAMPLES, metavar="N",
         help="refuse calls for more (default: %(default)s)")
     parser.add_argument(
-        "--max-results", type=_positive, default=ExportOptions.max_results,
+        "--max-results", type=positive, default=ExportOptions.max_results,
         metavar="N",
         help="refuse calls for more, pictures times colourings "
         "(default: %(default)s)")
     parser.add_argument(
-        "--max-pixels", type=_positive, default=ExportOptions.max_pixels,
+        "--max-pixels", type=positive, default=ExportOptions.max_pixels,
         metavar="N",
         help="refuse larger pictures (default: %(default)s)")
     parser.add_argument(
@@ -211,8 +165,8 @@ def _add_export(commands):
         "--batchable", action="store_true",
         help="for servers that merge requests into batches: leaves out the "
         "signatures colorize_n and decode, adds batching parameters")
-    _add_running(parser)
-    _add_quiet(parser)
+    add_running(parser)
+    add_quiet(parser)
 
 
 def _add_info(commands):
@@ -221,182 +175,18 @@ def _add_info(commands):
         description="Lists the weights that come with the package, and "
         "describes one of them, or a folder.")
     parser.set_defaults(run=_info)
-    _add_running(parser)
-
-
-def _add_sampling(parser):
-    parser.add_argument(
-        "-n", "--num-samples", type=int, default=DEFAULTS.num_samples,
-        metavar="N",
-        help=f"colourings of each, 1 to {MAX_SAMPLES} (default: %(default)s)")
-    _add_seed(parser)
-    parser.add_argument(
-        "--mode", choices=MODES, default=DEFAULTS.mode,
-        help="diverse: a few that stand for many draws; samples: plain "
-        "draws; components: the means of the mixture's components "
-        "(default: %(default)s)")
-    _add_temperature(parser)
-
-
-def _add_seed(parser):
-    parser.add_argument(
-        "--seed", type=int, default=DEFAULTS.seed, metavar="N",
-        help="another seed gives other colourings, the same one the same "
-        "(default: %(default)s)")
-
-
-def _add_temperature(parser):
-    parser.add_argument(
-        "--temperature", type=float, default=DEFAULTS.temperature,
-        metavar="T",
-        help="0 for the safest colours, 1 for the model's whole spread "
-        "(default: %(default)s)")
-
-
-def _add_running(parser):
-    parser.add_argument(
-        "--weights", default="lfw", metavar="NAME_OR_DIR",
-        help="trained weights: a name that `tfdivcolor info` lists, or a "
-        "folder saved by Colorizer.save (default: %(default)s)")
-    parser.add_argument(
-        "--threads", type=_positive, metavar="N",
-        help="processor cores to use (default: all)")
-
-
-def _add_quiet(parser):
-    parser.add_argument(
-        "--quiet", action="store_true", help="say nothing but errors")
-
-
-def _positive(text):
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(
-            f"must be an integer of 1 or more (received {text!r})")
-    return int(text)
-
-
-# --- Start -----------------------------------------------------------------
-
-
-def start_tensorflow(threads=None):
-    """Imports TensorFlow and starts its devices, without its log lines.
-
-    TF_CPP_MIN_LOG_LEVEL silences it only once its log is set up. What it
-    writes before (on oneDNN, on CUDA) goes to file descriptor 2 whatever the
-    environment says, so that one is put aside meanwhile. Both only if the
-    user has not set the variable.
-
-    Args:
-        threads: int. Limit on processor cores, or None.
-    """
-    silent = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _without_stderr() if silent else contextlib.nullcontext():
-        import tensorflow as tf
-
-        if threads:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(threads)
-        tf.config.list_logical_devices()  # starts them
-
-
-@contextlib.contextmanager
-def _without_stderr():
-    """Drops what the process itself, C++ included, writes to stderr."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-def _find_weights(weights):
-    """Folder of the weights, and what it says of itself."""
-    from tfdivcolor import presets, storage
-
-    with _checking_arguments():
-        folder = presets.find(weights)
-    return folder, storage.describe(folder)
-
-
-# --- colorize --------------------------------------------------------------
-
-
-def _colorize(options):
-    with _checking_arguments():
-        sampling = Sampling(options.num_samples, options.seed,
-                            options.temperature, options.mode)
-    pictures, failed = batch.find_pictures(options.paths)
-    if not pictures:
-        return 1
-    batch.make_folder(options.out)
-    start_tensorflow(options.threads)
-    work = _start_work(options, sampling)
-    written = present = 0
-    with (tqdm(pictures, unit="photo",
-               disable=options.quiet or len(pictures) == 1) as bar,
-          warnings.catch_warnings()):
-        # Pillow's, on EXIF blocks and the like that cost nothing here.
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        for path, stem in bar:
-            try:
-                if work.colorize(path, options.out / stem):
-                    written += 1
-                else:
-                    present += 1
-            except images.ImageError as error:
-                if getattr(error.__cause__, "errno", None) in _DISK_FULL:
-                    raise
-                failed += 1
-                report(error)
-    if not options.quiet:
-        where = options.out
-        if options.sheet and len(pictures) == 1 and written + present:
-            where = batch.output_names(
-                options.out / pictures[0][1], 0, sheet=True)[0]
-        print(_summary(work, written, present, failed, where))
-    return 1 if failed else 0
-
-
-def _start_work(options, sampling):
-    from tfdivcolor import storage
-
-    folder, described = _find_weights(options.weights)
-    colorizer = storage.load(folder)
-    with _checking_arguments():
-        colorizer.check_sampling(sampling)
-    return batch.Work(
-        colorizer, folder.resolve().name, described["sha256"], sampling,
-        sheet=options.sheet, overwrite=options.overwrite,
-        max_pixels=options.max_pixels, quiet=options.quiet)
-
-
-def _summary(work, written, present, failed, where):
-    number = work.sampling.num_samples
-    text = (f"{number} colouring{'s' * (number != 1)}"
-            f"{' each' * (written != 1)} of "
-            f"{written} photograph{'s' * (written != 1)} "
-            f"(weights {work.weights}, {work.sha256[:12]}...)")
-    if failed:
-        text += f", {failed} failed"
-    if present:
-        text += f", {present} already there"
-    return f"{text}; {'wrote' if written else 'see'} {where}"
+    add_running(parser)
 
 
 # --- evaluate --------------------------------------------------------------
 
 
 def _evaluate(options):
-    with _checking_arguments():
+    with checking():
         sampling = Sampling(
             seed=options.seed, temperature=options.temperature)
     start_tensorflow(options.threads)
-    folder, described = _find_weights(options.weights)
+    folder, described = find_weights(options.weights)
     from tfdivcolor import comparison
 
     table = comparison.run(
@@ -418,15 +208,15 @@ def _evaluate(options):
 
 
 def _export(options):
-    with _checking_arguments():
+    with checking():
         settings = ExportOptions(
             options.samples, options.max_samples, options.max_results,
             options.max_pixels, options.image_format, options.batchable)
     start_tensorflow(options.threads)
-    folder, described = _find_weights(options.weights)
+    folder, described = find_weights(options.weights)
     from tfdivcolor import export, storage
 
-    with _checking_arguments():
+    with checking():
         export.version_path(options.base, options.version)
     path = export.save(
         options.base, storage.load(folder), options.version, settings,
@@ -448,7 +238,7 @@ def _info(options):
     from tfdivcolor import presets, storage
 
     print(f"shipped weights  {', '.join(presets.shipped()) or 'none'}")
-    folder, described = _find_weights(options.weights)
+    folder, described = find_weights(options.weights)
     parameters = storage.load(folder).count_params()
     size = sum(file.stat().st_size for file in folder.iterdir())
     rows = [("weights", options.weights), ("folder", folder),

@@ -1,11 +1,16 @@
-"""Coloring: the result of colourising one photograph, at its own size."""
+"""Coloring: colourings of one photograph at its own size, and how they come.
 
-from dataclasses import dataclass, field
+`colorize` is what Python and the command line do to photographs; the
+Colorizer's methods of the same names say how to call it.
+"""
+
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import tensorflow as tf
 
-from tfdivcolor import canvas
-from tfdivcolor.settings import Sampling
+from tfdivcolor import canvas, color, images, sampling, steering as steer
+from tfdivcolor.settings import MAX_SAMPLES, UNSTEERED, Sampling, Steering
 
 
 @dataclass(frozen=True, eq=False)
@@ -13,9 +18,11 @@ class Coloring:
     """S colourings of one photograph, most probable first.
 
     Colour fields are kept at the canvas's size; the full-size pictures are
-    made when asked for, one at a time with `image(i)`.
+    made when asked for, one at a time with `image(i)`.  `coloring[i]` and
+    `coloring[i:j]` are Colorings of some of the results.
 
     Attributes:
+        photo: `images.Photo`, which has the picture as it came.
         luminance: float32 [H, W, 1], 0..100. The photograph's own.
         ab: float32 [S, canvas, canvas, 2]. Sampled fields, CIE units.
         log_prob: float32 [S]. log p(z | grey image), nats.
@@ -23,11 +30,13 @@ class Coloring:
         weight: float32 [S]. That component's weight.
         latents: float32 [S, D].
         sampling: `settings.Sampling` that made it.
-        name: str. The photograph's name.
-        is_grey: bool. Whether the photograph came without colour; where
-            not, its luminance was used.
+        steering: `settings.Steering` that made it.
+        hints_before: float32 [N]. How far the first result was from each hint
+            without hints: distance in ab, CIE units.
+        hints_after: float32 [S, N]. How far every result is.
     """
 
+    photo: images.Photo = field(repr=False)
     luminance: np.ndarray = field(repr=False)
     ab: np.ndarray = field(repr=False)
     log_prob: np.ndarray
@@ -35,11 +44,39 @@ class Coloring:
     weight: np.ndarray
     latents: np.ndarray = field(repr=False)
     sampling: Sampling
-    name: str
-    is_grey: bool
+    steering: Steering = UNSTEERED
+    hints_before: np.ndarray = field(
+        default_factory=lambda: np.zeros([0], np.float32), repr=False)
+    hints_after: np.ndarray = field(
+        default_factory=lambda: np.zeros([0, 0], np.float32), repr=False)
 
     def __len__(self):
         return len(self.ab)
+
+    def __getitem__(self, index):
+        if not isinstance(index, slice):
+            if not -len(self) <= index < len(self):
+                raise IndexError(
+                    f"a result's rank must be below {len(self)} "
+                    f"(received {index})")
+            index = slice(index % len(self), index % len(self) + 1)
+        return replace(self, **{
+            name: getattr(self, name)[index] for name in (
+                "ab", "log_prob", "component", "weight", "latents",
+                "hints_after")})
+
+    @property
+    def name(self):
+        """The photograph's name."""
+        return self.photo.name
+
+    @property
+    def is_grey(self):
+        """Whether the photograph came without colour.
+
+        Where not, its luminance was used.
+        """
+        return self.photo.is_grey
 
     @property
     def images(self):
@@ -49,8 +86,191 @@ class Coloring:
     @property
     def grey(self):
         """The photograph without colour: uint8 [H, W, 3]."""
-        return canvas.join(self.luminance, np.zeros_like(self.ab[0])).numpy()
+        return canvas.join(
+            self.luminance, np.zeros([1, 1, 2], np.float32)).numpy()
 
     def image(self, index):
         """One colouring at the photograph's size: uint8 [H, W, 3]."""
         return canvas.join(self.luminance, self.ab[index]).numpy()
+
+    def image_16(self, index):
+        """The same in 16 bits a channel: uint16 [H, W, 3]."""
+        return canvas.join_16(self.luminance, self.ab[index]).numpy()
+
+    def luminance_error(self, pixels):
+        """Largest difference of L* between a picture and the photograph.
+
+        Args:
+            pixels: uint8 [H, W, 3].
+
+        Returns:
+            float.
+        """
+        return float(tf.reduce_max(tf.abs(
+            canvas.luminance_of(pixels) - self.luminance)))
+
+
+def colorize(colorizer, photos, options, steering=UNSTEERED, latents=None,
+             rows=None):
+    """Colourises photographs together.
+
+    Args:
+        colorizer: `Colorizer`.
+        photos: list of `images.Photo`.
+        options: `settings.Sampling`.
+        steering: `settings.Steering`, for every one of them.
+        latents: float32 [S, D], to decode for every photograph instead of
+            sampling, or None.
+        rows: int or None. Rows of the batch that the networks see. With a
+            fixed number a photograph's result does not depend in its last
+            bits on how many are colourised with it.
+
+    Returns:
+        list of `Coloring`.
+
+    Raises:
+        images.ImageError: a hint is outside of a picture.
+        ValueError: the options are not for this model.
+    """
+    colorizer.check_sampling(options)
+    steering.check(options)
+    for photo in photos:
+        check_hints(photo, steering.hints)
+    luminance = [canvas.luminance_of(photo.finest) for photo in photos]
+    small = tf.stack([_seen(colorizer, one) for one in luminance])
+    if latents is not None:
+        latents = np.asarray(latents, np.float32)
+        if latents.ndim != 2 or latents.shape[1] != colorizer.latent_dim:
+            raise ValueError(
+                f"latents must have shape [S, {colorizer.latent_dim}] "
+                f"(received {list(latents.shape)})")
+        drawn = [_decoded(colorizer, one[None], latents) for one in small]
+    elif steering.moves_latents:
+        drawn = [_steered(colorizer, one[None], photo, options, steering)
+                 for photo, one in zip(photos, small)]
+    else:
+        if rows:
+            small = tf.concat([small, tf.repeat(
+                small[-1:], rows - len(photos), axis=0)], axis=0)
+        drawn = colorizer.sample(small, **vars(options))
+        drawn = [{name: value[row].numpy() for name, value in drawn.items()}
+                 for row in range(len(photos))]
+    return [_coloring(photo, one, results, options, steering)
+            for photo, one, results in zip(photos, luminance, drawn)]
+
+
+def check_hints(photo, hints):
+    """Refuses hints outside of a picture.
+
+    Raises:
+        images.ImageError: naming the photograph and the hint.
+    """
+    height, width, _ = photo.pixels.shape
+    for hint in hints:
+        try:
+            hint.check(width, height)
+        except ValueError as error:
+            raise images.ImageError(f"{photo.name}: {error}") from error
+
+
+def interpolate(colorizer, first, last, steps):
+    """Colourings on the way from one to another; see `Colorizer`."""
+    for name, end in (("first", first), ("last", last)):
+        if len(end) != 1:
+            raise ValueError(f"{name} must be one result, such as result[2] "
+                             f"(received {len(end)})")
+    if not np.array_equal(first.luminance, last.luminance):
+        raise ValueError("first and last must be results of one photograph "
+                         f"(received {first.name} and {last.name})")
+    if not 2 <= steps <= MAX_SAMPLES:
+        raise ValueError(f"steps must be 2 to {MAX_SAMPLES} "
+                         f"(received {steps})")
+    share = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+    z = (1 - share) * first.latents + share * last.latents
+    return _coloring(
+        first.photo, first.luminance,
+        _decoded(colorizer, _seen(colorizer, first.luminance)[None], z),
+        first.sampling, replace(first.steering, hints=(), keep=None))
+
+
+def reconstruct(colorizer, photo):
+    """A photograph's own colours through the VAE; see `Colorizer`."""
+    if photo.is_grey:
+        raise ValueError(f"{photo.name}: must be in colour to be "
+                         "reconstructed (received a grey picture)")
+    luminance, ab = color.split(photo.finest)
+    size = [colorizer.canvas, colorizer.canvas]
+    small = _seen(colorizer, luminance)[None]
+    ab = tf.image.resize(ab, size, antialias=True)[None]
+    grey, _ = colorizer.look(small)
+    loc, _ = colorizer.vae.posterior(color.normalize_ab(ab), grey)
+    return _coloring(photo, luminance, _decoded(colorizer, small, loc),
+                     Sampling(num_samples=1), UNSTEERED)
+
+
+def _seen(colorizer, luminance):
+    return canvas.on_canvas(luminance, colorizer.canvas)
+
+
+def _decoded(colorizer, small, z):
+    """Given latents in place of sampled ones; as `Colorizer.sample`."""
+    grey, params = colorizer.look(small)
+    z = tf.convert_to_tensor(z)[None]
+    field = colorizer.vae.decoder(z, grey)
+    return _first_row({"ab": color.denormalize_ab(field),
+                       **sampling.rated(params, z)})
+
+
+def _steered(colorizer, small, photo, options, steering):
+    """One photograph's results under steering; as `Colorizer.sample`."""
+    grey, params = colorizer.look(small)
+    decoder = colorizer.vae.decoder
+    height, width, _ = photo.pixels.shape
+    weights = targets = None
+    if steering.hints:
+        weights, targets = steer.observations(
+            steering.hints, width, height, colorizer.canvas)
+
+    def steered(**more):
+        return steer.apply(decoder, grey, params, weights, targets, **more)[0]
+
+    def chosen(mixture, mode, first=None):
+        return sampling.latents(
+            params, decoder.sensitivity(grey),
+            tf.constant([options.seed], tf.int64),
+            tf.constant(options.num_samples),
+            tf.constant(options.temperature, tf.float32), mode,
+            steered=mixture, first=first)
+
+    def field(z):
+        return color.denormalize_ab(decoder(z, grey))
+
+    drawn = chosen(steered(warmth=steering.warmth or None), options.mode)
+    if steering.keep is not None:
+        # It is as warm as it shall be.
+        kept = drawn["z"][:, steering.keep]
+        # There is one component now: its mean would be the only result.
+        mode = "samples" if options.mode == "samples" else "diverse"
+        drawn = chosen(steered(kept=kept, strength=steering.strength),
+                       mode, first=kept)
+    found = {"ab": field(drawn["z"]), **drawn}
+    if steering.hints:
+        def distance(fields):
+            return tf.norm(steer.means(fields, weights) - targets, axis=-1)
+
+        before = chosen(params, options.mode)["z"][:, :1]
+        found["hints_before"] = distance(field(before))[:, 0]
+        found["hints_after"] = distance(found["ab"])
+    return _first_row(found)
+
+
+def _first_row(tensors):
+    return {name: value[0].numpy() for name, value in tensors.items()}
+
+
+def _coloring(photo, luminance, found, options, steering):
+    """A Coloring of what sampling gave for one picture."""
+    return Coloring(
+        photo=photo, luminance=np.asarray(luminance),
+        ab=found.pop("ab") * np.float32(steering.saturation),
+        latents=found.pop("z"), sampling=options, steering=steering, **found)

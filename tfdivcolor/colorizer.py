@@ -6,7 +6,6 @@ import keras
 import tensorflow as tf
 
 from tfdivcolor import (
-    canvas,
     coloring,
     distributions,
     images,
@@ -30,7 +29,7 @@ from tfdivcolor.models import (
     picture_seeds,
     serialize,
 )
-from tfdivcolor.settings import DEFAULTS, MAX_PIXELS, Sampling
+from tfdivcolor.settings import DEFAULTS, MAX_PIXELS, Sampling, Steering
 
 STAGES = ("joint", "vae", "mdn")
 
@@ -307,20 +306,33 @@ class Colorizer(LossTermsModel):
         Returns:
             as `sample`.
         """
-        luminance_norm = normalize_luminance(luminance)
-        grey = self.vae.grey_encoder(luminance_norm, training=False)
-        features = grey if self.shares_grey else self.mdn.features(
-            luminance_norm, training=False)
-        params = self.mdn.head(features, training=False)
+        grey, params = self.look(luminance)
         chosen = sampling.latents(
             params, self.vae.decoder.sensitivity(grey), seed, num_samples,
             temperature, mode)
         field = self.vae.decoder(chosen["z"], grey, training=False)
         return {"ab": denormalize_ab(field), **chosen}
 
+    def look(self, luminance):
+        """What the networks see in grey pictures.
+
+        Args:
+            luminance: float32 [B, canvas, canvas, 1], 0..100.
+
+        Returns:
+            grey: what the grey encoder found, for the decoder.
+            params: MixtureParameters of P(z | grey image).
+        """
+        luminance_norm = normalize_luminance(luminance)
+        grey = self.vae.grey_encoder(luminance_norm, training=False)
+        features = grey if self.shares_grey else self.mdn.features(
+            luminance_norm, training=False)
+        return grey, self.mdn.head(features, training=False)
+
     def colorize(self, source, num_samples=DEFAULTS.num_samples,
                  seed=DEFAULTS.seed, temperature=DEFAULTS.temperature,
-                 mode=DEFAULTS.mode, max_pixels=MAX_PIXELS):
+                 mode=DEFAULTS.mode, max_pixels=MAX_PIXELS, latents=None,
+                 **steering):
         """Colourises one photograph at its own size.
 
         Args:
@@ -328,28 +340,66 @@ class Colorizer(LossTermsModel):
                 [H, W] or [H, W, 3]. Of a colour picture the luminance counts.
             num_samples, seed, temperature, mode: as in `sample`.
             max_pixels: int. Larger pictures are refused before decoding.
+            latents: float32 [S, D], to decode instead of sampling: those of
+                another frame of the same film. Or None.
+            **steering: fields of `settings.Steering`: hints, keep, strength,
+                warmth, saturation.
 
         Returns:
             `Coloring`.
 
         Raises:
             images.ImageError: a ValueError; the source is not a picture that
-                can be read.
+                can be read, or a hint lies outside of it.
             ValueError: if another argument is outside its range.
+
+        Example:
+            hint = tdc.Hint(120, 80, (178, 34, 34))  # a red jacket
+            result = colorizer.colorize("photo.jpg", hints=[hint])
+            again = colorizer.colorize("photo.jpg", hints=[hint], keep=2)
         """
         options = Sampling(num_samples, seed, temperature, mode)
-        self.check_sampling(options)
+        steering = Steering(**steering)
         photo = images.read(source, max_pixels=max_pixels)
-        luminance = canvas.luminance_of(photo.pixels)
-        small = canvas.on_canvas(luminance, self.canvas)
-        drawn = self.sample(small[None], num_samples, seed, temperature, mode)
-        drawn = {name: value[0].numpy() for name, value in drawn.items()}
-        return coloring.Coloring(
-            luminance=luminance.numpy(), ab=drawn["ab"],
-            log_prob=drawn["log_prob"],
-            component=drawn["component"], weight=drawn["weight"],
-            latents=drawn["z"], sampling=options, name=photo.name,
-            is_grey=photo.is_grey)
+        return coloring.colorize(
+            self, [photo], options, steering, latents)[0]
+
+    def interpolate(self, first, last, steps):
+        """Colourings on the way from one to another, both included.
+
+        Args:
+            first, last: `Coloring` of one result each, of one photograph,
+                such as result[0] and result[3].
+            steps: int, 2 to `settings.MAX_SAMPLES`.
+
+        Returns:
+            `Coloring` of `steps` results at even distances in z, from first
+            to last.
+
+        Raises:
+            ValueError: if an argument is not so.
+        """
+        return coloring.interpolate(self, first, last, steps)
+
+    def reconstruct(self, source, max_pixels=MAX_PIXELS):
+        """A photograph's own colours, through the latent and back.
+
+        As near as any result can come to them.
+
+        Args:
+            source: as in `colorize`, in colour.
+            max_pixels: int. Larger pictures are refused before decoding.
+
+        Returns:
+            `Coloring` of one result, the mean of the VAE's posterior.
+
+        Raises:
+            images.ImageError: a ValueError; the source is not a picture that
+                can be read.
+            ValueError: the picture has no colours.
+        """
+        return coloring.reconstruct(
+            self, images.read(source, max_pixels=max_pixels))
 
     # --- Saving ------------------------------------------------------------
 

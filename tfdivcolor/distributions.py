@@ -7,6 +7,12 @@ A mixture travels as a dict of tensors, `MixtureParameters` in docstrings:
     scales:         float32 [B, K, D], standard deviations of the diagonal part
     factors:        float32 [B, K, D, R], optional; the covariance of component
                     k is diag(scales[k])^2 + factors[k] @ factors[k]^T
+    roots:          float32 [B, K, D, D], only in steered mixtures (see
+                    `steering`) and in place of scales: diag(scales) becomes
+                    a full matrix, the covariance
+                    roots[k] @ roots[k]^T + factors[k] @ factors[k]^T.
+                    Only `draw` takes these: they are drawn from, their
+                    density is not asked for.
 
 `mixture` makes the TensorFlow Probability object of it.  `log_prob` and `draw`
 are the same density and sampler in TensorFlow's own operations: colourising
@@ -182,18 +188,35 @@ def draw(params, seed, num_samples, temperature):
     # Rounding can leave the last cumulative weight a hair below 1.
     component = tf.minimum(component, num_components - 1)
     noise = seeds.normal(seeds.LATENT, seed, [num_samples, latent_dim])
-    step = tf.gather(params["scales"], component, batch_dims=1) * noise
+    if "roots" in params:
+        step = _full_step(params["roots"], noise, component)
+    else:
+        step = tf.gather(params["scales"], component, batch_dims=1) * noise
     if "factors" in params:
         factors = params["factors"]  # [B, K, D, R]
         noise = seeds.normal(
             seeds.FACTOR, seed, [num_samples, factors.shape[-1]])
-        # All components' steps at once cost less than a copy of the factors
-        # for every sample: [B, K, S, D].
-        steps = tf.matmul(noise[:, None], factors, transpose_b=True)
-        step += tf.gather(tf.transpose(steps, [0, 2, 1, 3]), component,
-                          batch_dims=2)
+        step += _full_step(factors, noise, component)
     temperature = tf.reshape(temperature, [-1, 1, 1])
     return tf.gather(locs, component, batch_dims=1) + temperature * step
+
+
+def _full_step(matrices, noise, component):
+    """Every sample's noise through its component's matrix.
+
+    Args:
+        matrices: float32 [B, K, D, R].
+        noise: float32 [B, S, R].
+        component: int32 [B, S].
+
+    Returns:
+        float32 [B, S, D].
+    """
+    # All components' steps at once cost less than a copy of the matrix for
+    # every sample: [B, K, S, D].
+    steps = tf.matmul(noise[:, None], matrices, transpose_b=True)
+    return tf.gather(
+        tf.transpose(steps, [0, 2, 1, 3]), component, batch_dims=2)
 
 
 def component_draws(params, noise):

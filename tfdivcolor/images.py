@@ -1,6 +1,7 @@
-"""Files and bytes -> pixels, and pixels -> PNG files.
+"""Files and bytes -> pixels, and finding and writing files.
 
-Pixels are uint8 sRGB [H, W, 3], upright.  What a picture may come as: a path,
+Pixels are sRGB [H, W, 3], upright: uint8, and uint16 where the source has 16
+bits a channel.  What a picture may come as: a path,
 the bytes of an image file, a PIL image, or a uint8 array.  Whatever is wrong
 with one is an `ImageError` of one line: `NAME: rule (received ...)`.
 
@@ -15,45 +16,17 @@ import uuid
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, PngImagePlugin
+from PIL import Image
 
+from tfdivcolor import channels, exif, formats
+from tfdivcolor.formats import FORMATS, ImageError
 from tfdivcolor.settings import MAX_PIXELS
 
-FORMATS = {
-    "JPEG": (".jpg", ".jpeg"),
-    "PNG": (".png",),
-    "WEBP": (".webp",),
-    "TIFF": (".tif", ".tiff"),
-    "BMP": (".bmp",),
-    "GIF": (".gif",),
-}
 SUFFIXES = tuple(suffix for known in FORMATS.values() for suffix in known)
 
 # Largest difference between the channels of a grey pixel, in 8-bit levels;
 # lossy formats that store a grey picture in colour come this far from grey.
 _GREY_TOLERANCE = 4
-
-# What each Pillow mode is read as; modes of 16 bits are a case of their own.
-_MODES = {
-    "1": "L", "L": "L", "LA": "L", "P": "RGB", "PA": "RGB", "RGB": "RGB",
-    "RGBA": "RGB", "RGBX": "RGB", "YCbCr": "RGB", "CMYK": "CMYK",
-}
-_PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
-_MODES_OF_16_BITS = ("I", "I;16", "I;16B", "I;16L", "I;16N")
-
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-class ImageError(ValueError):
-    """A picture cannot be read or written; the message is one line."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,23 +38,47 @@ class Photo:
         name: str. The path as given, or "image" where there is none.
         is_grey: bool. Whether the channels of every pixel are equal, up to
             the rounding of lossy formats.
+        pixels_16: uint16 [H, W, 3], or None. The same with 16 bits a channel,
+            sRGB, 0..65535, where the source has them.
+        alpha: uint8 [H, W], or uint16 where there is `pixels_16`. Opacity,
+            upright; None where the source has no transparency at all. An alpha
+            channel that is opaque throughout is kept: results get the channels
+            of their source.
+        image_format: str, a key of `FORMATS`. None for arrays and for PIL
+            images that were not read from a file.
+        has_palette: bool. Whether the source is a palette or 1-bit picture.
+        exif: bytes, or None. EXIF block for a result: without thumbnail,
+            orientation 1. None where there is none, or a damaged one.
     """
 
     pixels: np.ndarray
     name: str
     is_grey: bool
+    pixels_16: np.ndarray | None = None
+    alpha: np.ndarray | None = None
+    image_format: str | None = None
+    has_palette: bool = False
+    exif: bytes | None = None
+
+    @property
+    def finest(self):
+        """`pixels_16` where there are any, else `pixels`."""
+        return self.pixels if self.pixels_16 is None else self.pixels_16
 
 
 def read(source, max_pixels=MAX_PIXELS):
     """Reads one picture.
 
-    Image files may be JPEG, PNG, WebP, TIFF, BMP or GIF, whatever their name;
-    of several frames the first one counts. Grey, RGB, CMYK, palette and 1-bit
-    pictures of 8 or 16 bits a channel are brought to 8-bit sRGB: 16 bits are
-    scaled and rounded (mode I counts as 16 bits; Pillow itself takes the upper
-    8 bits of 16-bit RGB), an ICC profile is applied unless it is damaged,
-    the EXIF orientation is applied, and alpha is dropped: the colours stored
-    for transparent pixels show.
+    Image files may be JPEG, PNG, WebP, TIFF, BMP, GIF or HEIC (with the extra
+    `[heic]`), whatever their name; of several frames the first one counts.
+    Grey, RGB, CMYK, palette and 1-bit pictures are brought to sRGB: an ICC
+    profile is applied unless it is damaged, and the EXIF orientation is.
+    `Photo.pixels` has 8 bits and no alpha: the colours stored for transparent
+    pixels show. PNG and TIFF files of 16 bits a channel, grey or RGB, are
+    decoded at 16 bits, and 8 bits come from them by scaling and rounding (mode
+    I counts as 16 bits; of 16-bit CMYK, and where a 16-bit RGB file comes as a
+    PIL image, Pillow takes the upper 8 bits). HEIC of 10 or 12 bits is read at
+    8.
 
     Args:
         source: str or os.PathLike (path), bytes (of an image file), PIL image,
@@ -98,12 +95,13 @@ def read(source, max_pixels=MAX_PIXELS):
             listed here.
     """
     if isinstance(source, (str, os.PathLike)):
-        return _read_path(os.fspath(source), max_pixels)
+        return _read_path(os.fsdecode(source), max_pixels)
     if isinstance(source, bytes):
         return _read_file(io.BytesIO(source), "image", max_pixels)
     if isinstance(source, Image.Image):
         name = getattr(source, "filename", "") or "image"
-        return _photo_of_image(source, os.fspath(name), max_pixels)
+        known = source.format if source.format in FORMATS else None
+        return _photo_of_image(source, os.fsdecode(name), max_pixels, known)
     if hasattr(source, "__array__"):
         return _photo_of_array(np.asarray(source), "image", max_pixels)
     raise ImageError(
@@ -153,19 +151,13 @@ def write_png(path, pixels, metadata=None):
     Args:
         path: str or os.PathLike. An existing file is replaced.
         pixels: uint8 [H, W, 3]. sRGB, 0..255.
-        metadata: dict of str to str. Text chunks of the file; keywords have 1
-            to 79 Latin-1 characters. Defaults to none.
+        metadata: dict of str to str. Text chunks of the file, as in
+            `formats.encode`. Defaults to none.
 
     Raises:
         ImageError: if the file cannot be written.
     """
-    info = PngImagePlugin.PngInfo()
-    info.add(b"sRGB", b"\0")  # perceptual rendering intent
-    for keyword, text in (metadata or {}).items():
-        info.add_text(keyword, text)
-    file = io.BytesIO()
-    Image.fromarray(np.asarray(pixels)).save(file, "PNG", pnginfo=info)
-    write_atomically(path, file.getvalue())
+    write_atomically(path, formats.encode(pixels, "PNG", metadata=metadata))
 
 
 def write_atomically(path, data):
@@ -223,25 +215,10 @@ def _read_path(name, max_pixels):
 
 def _read_file(file, name, max_pixels):
     with _reported(name, max_pixels):
-        image = _open(file, name)
-    return _photo_of_image(image, name, max_pixels)
-
-
-def _open(file, name):
-    # As Image.open does, for our formats only, and without its limit on
-    # pixels: that one is a global, which must not be changed under the feet of
-    # other threads; ours takes its place.
-    Image.init()
-    prefix = file.read(16)
-    for image_format in FORMATS:
-        factory, accepts = Image.OPEN[image_format]
-        if accepts(prefix):
-            file.seek(0)
-            return factory(file, "")
-    received = f"data that begin {prefix!r}" if prefix else "an empty file"
-    raise ImageError(
-        f"{name}: must be an image, one of {', '.join(FORMATS)} "
-        f"(received {received})")
+        image, image_format = channels.open_deep_tiff(file), "TIFF"
+        if image is None:
+            image, image_format = formats.open_image(file, name)
+    return _photo_of_image(image, name, max_pixels, image_format, file)
 
 
 @contextlib.contextmanager
@@ -288,62 +265,24 @@ def _photo_of_array(pixels, name, max_pixels):
     return Photo(np.ascontiguousarray(pixels), name, _is_grey(pixels))
 
 
-def _photo_of_image(image, name, max_pixels):
+def _photo_of_image(image, name, max_pixels, image_format, file=None):
     _check_size(*image.size, name, max_pixels)
     with _reported(name, max_pixels):
-        image.load()
-        converted = _to_srgb(
-            _to_8_bits(image, name), image.info.get("icc_profile"))
-        turn = _UPRIGHT.get(_orientation(image))
-        if turn is not None:
-            converted = converted.transpose(turn)
-        pixels = np.asarray(converted)
-    return Photo(pixels, name, _is_grey(pixels))
-
-
-def _to_8_bits(image, name):
-    """Brings an image to mode L, RGB or CMYK, in its own colour space."""
-    if image.mode in _MODES_OF_16_BITS:
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 65535:
-            raise ImageError(
-                f"{name}: must have at most 16 bits a channel "
-                f"(received values {values.min()}..{values.max()})")
-        # round(value / 257): 65535 becomes 255.
-        return Image.fromarray(
-            ((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
-    if image.mode in _PREMULTIPLIED:
-        image = image.convert(_PREMULTIPLIED[image.mode])
-    if image.mode not in _MODES:
-        raise ImageError(
-            f"{name}: must be grey, RGB, CMYK or palette of at most 16 bits a "
-            f"channel (received Pillow mode {image.mode})")
-    if image.mode == "P":
-        image = image.convert("RGBA")  # knows every kind of transparency
-    return image.convert(_MODES[image.mode])
-
-
-def _to_srgb(image, profile):
-    # A damaged profile, or one for other channels, must not cost the picture:
-    # it is then read as viewers without colour management show it.
-    if profile:
-        with contextlib.suppress(OSError, ImageCms.PyCMSError):
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            # sRGB to sRGB would only add rounding.
-            if "srgb" not in ImageCms.getProfileDescription(source).lower():
-                return ImageCms.profileToProfile(
-                    image, source, ImageCms.createProfile("sRGB"),
-                    outputMode="RGB")
-    return image.convert("RGB")
-
-
-def _orientation(image):
-    # ImageOps.exif_transpose would also write the EXIF block anew, and fail
-    # where another entry of it is damaged; that must not cost the picture.
-    try:
-        return image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:
-        return None
+        values, alpha = channels.read(image, name, file)
+        # After reading: Pillow turns some formats itself, and then says so.
+        turn = exif.orientation(image)
+        values = channels.upright(values, turn)
+        if alpha is not None:
+            alpha = channels.upright(alpha, turn)
+        height, width, _ = values.shape
+        kept = exif.kept(image, width, height, file)
+    is_deep = values.dtype == np.uint16
+    pixels = formats.to_8_bits(values) if is_deep else values
+    return Photo(
+        pixels, name, _is_grey(pixels),
+        pixels_16=values if is_deep else None, alpha=alpha,
+        image_format=image_format,
+        has_palette=image.mode in channels.MODES_WITH_PALETTE, exif=kept)
 
 
 def _is_grey(pixels):

@@ -51,7 +51,7 @@ def grid(rows, gap=2):
         r * h, c * w, 3)[:r * h - gap, :c * w - gap]
 
 
-def contact_sheet(coloring, path):
+def contact_sheet(coloring, path, original=None, tiles=None):
     """Writes a sheet of a photograph and its colourings.
 
     The grey photograph comes first, then the results, most probable first,
@@ -60,15 +60,23 @@ def contact_sheet(coloring, path):
     Args:
         coloring: `Coloring`.
         path: str or path of the PNG file, written whole or not at all.
+        original: uint8 [H, W, 3], the photograph in colour, to stand beside
+            the grey one; or None.
+        tiles: list of uint8 [h, w, 3], what `reduced` gave for each result;
+            or None to make them here.
 
     Raises:
         images.ImageError: if the file cannot be written.
     """
-    tiles = [_reduced(coloring.grey)]
-    titles = ["grey"]
-    for i in range(len(coloring)):
-        tiles.append(_reduced(coloring.image(i)))
-        titles.append(f"{i:02d}   log p = {coloring.log_prob[i]:.1f}")
+    shown = [("grey", reduced(coloring.grey))]
+    if original is not None:
+        shown.append(("original", reduced(original)))
+    if tiles is None:
+        tiles = (reduced(coloring.image(i)) for i in range(len(coloring)))
+    shown += [(f"{i:02d}   log p = {log_prob:.1f}", tile)
+              for i, (log_prob, tile) in enumerate(
+                  zip(coloring.log_prob, tiles))]
+    titles, tiles = zip(*shown)
     height, width, _ = tiles[0].shape
     columns = _columns(len(tiles), width / height)
     rows = math.ceil(len(tiles) / columns)
@@ -81,6 +89,15 @@ def contact_sheet(coloring, path):
                       row * (height + title_pixels + 4) + title_pixels)
         axes.set_title(title, fontsize=_FONT_SIZE, pad=3)
     save(figure, path)
+
+
+def reduced(pixels):
+    """A picture as a sheet shows it: at most TILE_PIXELS a side."""
+    from PIL import Image
+
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((TILE_PIXELS, TILE_PIXELS), Image.Resampling.LANCZOS)
+    return np.asarray(picture)
 
 
 def table(rows, columns, headings, captions=None):
@@ -198,15 +215,6 @@ def save(figure, path):
     # No software or date in the file.
     figure.savefig(buffer, format="png", metadata={"Software": None})
     images.write_atomically(path, buffer.getvalue())
-
-
-def _reduced(pixels):
-    """A picture at most TILE_PIXELS a side."""
-    from PIL import Image
-
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((TILE_PIXELS, TILE_PIXELS), Image.Resampling.LANCZOS)
-    return np.asarray(picture)
 
 
 def _enlarged(pixels, factor):

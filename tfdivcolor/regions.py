@@ -255,6 +255,23 @@ class RegionDecoder(layers.Layer):
         share = tf.reduce_mean(tf.square(grey["assignment"]), axis=1)
         return tf.repeat(tf.sqrt(share) / PALETTE_SCALE, 2, axis=-1)
 
+    def slope(self, grey, weights):
+        """How weighted means of the field move with the latents.
+
+        Args:
+            grey: dict of `GreyNetwork`.
+            weights: float32 [N, H * W]. Weights of the canvas's pixels.
+
+        Returns:
+            float32 [B, N, 2, D]: change of the means (ab / 128) for a unit
+            step in z, refinement aside.
+        """
+        share = tf.matmul(weights, grey["assignment"]) / PALETTE_SCALE
+        # a moves with the even latents, b with the odd ones.
+        slope = share[:, :, None, :, None] * tf.eye(2)[:, None]
+        return tf.reshape(
+            slope, [-1, tf.shape(weights)[0], 2, self.latent_dim])
+
     def coordinates(self, z, ab_norm, grey):
         """Latents and a true field in coordinates of painted fields.
 

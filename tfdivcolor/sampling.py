@@ -31,11 +31,13 @@ CLUSTER_STEPS = 6
 PROBABLE = 0.95
 
 
-def latents(params, sensitivity, seed, num_samples, temperature, mode):
+def latents(params, sensitivity, seed, num_samples, temperature, mode,
+            steered=None, first=None):
     """Chooses S latents for each picture.
 
     Args:
-        params: MixtureParameters (`distributions`).
+        params: MixtureParameters (`distributions`): P(z | G), which decides
+            on log_prob, component and weight.
         sensitivity: float32 [B, D] or [1, D]. How far a unit step in each
             latent dimension moves the colour field (decoder.sensitivity);
             the measure of difference in "diverse".
@@ -43,38 +45,65 @@ def latents(params, sensitivity, seed, num_samples, temperature, mode):
         num_samples: int32 scalar S.
         temperature: float32 scalar or [B], 0 or more.
         mode: str, one of `settings.MODES`.
+        steered: MixtureParameters of the same D, or None. The mixture to draw
+            from in place of `params` (`steering`).
+        first: float32 [B, D] or None. A latent that is to be the first
+            result as it is, whatever its log_prob; not with "components".
 
     Returns:
         Latents.
     """
+    source = params if steered is None else steered
     if mode == "components":
         # The components' means, heaviest first: the paper's figures.
-        _, order = tf.math.top_k(params["mixture_logits"], num_samples)
-        z = tf.gather(params["locs"], order, batch_dims=1)
+        _, order = tf.math.top_k(source["mixture_logits"], num_samples)
+        z = tf.gather(source["locs"], order, batch_dims=1)
     elif mode == "samples":
-        z = distributions.draw(params, seed, num_samples, temperature)
+        z = distributions.draw(source, seed, num_samples, temperature)
+        if first is not None:
+            z = tf.concat([first[:, None], z[:, 1:]], axis=1)
     else:
-        z = _diverse(params, sensitivity, seed, num_samples, temperature)
+        z = _diverse(params, source, sensitivity, seed, num_samples,
+                     temperature, first)
+    if mode == "components":
+        return rated(params, z, order)
+    chosen = rated(params, z)
+    order = chosen["log_prob"]
+    if first is not None:
+        order = tf.concat([tf.fill(tf.shape(order[:, :1]), order.dtype.max),
+                           order[:, 1:]], axis=1)
+    # Stable: equal ones keep their order on every machine.
+    rank = tf.argsort(order, axis=-1, direction="DESCENDING", stable=True)
+    return {name: tf.gather(value, rank, batch_dims=1)
+            for name, value in chosen.items()}
+
+
+def rated(params, z, component=None):
+    """What the mixture says of latents.
+
+    Args:
+        params: MixtureParameters.
+        z: float32 [B, S, D].
+        component: int32 [B, S]. The components that they belong to, or None
+            for the most responsible ones.
+
+    Returns:
+        Latents, in the order of z.
+    """
     by_component = distributions.component_log_prob(params, z)  # [B, S, K]
-    chosen = {
+    if component is None:
+        component = tf.argmax(by_component, -1, output_type=tf.int32)
+    return {
         "z": z,
         "log_prob": tf.reduce_logsumexp(by_component, axis=-1),
-        "component": tf.argmax(by_component, -1, output_type=tf.int32),
+        "component": component,
+        "weight": tf.gather(tf.nn.softmax(params["mixture_logits"]),
+                            component, batch_dims=1),
     }
-    if mode == "components":
-        chosen["component"] = order
-    else:
-        # Stable: equal ones keep their order on every machine.
-        rank = tf.argsort(chosen["log_prob"], axis=-1,
-                          direction="DESCENDING", stable=True)
-        chosen = {name: tf.gather(value, rank, batch_dims=1)
-                  for name, value in chosen.items()}
-    weights = tf.nn.softmax(params["mixture_logits"])
-    chosen["weight"] = tf.gather(weights, chosen["component"], batch_dims=1)
-    return chosen
 
 
-def _diverse(params, sensitivity, seed, num_samples, temperature):
+def _diverse(params, source, sensitivity, seed, num_samples, temperature,
+             first):
     """Few latents that stand for many draws.
 
     The centres of a cluster analysis of the probable draws: what they have in
@@ -84,11 +113,16 @@ def _diverse(params, sensitivity, seed, num_samples, temperature):
 
     Where the mean of them all is more probable than any one of them, as it is
     unless the mixture's components are far apart, it is the first centre and
-    stays: of all single answers tried it has the lowest error.
+    stays: of all single answers tried it has the lowest error.  A latent that
+    is given takes that place.
+
+    "Probable" is by `params`, not by the steered mixture, whose components may
+    be flat and have no density: where all draws agree with the hints, those
+    that are likely in themselves are the better ones.
     """
     pool_size = tf.maximum(POOL_PER_SAMPLE * num_samples, SMALLEST_POOL)
     draws = distributions.draw(
-        params, seed, pool_size, tf.sqrt(temperature))
+        source, seed, pool_size, tf.sqrt(temperature))
     count = tf.cast(PROBABLE * tf.cast(pool_size, tf.float32), tf.int32)
     log_prob, probable = tf.math.top_k(
         distributions.log_prob(params, draws), count)
@@ -97,10 +131,14 @@ def _diverse(params, sensitivity, seed, num_samples, temperature):
     # 1e-6: a region that covers no pixel moves nothing; it must not divide
     # by zero on the way back.
     scale = tf.maximum(sensitivity, 1e-6)[:, None]  # [B, 1, D]
-    middle = tf.reduce_mean(draws, axis=1, keepdims=True)
-    anchored = distributions.log_prob(params, middle) > log_prob[:, :1]
-    # At temperature 0 the results are the components' means themselves.
-    anchored &= tf.reshape(temperature, [-1, 1]) > 0
+    if first is None:
+        middle = tf.reduce_mean(draws, axis=1, keepdims=True)
+        anchored = distributions.log_prob(params, middle) > log_prob[:, :1]
+        # At temperature 0 the results are the components' means themselves.
+        anchored &= tf.reshape(temperature, [-1, 1]) > 0
+    else:
+        middle = first[:, None]
+        anchored = tf.fill([tf.shape(first)[0], 1], True)
     points = (draws - middle) * scale
     centres = _centres(
         points, _spread_out(points, num_samples), anchored[..., None])

@@ -61,6 +61,66 @@ class Sampling:
 
 DEFAULTS = Sampling()
 
+
+@dataclass(frozen=True)
+class Steering:
+    """A hand on the colours, beside what P(z | grey image) says of them.
+
+    Attributes:
+        hints: tuple of `hints.Hint`. Colours known at points of the picture.
+        keep: int or None. Rank of a result of the same call without `keep`:
+            it comes first, and variations of it after it.
+        strength: float, 0 or more. How far the variations go, as a factor on
+            the standard deviations around the kept result; only for `keep`.
+        warmth: float. By how much warmer (cooler, if below 0) the whole
+            picture becomes on average, CIE units; 10 is plain to see.
+        saturation: float, 0 or more. Factor on the chroma of every result.
+
+    Raises:
+        ValueError: if a value is outside its range.
+    """
+
+    hints: tuple = ()
+    keep: int | None = None
+    strength: float = 0.3
+    warmth: float = 0.0
+    saturation: float = 1.0
+
+    def __post_init__(self):
+        object.__setattr__(self, "hints", tuple(self.hints))
+        if self.keep is not None and not 0 <= self.keep < MAX_SAMPLES:
+            raise ValueError("keep must be the rank of a result, from 0 on "
+                             f"(received {self.keep})")
+        for name in ("strength", "saturation"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be a number of 0 or more "
+                                 f"(received {getattr(self, name)})")
+        if not abs(self.warmth) <= 100:
+            raise ValueError("warmth must be a number of -100 to 100 "
+                             f"(received {self.warmth})")
+
+    def check(self, sampling):
+        """Refuses to keep a result that there is not.
+
+        Args:
+            sampling: `Sampling` that it belongs to.
+
+        Raises:
+            ValueError: if `keep` is not below its number of results.
+        """
+        if self.keep is not None and self.keep >= sampling.num_samples:
+            raise ValueError(
+                "keep must be the rank of one of the results, 0 to "
+                f"{sampling.num_samples - 1} (received {self.keep})")
+
+    @property
+    def moves_latents(self):
+        """Whether anything but the saturation differs from none."""
+        return bool(self.hints or self.warmth or self.keep is not None)
+
+
+UNSTEERED = Steering()
+
 EXPORT_FORMATS = {
     "serving": "a SavedModel for TensorFlow Serving",
     "decode": "a SavedModel of the decoder alone, which OpenVINO reads",

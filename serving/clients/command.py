@@ -5,7 +5,6 @@ stderr; 2 the arguments were wrong; 130 stopped by Ctrl-C.
 """
 
 import argparse
-import json
 import os
 import warnings
 from dataclasses import asdict
@@ -15,7 +14,7 @@ from tqdm import tqdm
 
 from serving import client as clients
 from serving.clients.endpoint import MAX_ATTEMPTS, Endpoint, ServerError
-from tfdivcolor import batch, cli, images
+from tfdivcolor import batch, command_line, images, outputs
 from tfdivcolor.settings import DEFAULTS, MAX_SAMPLES, Sampling
 
 # Not about one picture: the next one would fare no better.
@@ -48,14 +47,14 @@ def main(arguments=None):
         with clients.connect(**asdict(endpoint)) as client:
             # First, so that what ails the server is not put on a picture.
             client.signature_for(sampling.num_samples)
-            failed += _colorize(client, pictures, sampling, options)
+            lost = _colorize(client, pictures, sampling, options)
     except (ServerError, ValueError, OSError, ImportError) as error:
         batch.report(error)
         return 1
     except KeyboardInterrupt:
         batch.report("stopped")
         return 130
-    return 1 if failed else 0
+    return 1 if failed or lost else 0
 
 
 def _parser():
@@ -131,7 +130,7 @@ def start_tensorflow():
     Not with the GPU, whose memory a server on this machine may need.
     """
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    cli.start_tensorflow()
+    command_line.start_tensorflow()
 
 
 def _colorize(client, pictures, sampling, options):
@@ -194,17 +193,15 @@ def _attempt(client, path, sampling):
 
 def _write(coloring, base, record):
     """Writes the pictures as they were received, and the record last."""
-    batch.make_folder(base.parent)
-    names = batch.output_names(base, len(coloring), sheet=False)
-    if coloring.encoded[0].startswith(b"\xff\xd8"):
-        names = [name.with_suffix(".jpg") for name in names]
+    outputs.make_folder(base.parent)
+    is_jpeg = coloring.encoded[0].startswith(b"\xff\xd8")
+    names = outputs.names(
+        base, len(coloring), ".jpg" if is_jpeg else ".png")
     for name, data in zip(names, coloring.encoded):
         images.write_atomically(name, data)
     record = {**record, "log_prob": coloring.log_prob.tolist(),
               "outputs": [name.name for name in names]}
-    images.write_atomically(
-        base.with_name(f"{base.name}.json"),
-        (json.dumps(record, indent=1) + "\n").encode())
+    outputs.write_record(base, record)
 
 
 def _summary(endpoint, sampling, done, failed, options):

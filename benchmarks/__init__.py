@@ -1,0 +1,68 @@
+"""Programs that print figures; run from a checkout, never by the tests.
+
+    python -m benchmarks.upsampling --data data/lfw.tgz
+
+Each prints a table with everything that it depends on, and a bar while it
+runs.  Times are only good for comparison within one table.
+"""
+
+
+def add_pictures(parser, count):
+    """Adds the arguments --data and --pictures to an `ArgumentParser`."""
+    parser.add_argument(
+        "--data", required=True, metavar="PATH",
+        help="photographs in colour: a folder, or a .tar, .tgz or .tar.gz")
+    parser.add_argument(
+        "--pictures", type=int, default=count, metavar="N",
+        help="how many of the validation subset, at even distances "
+             "(default: %(default)s)")
+
+
+def photographs(options):
+    """Starts TensorFlow; reads validation photographs at their own sizes.
+
+    Args:
+        options: what `add_pictures` asked for.
+
+    Returns:
+        list of uint8 [H, W, 3].
+
+    Raises:
+        SystemExit: if there are none.
+    """
+    from tfdivcolor.command_line import start_tensorflow
+
+    start_tensorflow()
+    import numpy as np
+
+    from tfdivcolor import images, sources
+
+    try:
+        listed = [name for name, _, _ in sources.source_of(options.data)(
+            options.data) if sources.is_validation(name)]
+        chosen = np.linspace(0, len(listed) - 1, min(
+            options.pictures, len(listed))).astype(int)
+        wanted = {listed[i] for i in chosen}
+        found = [images.read(read()).pixels
+                 for name, _, read in sources.source_of(options.data)(
+                     options.data) if name in wanted]
+    except ValueError as error:
+        raise SystemExit(f"{error}") from error
+    if not found:
+        raise SystemExit(f"{options.data}: no photographs for validation")
+    return found
+
+
+def table(headings, rows):
+    """Text of a table: first column to the left, the others to the right.
+
+    Args:
+        headings: list of str.
+        rows: list of lists of str.
+    """
+    lines = [headings, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join("  ".join(
+        [line[0].ljust(widths[0]),
+         *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:]))])
+        for line in lines)

@@ -1,0 +1,214 @@
+"""`tfdivcolor colorize`: its arguments, and the run over all photographs."""
+
+import argparse
+import errno
+import warnings
+from pathlib import Path
+
+from tqdm import tqdm
+
+from tfdivcolor import batch, formats, images, outputs
+from tfdivcolor.command_line import (
+    add_quiet,
+    add_running,
+    add_sampling,
+    checking,
+    find_weights,
+    positive,
+    start_tensorflow,
+)
+from tfdivcolor.hints import Hint
+from tfdivcolor.settings import MAX_PIXELS, UNSTEERED, Sampling, Steering
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_GALLERY = "index.html"
+_FAILED = "tfdivcolor_failed.txt"
+
+
+def add(commands):
+    """Adds the command's parser."""
+    parser = commands.add_parser(
+        "colorize", help="colourise photographs",
+        description="Writes colourings of each photograph: NAME_00, the most "
+        "probable, and so on, and NAME.json, a record of how they were "
+        "made. What the same call has made already is left as it is.")
+    parser.set_defaults(run=_run)
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH",
+        help="image file, or folder: all images in it and its folders")
+    _add_output(parser.add_argument_group("what is written"))
+    add_sampling(parser.add_argument_group("which colourings"))
+    _add_steering(parser.add_argument_group("a hand on the colours"))
+    running = parser.add_argument_group("how it runs")
+    add_running(running)
+    running.add_argument(
+        "--max-pixels", type=positive, default=MAX_PIXELS, metavar="N",
+        help="refuse larger pictures (default: %(default)s)")
+    add_quiet(running)
+
+
+def _add_output(group):
+    group.add_argument(
+        "--out", type=Path, default=Path("out"), metavar="DIR",
+        help="folder to write to (default: %(default)s)")
+    group.add_argument(
+        "--format", choices=formats.OUTPUT_FORMATS,
+        help="of the colourings (default: that of each photograph; PNG for "
+        "GIF, palette and 1-bit ones)")
+    group.add_argument(
+        "--sheet", action="store_true",
+        help="also write NAME_sheet.png, all results on one picture")
+    group.add_argument(
+        "--gallery", action="store_true",
+        help=f"also write {_GALLERY}, one page to look at all results and "
+        "choose, for any browser, without a network")
+    group.add_argument(
+        "--keep-original", action="store_true",
+        help="put the photograph's own colours beside the results, on the "
+        "sheet and in the gallery; also writes NAME_original")
+    group.add_argument(
+        "--overwrite", action="store_true",
+        help="replace files that another call has written")
+
+
+def _add_steering(group):
+    group.add_argument(
+        "--hint", action="append", default=[], type=_hint, dest="hints",
+        metavar="X,Y,#RRGGBB",
+        help="a colour that is known at a pixel of the upright photograph, "
+        "from its top left; may be given again")
+    group.add_argument(
+        "--keep", type=int, metavar="RANK",
+        help="begin again from this result of the same call without --keep: "
+        "it comes first, then variations of it")
+    group.add_argument(
+        "--strength", type=float, default=UNSTEERED.strength, metavar="S",
+        help="how far those go: 0 not at all, 1 as far as the model would "
+        "(default: %(default)s)")
+    group.add_argument(
+        "--warmer", type=float, default=0.0, metavar="X",
+        help="warmer on average by so many CIE units, where the photograph "
+        "leaves it open; 10 is plain to see")
+    group.add_argument(
+        "--cooler", type=float, default=0.0, metavar="X",
+        help="the opposite")
+    group.add_argument(
+        "--saturation", type=float, default=UNSTEERED.saturation,
+        metavar="F", help="factor on the chroma (default: %(default)s)")
+    group.add_argument(
+        "--same-z", action="store_true",
+        help="give all photographs the latents of the first, in the order of "
+        "their names: for the frames of a film")
+
+
+def _hint(text):
+    try:
+        return Hint.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _run(options):
+    with checking():
+        sampling = Sampling(options.num_samples, options.seed,
+                            options.temperature, options.mode)
+        steering = Steering(
+            tuple(options.hints), options.keep, options.strength,
+            options.warmer - options.cooler, options.saturation)
+        steering.check(sampling)
+    pictures, failed = batch.find_pictures(options.paths)
+    if not pictures:
+        return 1
+    outputs.make_folder(options.out)
+    start_tensorflow(options.threads)
+    work = _start(options, sampling, steering)
+    done, written, told = [], 0, options.quiet
+    with (tqdm(total=len(pictures), unit="photo",
+               disable=options.quiet or len(pictures) == 1) as bar,
+          warnings.catch_warnings()):
+        # Pillow's, on EXIF blocks and the like that cost nothing here.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        for path, base, outcome in work.run(pictures, options.out):
+            bar.update()
+            if isinstance(outcome, images.ImageError):
+                if getattr(outcome.__cause__, "errno", None) in _DISK_FULL:
+                    raise outcome
+                failed.append(outcome)
+                batch.report(outcome)
+                continue
+            done.append(base)
+            written += outcome is not None
+            if outcome is not None and not (outcome.is_grey or told):
+                told = True
+                batch.report(f"{path} is in colour: its luminance is used")
+            if outcome is not None and not options.quiet:
+                _say_hints(path, outcome)
+    _list_failed(options.out / _FAILED, failed, len(done) + len(failed))
+    places = [options.out]
+    if options.sheet and len(pictures) == 1 and done:
+        places = [outputs.names(done[0], 0, extras=["sheet.png"])[0]]
+    if options.gallery and done:
+        places.append(_write_gallery(options, done))
+    if not options.quiet:
+        print(_summary(work, written, len(done) - written, failed, places,
+                       options.out))
+    return 1 if failed else 0
+
+
+def _start(options, sampling, steering):
+    from tfdivcolor import storage
+
+    folder, described = find_weights(options.weights)
+    colorizer = storage.load(folder)
+    with checking():
+        colorizer.check_sampling(sampling)
+    return batch.Work(
+        colorizer, folder.resolve().name, described["sha256"], sampling,
+        steering, same_z=options.same_z, image_format=options.format,
+        sheet=options.sheet, original=options.keep_original,
+        overwrite=options.overwrite, max_pixels=options.max_pixels)
+
+
+def _say_hints(path, result):
+    for hint, before, after in zip(
+            result.steering.hints, result.hints_before,
+            result.hints_after.T):
+        batch.report(
+            f"{path}: hint {hint} met to {after[0]:.1f} ab units by the "
+            f"first result, {after.max():.1f} by the last of all; "
+            f"{before:.1f} without hints")
+
+
+def _list_failed(path, failed, number):
+    """Writes what failed of several to a file; takes an earlier one away."""
+    if not failed:
+        path.unlink(missing_ok=True)
+    elif number > 1:
+        images.write_atomically(
+            path, "".join(f"{error}\n" for error in failed).encode())
+
+
+def _write_gallery(options, bases):
+    from tfdivcolor import gallery
+
+    page = gallery.write(
+        options.out / _GALLERY, bases, quiet=options.quiet)
+    for _, reason in page.left_out:
+        batch.report(f"left out of the gallery: {reason}")
+    return options.out / _GALLERY
+
+
+def _summary(work, written, present, failed, places, out):
+    number = work.sampling.num_samples
+    text = (f"{number} colouring{'s' * (number != 1)}"
+            f"{' each' * (written != 1)} of "
+            f"{written} photograph{'s' * (written != 1)} "
+            f"(weights {work.weights}, {work.sha256[:12]}...)")
+    if failed:
+        text += f", {len(failed)} failed"
+        if written + present + len(failed) > 1:
+            text += f" (see {out / _FAILED})"
+    if present:
+        text += f", {present} already there"
+    return (f"{text}; {'wrote' if written else 'see'} "
+            f"{' and '.join(map(str, places))}")

@@ -1,0 +1,801 @@
+"use strict";
+(() => {
+const $ = id => document.getElementById(id);
+const photos = [];      // {..., pictures: data blocks, kept: Set of ranks}
+const images = new Map();  // index of a photograph -> its loaded previews
+const HOLD = 300;       // ms after which a key counts as held, not tapped
+const state = {
+  at: 0, rank: 0, view: "contact", only: false,
+  show: "after", against: "grey", split: false, divider: 0.5,
+  zoom: null,           // or the point in the middle, as fractions {x, y}
+};
+let target = null;      // what the address asks for, until it has been read
+
+// --- Data: read while the page still loads ---------------------------------
+
+let last = null, pending = [];
+
+function scan() {
+  const whole = document.readyState !== "loading";
+  const holder = $("photographs");
+  const added = photos.length;
+  for (;;) {
+    const node = last ? last.nextElementSibling
+      : holder && holder.firstElementChild;
+    // The last block so far may not be all there.
+    if (!node || !(whole || node.nextElementSibling)) break;
+    last = node;
+    if (node.type === "application/json") {
+      add(JSON.parse(node.textContent), pending);
+      pending = [];
+    } else {
+      pending.push(node);
+    }
+  }
+  if (photos.length > added) {
+    if (target && photos.length > target.at) {
+      Object.assign(state, target);
+      if (!photos[state.at].results[state.rank]) state.rank = 0;
+      target = null;
+      render();
+    } else if (!added) {
+      render();
+    } else {
+      renderBar();
+    }
+  }
+  if (whole) {
+    parsing.disconnect();
+    renderBar();
+  }
+}
+
+function add(photo, pictures) {
+  photo.pictures = pictures;
+  photo.kept = new Set(recall(photo).filter(
+    rank => Number.isInteger(rank) && photo.results[rank]));
+  const index = photos.push(photo) - 1;
+  const item = make("li");
+  const button = make("button", {type: "button"});
+  button.append(
+    make("img", {alt: "", src: photo.thumbnail, width: photo.width,
+                 height: photo.height, loading: "lazy"}), make("b"));
+  button.addEventListener("click", () => go(index));
+  item.append(button);
+  $("film").append(item);
+  renderFilmItem(index);
+}
+
+function source(photo, which) {
+  const index = which === "grey" ? 0
+    : which === "original" ? photo.results.length + 1 : which + 1;
+  return photo.pictures[index].textContent;
+}
+
+// Previews of this photograph and its neighbours only are in memory.
+function preload(index, whichs) {
+  if (!photos[index]) return;
+  if (!images.has(index)) images.set(index, new Map());
+  const loaded = images.get(index);
+  for (const which of whichs || kinds(photos[index])) {
+    if (loaded.has(which)) continue;
+    const image = new Image();
+    image.src = source(photos[index], which);
+    image.decode().catch(() => {});
+    loaded.set(which, image);
+  }
+}
+
+function kinds(photo) {
+  return ["grey", ...photo.results.keys(),
+          ...(photo.original ? ["original"] : [])];
+}
+
+// --- Marks -----------------------------------------------------------------
+
+// A browser may forbid storage to pages from files: marks then last as long
+// as the page.
+const memory = photo => "tfdivcolor.gallery/" + photo.key;
+
+function recall(photo) {
+  try {
+    const ranks = JSON.parse(localStorage.getItem(memory(photo)));
+    return Array.isArray(ranks) ? ranks : [];
+  } catch (error) {
+    return [];
+  }
+}
+
+function remember(photo) {
+  try {
+    if (photo.kept.size) {
+      localStorage.setItem(memory(photo), JSON.stringify([...photo.kept]));
+    } else {
+      localStorage.removeItem(memory(photo));
+    }
+  } catch (error) { /* as above */ }
+}
+
+function keptOf(photo) {
+  return [...photo.kept].sort((a, b) => a - b);
+}
+
+function keptFiles() {
+  return photos.flatMap(
+    photo => keptOf(photo).map(rank => photo.results[rank]));
+}
+
+function toggleKept(rank = state.rank) {
+  const photo = photos[state.at];
+  if (!photo) return;
+  if (!photo.kept.delete(rank)) photo.kept.add(rank);
+  remember(photo);
+  renderMarks();
+  renderFilmItem(state.at);
+  say(`${label(rank)} ${photo.kept.has(rank) ? "kept" : "not kept"}`);
+}
+
+// --- Moving about ----------------------------------------------------------
+
+function listed() {
+  return [...photos.keys()].filter(
+    index => !state.only || photos[index].kept.size);
+}
+
+function ranks() {
+  const photo = photos[state.at];
+  if (!photo) return [];
+  return state.only && photo.kept.size ? keptOf(photo)
+    : [...photo.results.keys()];
+}
+
+function go(index) {
+  if (!photos[index]) return;
+  target = null;
+  state.at = index;
+  if (!ranks().includes(state.rank)) state.rank = ranks()[0];
+  render();
+  say(`Photograph ${listed().indexOf(index) + 1}: ${photos[index].name}`);
+}
+
+function flip(step) {
+  const list = listed();
+  const place = step > 0 ? list.find(index => index > state.at)
+    : list.findLast(index => index < state.at);
+  if (place !== undefined) go(place);
+}
+
+function choose(rank) {
+  if (!ranks().includes(rank)) return;
+  const tile = document.activeElement.closest(".tile");
+  state.rank = rank;
+  state.show = "after";
+  renderChoice();
+  const chosen = document.querySelector(".tile.at .open");
+  if (state.view === "contact" && chosen) {
+    if (tile) chosen.focus();
+    chosen.parentElement.scrollIntoView({block: "nearest"});
+  }
+  say(label(rank));
+}
+
+function step(by) {
+  const list = ranks();
+  choose(list[list.indexOf(state.rank) + by]);
+}
+
+function open(view, show = "after", against = "grey") {
+  if (!photos[state.at]) return;
+  Object.assign(state, {view, show, against, zoom: null});
+  render();
+}
+
+function setOnly(only) {
+  if (only && !photos.some(photo => photo.kept.size)) {
+    say("Nothing is kept yet", true);
+    return;
+  }
+  state.only = only;
+  const list = listed();
+  go(list.find(index => index >= state.at) ?? list.at(-1));
+  photos.forEach((_, index) => renderFilmItem(index));
+}
+
+function setShow(show, against = state.against) {
+  if (against === "original" && !photos[state.at].original) return;
+  Object.assign(state, {show, against});
+  renderChoice();
+}
+
+function toggleShow(against) {
+  const shown = state.show === "before" && state.against === against;
+  setShow(shown ? "after" : "before", against);
+}
+
+function setSplit(split, divider = state.divider) {
+  state.split = split;
+  state.divider = Math.min(1, Math.max(0, divider));
+  if (state.split) state.show = "after";
+  renderChoice();
+}
+
+function toggleZoom(x = 0.5, y = 0.5) {
+  if (state.view === "contact") open("large");
+  state.zoom = state.zoom ? null : {x, y};
+  renderChoice();
+}
+
+// --- Drawing ---------------------------------------------------------------
+
+function make(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    element.setAttribute(key, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+function minus(number) {
+  return number.toFixed(1).replace("-", "\u2212");
+}
+
+function logProb(rank) {
+  const value = photos[state.at].log_prob?.[rank];
+  return typeof value === "number" ? "log p " + minus(value) : "";
+}
+
+function label(rank) {
+  return `Result ${rank}` + (logProb(rank) ? ", " + logProb(rank) : "");
+}
+
+function say(text, seen = false) {
+  $("status").textContent = text;
+  $("status").classList.toggle("seen", seen);
+  clearTimeout(say.timer);
+  if (seen) {
+    say.timer = setTimeout(() => $("status").classList.remove("seen"), 2500);
+  }
+}
+
+function renderBar() {
+  const list = listed();
+  $("position").textContent = list.length
+    ? `${list.indexOf(state.at) + 1} / ${list.length}`
+      + (document.readyState === "loading" ? "\u2026" : "") : "0 / 0";
+  $("previous").disabled = !(list[0] < state.at);
+  $("next").disabled = !(list.at(-1) > state.at);
+  $("only").setAttribute("aria-pressed", state.only);
+  $("count").textContent = keptFiles().length;
+}
+
+function renderFilmItem(index) {
+  const photo = photos[index];
+  const item = $("film").children[index];
+  item.hidden = state.only && !photo.kept.size;
+  item.querySelector("b").textContent = photo.kept.size || "";
+  const button = item.firstChild;
+  const title = photo.name + (photo.kept.size ? `, ${photo.kept.size} kept` : "");
+  button.title = title;
+  button.setAttribute("aria-label", title);
+}
+
+function render() {
+  const photo = photos[state.at];
+  document.body.dataset.view = state.view;
+  const now = $("film").children[state.at];
+  $("film").querySelector("[aria-current]")?.removeAttribute("aria-current");
+  now.firstChild.setAttribute("aria-current", "true");
+  $("film").scrollLeft =
+    now.offsetLeft + now.offsetWidth / 2 - $("film").clientWidth / 2;
+  $("name").textContent = photo.name;
+  $("details").textContent = [
+    `${photo.width} \u00d7 ${photo.height}`, photo.mode,
+    photo.temperature && `temperature ${photo.temperature}`,
+    photo.seed && `seed ${photo.seed}`,
+    photo.weights && `weights ${photo.weights}`].filter(Boolean).join("  \u00b7  ");
+  $("details").title = $("details").textContent;
+  if (state.against === "original" && !photo.original) {
+    Object.assign(state, {show: "after", against: "grey"});
+  }
+  $("original").hidden = !photo.original;
+  const inTile = document.activeElement.closest(".tile");
+  preload(state.at);
+  if (state.view === "contact") {
+    $("results").replaceChildren();
+    $("contact").replaceChildren(
+      ...kinds(photo).filter(shown).map(tile));
+    $("contact").scrollTop = 0;
+  } else {
+    $("contact").replaceChildren();
+    $("results").replaceChildren(
+      ...kinds(photo).filter(Number.isInteger).filter(shown).map(thumb));
+    $("rings").replaceChildren(...photo.hints.map(ring));
+  }
+  renderBar();
+  renderMarks();
+  renderChoice();
+  if (inTile) document.querySelector(".tile.at .open")?.focus();
+  try {
+    history.replaceState(null, "", `#${state.at}.${state.rank}`);
+  } catch (error) { /* the address stays */ }
+  // Neighbours, once this one is on the screen.
+  for (const index of images.keys()) {
+    if (Math.abs(index - state.at) > 1) images.delete(index);
+  }
+  clearTimeout(render.timer);
+  render.timer = setTimeout(() => {
+    const whichs = state.view === "large" ? ["grey", state.rank] : null;
+    preload(state.at + 1, whichs);
+    preload(state.at - 1, whichs);
+  }, 120);
+}
+
+function shown(which) {
+  return !Number.isInteger(which) || ranks().includes(which);
+}
+
+function picture(which) {
+  const image = images.get(state.at).get(which);
+  image.alt = "";
+  [image.width, image.height] = photos[state.at].preview;
+  return image;
+}
+
+function tile(which) {
+  const isResult = Number.isInteger(which);
+  const openIt = make("button", {type: "button", class: "open",
+    "aria-label": (isResult ? label(which) : which) + ": enlarge"},
+    picture(which));
+  const under = isResult
+    ? make("button", {type: "button", class: "under", title: "Keep (space)"},
+      make("b", {}, String(which)), make("span", {}, logProb(which)), make("i"))
+    : make("div", {class: "under"}, make("span", {}, which));
+  if (isResult) {
+    openIt.addEventListener("focus", () => {
+      if (state.rank !== which) choose(which);
+    });
+    under.addEventListener("click", () => {
+      choose(which);
+      toggleKept(which);
+    });
+    under.setAttribute("aria-label", `Keep ${label(which)}`);
+  }
+  openIt.addEventListener("click", () => {
+    if (isResult) choose(which);
+    open("large", isResult ? "after" : "before", isResult ? "grey" : which);
+  });
+  return make("li", {class: "tile", "data-which": which}, openIt, under);
+}
+
+function thumb(rank) {
+  const button = make("button", {
+    type: "button", class: "thumb", "data-which": rank,
+    "aria-label": label(rank), title: logProb(rank)},
+    picture(rank), make("b", {}, String(rank)), make("i"));
+  button.addEventListener("click", () => choose(rank));
+  return make("li", {}, button);
+}
+
+function ring(hint) {
+  const element = make("span", {class: "ring"});
+  const photo = photos[state.at];
+  element.style.left = `${100 * (hint.x + 0.5) / photo.width}%`;
+  element.style.top = `${100 * (hint.y + 0.5) / photo.height}%`;
+  element.style.backgroundColor = hint.rgb;
+  return element;
+}
+
+function renderMarks() {
+  const kept = photos[state.at].kept;
+  for (const element of document.querySelectorAll(".tile button.under")) {
+    element.setAttribute(
+      "aria-pressed", kept.has(+element.parentElement.dataset.which));
+  }
+  for (const element of document.querySelectorAll(".thumb")) {
+    element.classList.toggle("kept", kept.has(+element.dataset.which));
+  }
+  $("keep").setAttribute("aria-pressed", kept.has(state.rank));
+  $("keep").lastChild.textContent = kept.has(state.rank) ? "Kept" : "Keep";
+  renderBar();
+}
+
+// What depends on the chosen result and on how it is shown.
+function renderChoice() {
+  const photo = photos[state.at];
+  for (const element of document.querySelectorAll(".tile")) {
+    const here = element.dataset.which === String(state.rank);
+    element.classList.toggle("at", here);
+    if (!here && element.dataset.glance) glance(element, element.dataset.which);
+    if (here) {
+      glance(element, state.show === "before" ? state.against : state.rank);
+    }
+  }
+  for (const element of document.querySelectorAll(".thumb")) {
+    const here = element.dataset.which === String(state.rank);
+    element.toggleAttribute("aria-current", here);
+    if (here) {
+      element.setAttribute("aria-current", "true");
+      element.parentElement.scrollIntoView({block: "nearest", inline: "nearest"});
+    }
+  }
+  layout();
+  if (state.view === "contact") return;
+
+  const file = photo.results[state.rank];
+  const sharp = full();
+  draw($("after"), state.rank, sharp);
+  draw($("before"), state.against, state.against === "grey" && sharp);
+  $("caption").textContent = caption();
+  $("after").style.visibility = state.show === "before" ? "hidden" : "";
+  $("after").alt = label(state.rank);
+  $("large").classList.toggle("split", state.split);
+  const before = state.against;
+  $("left").textContent = state.split || state.show === "before" ? before : "";
+  $("right").textContent = state.split ? String(state.rank) : "";
+  $("split").setAttribute("aria-pressed", state.split);
+  for (const name of ["grey", "original"]) {
+    $(name).setAttribute(
+      "aria-pressed", state.show === "before" && before === name);
+  }
+  $("file").textContent = file.name.split("/").at(-1);
+  $("file").href = file.href;
+  renderMarks();
+}
+
+// In a tile, another picture in place of its own.
+function glance(element, which) {
+  const now = String(which);
+  if ((element.dataset.glance || element.dataset.which) === now) return;
+  element.dataset.glance = now;
+  let image = images.get(state.at).get(Number(element.dataset.which));
+  if (now !== element.dataset.which) {
+    image = make("img", {alt: "", decoding: "sync",
+                         src: source(photos[state.at], which)});
+  }
+  element.querySelector("img").replaceWith(image);
+}
+
+function draw(image, which, full) {
+  const key = `${state.at}/${which}` + (full ? `/${state.rank}/full` : "");
+  if (image.dataset.key === key) return;
+  image.dataset.key = key;
+  image.decoding = "sync";  // so that the old one stays until the new one is
+  image.classList.toggle("luminance", !!full && which === "grey");
+  image.src = full ? full.src : source(photos[state.at], which);
+}
+
+// The result itself, shown at 100 % as soon as the browser has read it; TIFF
+// and HEIC most cannot read, and the page may have been moved.
+let result = {};
+
+function full() {
+  const photo = photos[state.at];
+  if (!state.zoom || photo.width <= photo.preview[0]) return null;
+  const key = `${state.at}/${state.rank}`;
+  if (result.key !== key) {
+    const image = new Image();
+    result = {key, image, note: "reading\u2026"};
+    const settle = (ready, note) => {
+      if (result.image !== image) return;
+      Object.assign(result, {ready, note});
+      if (state.view === "large") renderChoice();
+    };
+    image.src = photo.results[state.rank].href;
+    image.decode().then(
+      () => settle(true, ""), () => settle(false, "preview only"));
+  }
+  return result.ready ? result.image : null;
+}
+
+function caption() {
+  return [logProb(state.rank), state.zoom && result.note]
+    .filter(Boolean).join("  \u00b7  ");
+}
+
+// --- Sizes -----------------------------------------------------------------
+
+function layout() {
+  const photo = photos[state.at];
+  if (!photo) return;
+  if (state.view === "contact") layoutContact(photo);
+  else layoutLarge(photo);
+}
+
+function layoutContact(photo) {
+  const list = $("contact");
+  const count = list.children.length, gap = 12, edge = 6;
+  const width = list.clientWidth - edge, height = list.clientHeight - edge;
+  const under = list.querySelector(".under")?.offsetHeight || 30;
+  const aspect = photo.width / photo.height;
+  let best = 0, columns = 1;
+  for (let tried = 1; tried <= count; tried++) {
+    const rows = Math.ceil(count / tried);
+    const size = Math.min(
+      (width - gap * (tried - 1)) / tried,
+      ((height - gap * (rows - 1)) / rows - under) * aspect);
+    if (size > best) [best, columns] = [size, tried];
+  }
+  // Where all would be small, they scroll instead.
+  const least = width < 600 ? (width - gap) / 2 : 160;
+  if (best < least) {
+    best = least;
+    columns = Math.max(1, Math.floor((width + gap) / (least + gap)));
+  }
+  best = Math.floor(Math.min(best, 2 * photo.preview[0]));
+  list.style.gridTemplateColumns = `repeat(${columns}, ${best}px)`;
+}
+
+let frame = {x: 0, y: 0, width: 1, height: 1};
+
+function layoutLarge(photo) {
+  layoutThumbs(photo);  // first: it leaves the stage its width
+  const {clientWidth: width, clientHeight: height} = $("stage");
+  if (!width || !height) return;
+  const fit = Math.min(width / photo.width, height / photo.height,
+                       2 * photo.preview[0] / photo.width);
+  const pixel = 1 / devicePixelRatio;
+  // A picture that fits at its own size is enlarged instead.
+  const close = pixel > 1.1 * fit ? pixel : 2 * fit;
+  const scale = state.zoom ? close : fit;
+  frame = {width: photo.width * scale, height: photo.height * scale};
+  const at = state.zoom || {x: 0.5, y: 0.5};
+  const place = (middle, size, room) => size <= room ? (room - size) / 2
+    : Math.min(0, Math.max(room - size, room / 2 - middle * size));
+  frame.x = Math.round(place(at.x, frame.width, width));
+  frame.y = Math.round(place(at.y, frame.height, height));
+  const style = $("frame").style;
+  style.left = `${frame.x}px`;
+  style.top = `${frame.y}px`;
+  style.width = `${frame.width}px`;
+  style.height = `${frame.height}px`;
+  $("stage").classList.toggle("zoomed", !!state.zoom);
+  $("zoom").setAttribute("aria-pressed", !!state.zoom);
+  $("zoom").textContent = `${Math.round(100 * close / pixel)} %`;
+
+  const [left, right] = visible();
+  const divider = left + state.divider * (right - left);
+  const top = Math.max(0, frame.y);
+  $("slider").style.left = `${divider}px`;
+  $("slider").style.top = `${top}px`;
+  $("slider").style.height = `${Math.min(height - top, frame.height)}px`;
+  $("slider").setAttribute("aria-valuenow", Math.round(100 * state.divider));
+  $("after").style.clipPath = state.split
+    ? `inset(0 0 0 ${divider - frame.x}px)` : "";
+  $("left").style.left = `${left + 10}px`;
+  $("right").style.right = `${width - right + 10}px`;
+  for (const id of ["left", "right"]) {
+    $(id).style.top = `${top + 10}px`;
+  }
+}
+
+// So large that all can be seen, within reason.
+function layoutThumbs(photo) {
+  const list = $("results");
+  const count = list.children.length;
+  const room = (list.clientHeight - 15 - 10 * (count - 1)) / count;
+  const size = Math.min(116, Math.max(44, room * photo.width / photo.height));
+  list.style.setProperty("--thumb", `${Math.floor(size)}px`);
+}
+
+// Where the picture is within the stage, from left to right.
+function visible() {
+  return [Math.max(0, frame.x),
+          Math.min($("stage").clientWidth, frame.x + frame.width)];
+}
+
+addEventListener("resize", layout);
+
+// --- Pointer ---------------------------------------------------------------
+
+let drag = null;
+
+$("stage").addEventListener("pointerdown", event => {
+  if (event.button) return;
+  const onSlider = !!event.target.closest("#slider");
+  drag = {x: event.clientX, y: event.clientY, moved: false, onSlider,
+          touch: event.pointerType === "touch",
+          zoom: state.zoom && {...middle()}};
+  $("stage").setPointerCapture(event.pointerId);
+  if (!onSlider) event.preventDefault();
+});
+
+$("stage").addEventListener("pointermove", event => {
+  if (!drag) return;
+  const dx = event.clientX - drag.x, dy = event.clientY - drag.y;
+  if (Math.hypot(dx, dy) > 4) drag.moved = true;
+  if (!drag.moved) return;
+  if (state.split && (drag.onSlider || !state.zoom)) {
+    const [left, right] = visible();
+    const x = event.clientX - $("stage").getBoundingClientRect().left;
+    state.divider = Math.min(1, Math.max(0, (x - left) / (right - left)));
+    layout();
+  } else if (drag.zoom) {
+    state.zoom = {x: drag.zoom.x - dx / frame.width,
+                  y: drag.zoom.y - dy / frame.height};
+    layout();
+  }
+});
+
+$("stage").addEventListener("pointerup", event => {
+  if (!drag) return;
+  const {moved, touch, onSlider, zoom} = drag;
+  if (onSlider) $("slider").blur();
+  const dx = event.clientX - drag.x, dy = event.clientY - drag.y;
+  drag = null;
+  if (!moved && !onSlider) {
+    const box = $("frame").getBoundingClientRect();
+    toggleZoom((event.clientX - box.left) / box.width,
+               (event.clientY - box.top) / box.height);
+  } else if (touch && !zoom && !state.split && Math.abs(dx) > 50
+             && Math.abs(dx) > 2 * Math.abs(dy)) {
+    flip(dx < 0 ? 1 : -1);
+  }
+});
+
+$("stage").addEventListener("pointercancel", () => { drag = null; });
+
+// The point in the middle of the stage, within the picture.
+function middle() {
+  const {clientWidth: width, clientHeight: height} = $("stage");
+  return {x: (width / 2 - frame.x) / frame.width,
+          y: (height / 2 - frame.y) / frame.height};
+}
+
+const clicks = {
+  previous: () => flip(-1), next: () => flip(1), back: () => open("contact"),
+  only: () => setOnly(!state.only), list: openList,
+  help: () => $("keys").showModal(), surround: nextSurround,
+  keep: () => toggleKept(), split: () => setSplit(!state.split),
+  grey: () => toggleShow("grey"), original: () => toggleShow("original"),
+  zoom: () => toggleZoom(), copy, download,
+};
+for (const [id, act] of Object.entries(clicks)) {
+  $(id).addEventListener("click", event => {
+    // So that keys go on to act on the photograph after a click.
+    if (event.detail && id !== "copy") $(id).blur();
+    act();
+  });
+}
+
+function nextSurround() {
+  const all = ["dark", "grey", "light"];
+  const now = all.indexOf(document.body.dataset.surround);
+  setSurround(all[(now + 1) % all.length]);
+}
+
+function setSurround(name) {
+  document.body.dataset.surround = name;
+  try {
+    localStorage.setItem("tfdivcolor.gallery/surround", name);
+  } catch (error) { /* it lasts as long as the page */ }
+}
+
+// --- Keyboard --------------------------------------------------------------
+
+let held = null;  // a key that shows the picture before, and since when
+
+const keys = {
+  ArrowLeft: () => flip(-1), ArrowRight: () => flip(1),
+  ArrowUp: () => step(-1), ArrowDown: () => step(1),
+  Home: () => go(listed()[0]), End: () => go(listed().at(-1)),
+  Enter: () => open(state.view === "large" ? "contact" : "large"),
+  Escape: () => state.zoom ? toggleZoom() : open("contact"),
+  " ": () => toggleKept(),
+  z: () => toggleZoom(), k: () => setOnly(!state.only), l: openList,
+  b: nextSurround, "?": () => $("keys").showModal(),
+  s: () => {
+    const split = state.view === "contact" || !state.split;
+    if (state.view === "contact") open("large");
+    setSplit(split);
+  },
+};
+
+function nudge(event) {
+  const by = {ArrowLeft: -0.05, ArrowDown: -0.05, ArrowRight: 0.05,
+              ArrowUp: 0.05, PageDown: -0.2, PageUp: 0.2,
+              Home: -1, End: 1}[event.key];
+  if (by) setSplit(true, state.divider + by);
+  return !!by;
+}
+
+document.addEventListener("keydown", event => {
+  if (event.ctrlKey || event.metaKey || event.altKey || !photos.length
+      || document.querySelector("dialog[open]")) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const control = event.target.closest("button, a");
+  const onSlider = event.target.id === "slider";
+  // What Enter and space do to a focused control is the browser's to say;
+  // but space on a picture marks it.
+  const native = key === "Enter"
+    || (key === " " && !event.target.closest(".open, .thumb"));
+  if (control && native) return;
+  const moves = onSlider && !event.shiftKey
+    || (event.shiftKey && /^Arrow(Left|Right)$/.test(key)
+        && state.view === "large");
+  if (moves && nudge(event)) {
+    event.preventDefault();
+  } else if (key === "g" || key === "o") {
+    if (event.repeat) return;
+    held = {key, since: performance.now()};
+    toggleShow(key === "g" ? "grey" : "original");
+  } else if (/^[0-9]$/.test(key)) {
+    choose(Number(key));
+  } else if (keys[key]) {
+    event.preventDefault();
+    if (!(event.repeat && /^[ a-z?]$|^Enter$/.test(key))) keys[key]();
+  }
+});
+
+document.addEventListener("keyup", event => {
+  if (event.key === " " && event.target.closest(".open, .thumb")) {
+    event.preventDefault();
+  }
+  if (held && event.key.toLowerCase() === held.key) {
+    const long = performance.now() - held.since > HOLD;
+    if (long || state.view === "contact") setShow("after", "grey");
+    held = null;
+  }
+});
+
+// --- List of the kept ------------------------------------------------------
+
+function openList() {
+  const files = keptFiles();
+  const some = photos.filter(photo => photo.kept.size).length;
+  $("kept_note").textContent = files.length
+    ? `${count(files.length, "result")} of ${count(some, "photograph")}. `
+      + "Names are relative to this page."
+    : "Nothing yet: space, or a click below a picture, marks a keeper.";
+  $("names").value = files.map(file => file.name + "\n").join("");
+  $("copy").textContent = "Copy";
+  for (const id of ["copy", "download"]) $(id).disabled = !files.length;
+  $("kept").showModal();
+}
+
+function count(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+async function copy() {
+  let done = true;
+  try {
+    await navigator.clipboard.writeText($("names").value);
+  } catch (error) {
+    // Refused, or not there, on a page from a file.
+    $("names").select();
+    done = document.execCommand("copy");
+  }
+  $("copy").textContent = done ? "Copied" : "Press Ctrl-C";
+  say($("copy").textContent);
+}
+
+// The names' own bytes, which need not be Unicode.
+function download() {
+  const parts = keptFiles().map(file => Uint8Array.from(
+    (file.href + "%0A").match(/%..|./g),
+    part => part.length > 1 ? parseInt(part.slice(1), 16)
+      : part.charCodeAt(0)));
+  const url = URL.createObjectURL(new Blob(parts, {type: "text/plain"}));
+  make("a", {href: url, download: "kept.txt"}).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+}
+
+for (const dialog of document.querySelectorAll("dialog")) {
+  dialog.addEventListener("click", event => {  // on what is behind it
+    if (event.target === dialog) dialog.close();
+  });
+}
+
+// --- Start -----------------------------------------------------------------
+
+try {
+  const name = localStorage.getItem("tfdivcolor.gallery/surround");
+  if (["grey", "light"].includes(name)) document.body.dataset.surround = name;
+} catch (error) { /* the default */ }
+const asked = /^#(\d+)\.(\d+)$/.exec(location.hash);
+if (asked) target = {at: Number(asked[1]), rank: Number(asked[2])};
+const parsing = new MutationObserver(scan);
+parsing.observe(document.body, {childList: true, subtree: true});
+document.addEventListener("DOMContentLoaded", scan);
+})();

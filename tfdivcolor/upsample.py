@@ -1,0 +1,159 @@
+"""Chrominance from the canvas to full size, guided by the luminance.
+
+    guided(luminance, small, ab)              a picture at once
+    rows(widen(fit(small, ab), width), ...)   a strip of its rows
+
+A photograph's luminance is known at full size, its chrominance on the canvas
+only, a cell of which may be sixty pixels wide.  Where colour changes with
+luminance, the full-size luminance tells where within the cells it changes.  So
+every cell gets a local linear model, fitted to the cells around it,
+
+    ab = slope * L + offset
+
+and what is enlarged bilinearly are the models, not the colours (as in the fast
+guided filter, He & Sun, 2015).  It differs from that filter in three ways
+(`benchmarks.upsampling` compares the two):
+
+    - slope is multiplied by the share R^2 of the chrominance's variance that
+      L explains nearby: hair, cloth and grain, whose luminance varies without
+      colour, do not leave their texture in the colours;
+    - offset is that of the cell's own colours, not of smoothed ones, so that
+      nothing small fades; they are even sharpened a little, which undoes the
+      blur of cells that average over an edge;
+    - L is clipped to what the canvas holds nearby: a model is not asked about
+      a luminance that it was not fitted to.
+
+No result is beyond the field's own range; a constant field stays exactly
+constant.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+# Variances that do not count, of L and of a and b together, in squared CIE
+# units: there is no slope in flat regions.
+_LUMINANCE_VARIANCE = 20.0
+_AB_VARIANCE = 20.0
+_SHARPENING = 0.8
+
+
+class Models(NamedTuple):
+    """Local linear models of chrominance, one a cell.
+
+    Attributes:
+        planes: float32 [6, h, w]. Slopes of a and b, offsets of a and b, and
+            the lowest and highest luminance that the model holds for.
+        lowest, highest: float32 [2]. The field's range of a and b.
+    """
+
+    planes: tf.Tensor
+    lowest: tf.Tensor
+    highest: tf.Tensor
+
+
+def guided(luminance, small, ab):
+    """Enlarges a colour field.
+
+    Args:
+        luminance: float32 [H, W, 1], 0..100. The photograph's.
+        small: float32 [h, w, 1], 0..100. The same on the canvas, antialiased.
+        ab: float32 [h, w, 2]. CIE units.
+
+    Returns:
+        float32 [H, W, 2], CIE units.
+    """
+    height, width = tf.unstack(tf.shape(luminance)[:2])
+    models = widen(fit(small, ab), width)
+    return tf.stack(rows(models, luminance[..., 0], 0, height), axis=-1)
+
+
+def fit(small, ab):
+    """Fits the models.
+
+    Args:
+        small: float32 [h, w, 1], 0..100. Luminance on the canvas.
+        ab: float32 [h, w, 2]. CIE units.
+
+    Returns:
+        `Models` of [h, w] cells.
+    """
+    mean_luminance, mean_ab = _blur(small), _blur(ab)
+    variance = _LUMINANCE_VARIANCE + tf.nn.relu(
+        _blur(small**2) - mean_luminance**2)
+    covariance = _blur(small * ab) - mean_luminance * mean_ab
+    explained = tf.reduce_sum(covariance**2, -1, keepdims=True) / variance
+    present = _AB_VARIANCE + tf.nn.relu(
+        tf.reduce_sum(_blur(ab**2) - mean_ab**2, -1, keepdims=True))
+    # Blurred, as neighbouring models meet between the cells.
+    slope = _blur(covariance / variance * (explained / present))
+    # Within what is nearby: sharpening makes no halos.
+    sharp = tf.clip_by_value(
+        ab + _SHARPENING * (ab - mean_ab), *_range_nearby(ab))
+    planes = tf.concat(
+        [slope, sharp - slope * small, *_range_nearby(small)], axis=-1)
+    return Models(tf.transpose(planes, [2, 0, 1]),
+                  tf.reduce_min(ab, [0, 1]), tf.reduce_max(ab, [0, 1]))
+
+
+def widen(models, width):
+    """Interpolates models of [h, w] cells along their rows.
+
+    Args:
+        models: `Models`.
+        width: int32 scalar.
+
+    Returns:
+        `Models` of [h, width] cells.
+    """
+    planes = tf.image.resize(
+        models.planes[..., tf.newaxis], [tf.shape(models.planes)[1], width])
+    return models._replace(planes=planes[..., 0])
+
+
+def rows(models, luminance, first, height):
+    """Chrominance of some rows of a photograph.
+
+    Args:
+        models: `Models` of [h, W] cells.
+        luminance: float32 [R, W], 0..100. The rows.
+        first: int32 scalar. The number of the first of them.
+        height: int32 scalar. The number of rows of the whole photograph.
+
+    Returns:
+        a, b: float32 [R, W]. CIE units.
+    """
+    # Half-pixel centres, and beyond the centres of the outermost cells what is
+    # there: as tf.image.resize does.
+    cells = tf.shape(models.planes)[1]
+    numbers = tf.cast(first + tf.range(tf.shape(luminance)[0]), tf.float32)
+    scale = tf.cast(cells, tf.float32) / tf.cast(height, tf.float32)
+    position = tf.clip_by_value(
+        (numbers + 0.5) * scale - 0.5, 0.0, tf.cast(cells - 1, tf.float32))
+    # Only a few rows of cells matter to a strip: a small product.
+    start = tf.cast(position[0], tf.int32)
+    end = tf.minimum(tf.cast(position[-1], tf.int32) + 2, cells)
+    centres = tf.cast(tf.range(start, end), tf.float32)
+    weights = tf.nn.relu(1.0 - tf.abs(position[:, tf.newaxis] - centres))
+    slope_a, slope_b, offset_a, offset_b, lowest, highest = tf.unstack(
+        tf.matmul(weights, models.planes[:, start:end]), num=6)
+    luminance = tf.clip_by_value(luminance, lowest, highest)
+    return tuple(
+        tf.clip_by_value(slope * luminance + offset,
+                         models.lowest[i], models.highest[i])
+        for i, (slope, offset) in enumerate(
+            ((slope_a, offset_a), (slope_b, offset_b))))
+
+
+def _blur(field):
+    """Binomial filter of 3x3 cells on [h, w, C]."""
+    padded = tf.pad(field, [[1, 1], [1, 1], [0, 0]], "SYMMETRIC")
+    field = 0.25 * (padded[:-2] + padded[2:]) + 0.5 * padded[1:-1]
+    return 0.25 * (field[:, :-2] + field[:, 2:]) + 0.5 * field[:, 1:-1]
+
+
+def _range_nearby(field):
+    """Lowest and highest of the 3x3 cells around each of [h, w, C]."""
+    def highest(field):
+        return tf.nn.max_pool2d(field[tf.newaxis], 3, 1, "SAME")[0]
+    return -highest(-field), highest(field)

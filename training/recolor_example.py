@@ -1,0 +1,297 @@
+"""What RandomRecolor does to a small classifier, beside other colour changes.
+
+    python -m training.recolor_example --data flowers-train.tgz
+
+Trains a small network to tell kinds apart from few pictures of each, once with
+every kind of colour augmentation and the same everything else, several seeds;
+then tests it on the validation pictures as they are and with their colours
+changed.  `--data` is a folder or an archive with KIND/*.jpg.  The split is
+tfdivcolor's (`data.is_validation`), so that a colorizer that was trained on
+the same archive has not seen the test pictures either.  Prints two tables.
+"""
+
+import argparse
+import json
+import posixpath
+import sys
+from pathlib import Path
+
+SIDE = 64  # pixels of the classifier's pictures
+BATCH_SIZE = 32
+COLOURS = ("none", "jitter", "grey", "recolour")
+
+
+def load(path):
+    """Pictures by kind, the kind being the name of their folder.
+
+    Args:
+        path: str. A folder or an archive.
+
+    Returns:
+        kinds: list of str, sorted.
+        dict from "train" and "validation" to (images uint8
+            [N, SIDE, SIDE, 3], labels int32 [N]).
+
+    Raises:
+        ValueError: if there is nothing at `path`, a picture cannot be read,
+            or there is but one kind.
+    """
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    from tfdivcolor import data, images, sources
+
+    found = {"train": [], "validation": []}
+    for name, _, read in sources.source_of(path)(path):
+        picture = Image.fromarray(images.read(read()).pixels)
+        subset = "validation" if data.is_validation(name) else "train"
+        found[subset].append((
+            posixpath.basename(posixpath.dirname(name)),
+            ImageOps.fit(picture, (SIDE, SIDE), Image.Resampling.BOX)))
+    kinds = sorted({kind for kind, _ in found["train"]})
+    if len(kinds) < 2 or not found["validation"]:
+        raise ValueError(
+            f"{path}: must have folders of two kinds or more, with validation "
+            f"pictures (received {', '.join(kinds) or 'none'})")
+    return kinds, {
+        subset: (np.stack([np.asarray(picture) for _, picture in pictures]),
+                 np.array([kinds.index(kind) for kind, _ in pictures],
+                          np.int32))
+        for subset, pictures in found.items()}
+
+
+def few(labels, per_kind, seed):
+    """Indices of so many random pictures of each kind.
+
+    Raises:
+        ValueError: if a kind has fewer.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    by_kind = [np.flatnonzero(labels == kind) for kind in np.unique(labels)]
+    if min(map(len, by_kind)) < per_kind:
+        raise ValueError(
+            f"per_kind must be at most {min(map(len, by_kind))}, the pictures "
+            f"of the rarest kind (received {per_kind})")
+    return np.concatenate(
+        [rng.choice(indices, per_kind, replace=False) for indices in by_kind])
+
+
+def colour_layers(colours, weights, probability, temperature, seed):
+    """The Keras layers of one kind of colour augmentation.
+
+    Args:
+        colours: one of `COLOURS`.
+        weights: str. Weights of the colorizer.
+        probability, temperature: float. Of "recolour"; the probability also
+            of "grey".
+        seed: int.
+    """
+    from keras import layers
+
+    from tfdivcolor.recolor import RandomRecolor
+
+    return {
+        "none": lambda: [],
+        "jitter": lambda: [
+            layers.RandomHue(0.4, seed=seed),
+            layers.RandomSaturation((0.25, 0.75), seed=seed + 1),
+            layers.RandomBrightness(0.2, seed=seed + 2)],
+        "grey": lambda: [layers.RandomGrayscale(probability, seed=seed)],
+        "recolour": lambda: [RandomRecolor(
+            weights, probability, temperature, seed=seed)],
+    }[colours]()
+
+
+def classifier(colours, num_kinds, seed):
+    """A compiled network, pictures 0..255 -> logits of the kinds.
+
+    Args:
+        colours: list of layers, put behind mirroring and shifting.
+        num_kinds: int.
+        seed: int. Of mirroring and shifting.
+    """
+    import keras
+    from keras import layers
+
+    from tfdivcolor.layers import conv_block
+
+    inputs = x = keras.Input([SIDE, SIDE, 3])
+    for layer in [layers.RandomFlip("horizontal", seed=seed + 3),
+                  layers.RandomTranslation(0.1, 0.1, seed=seed + 4), *colours,
+                  layers.Rescaling(1 / 127.5, offset=-1.0)]:
+        x = layer(x)
+    for number, filters in enumerate((32, 64, 128, 128)):
+        x = conv_block(x, filters, 3, strides=2, name=f"conv_{number}")
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dropout(0.3, seed=seed + 5)(x)
+    return keras.Model(inputs, layers.Dense(num_kinds)(x))
+
+
+def train(model, images, labels, steps, seed):
+    """Trains in place, on batches of float32 pictures in random order."""
+    import keras
+    import tensorflow as tf
+
+    batches = tf.data.Dataset.from_tensor_slices(
+        (images.astype("float32"), labels))
+    batches = batches.shuffle(len(labels), seed=seed).repeat().batch(BATCH_SIZE)
+    model.compile(
+        keras.optimizers.AdamW(
+            keras.optimizers.schedules.CosineDecay(2e-3, steps),
+            weight_decay=0.01),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
+
+
+def shifted(pixels):
+    """Test pictures with their colours changed.
+
+    Args:
+        pixels: uint8 [N, H, W, 3].
+
+    Returns:
+        dict from a change's name to a list of uint8 [N, H, W, 3]:
+            unchanged; grey: luminance alone; hue: ab turned by 90 degrees to
+            either side, luminance kept; light: as under a redder and a bluer
+            light (red x 1.2 and blue x 0.75, and the other way round).
+    """
+    import numpy as np
+
+    from tfdivcolor import color
+
+    luminance, ab = (part.numpy() for part in color.split(pixels))
+    turned = np.stack([-ab[..., 1], ab[..., 0]], axis=-1)
+    lights = [np.array(gains) for gains in ((1.2, 1.0, 0.75),
+                                            (0.75, 1.0, 1.2))]
+    return {
+        "unchanged": [pixels],
+        "grey": [color.join(luminance, 0.0 * ab).numpy()],
+        "hue": [color.join(luminance, sign * turned).numpy()
+                for sign in (1, -1)],
+        "light": [np.clip(np.round(pixels * gains), 0, 255).astype(np.uint8)
+                  for gains in lights]}
+
+
+def accuracy(model, pictures, labels):
+    """Share of right answers, over a list of versions of the same pictures."""
+    import numpy as np
+
+    logits = model.predict(
+        np.concatenate(pictures).astype("float32"), batch_size=256, verbose=0)
+    return float(np.mean(
+        logits.argmax(axis=-1) == np.tile(labels, len(pictures))))
+
+
+def run(options, report):
+    """Trains and tests every kind of augmentation with every seed.
+
+    Args:
+        options: the command's.
+        report: function, str -> None. Told of each training.
+
+    Returns:
+        dict from a name in `COLOURS` to a dict from a test's name to the
+        accuracies, one a seed.
+    """
+    import keras
+
+    kinds, subsets = load(options.data)
+    images, labels = subsets["train"]
+    tests = shifted(subsets["validation"][0])
+    truth = subsets["validation"][1]
+    report(f"{options.per_kind} of {len(labels)} training pictures a kind, "
+           f"{len(truth)} test pictures; {', '.join(kinds)}")
+    results = {colours: {test: [] for test in tests} for colours in COLOURS}
+    for seed in range(options.seeds):
+        chosen = few(labels, options.per_kind, seed)
+        for colours in COLOURS:
+            keras.utils.set_random_seed(seed)
+            layers = colour_layers(
+                colours, options.weights, options.probability,
+                options.temperature, 10 * seed)
+            # Once more, so that all begin with the same weights.
+            keras.utils.set_random_seed(seed)
+            model = classifier(layers, len(kinds), 10 * seed)
+            train(model, images[chosen], labels[chosen], options.steps, seed)
+            for test, pictures in tests.items():
+                results[colours][test].append(
+                    accuracy(model, pictures, truth))
+            report(f"seed {seed}, {colours}: " + ", ".join(
+                f"{test} {values[-1]:.3f}"
+                for test, values in results[colours].items()))
+    return results
+
+
+def table(title, results):
+    """Mean and standard deviation over the seeds, in per cent, as text."""
+    import numpy as np
+
+    tests = list(next(iter(results.values())))
+    lines = [f"{title:22}" + "".join(f"{test:>15}" for test in tests)]
+    for colours, by_test in results.items():
+        cells = [f"{100 * np.mean(values):.1f} +- "
+                 f"{100 * np.std(values, ddof=1):.1f}"
+                 for values in by_test.values()]
+        lines.append(f"{colours:22}" + "".join(f"{c:>15}" for c in cells))
+    return "\n".join(lines)
+
+
+def gains(results):
+    """Accuracies less those of "none" with the same seed."""
+    return {colours: {
+        test: [value - base for value, base in zip(
+            values, results["none"][test])]
+        for test, values in by_test.items()}
+        for colours, by_test in results.items() if colours != "none"}
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m training.recolor_example",
+        description="Trains a small classifier with and without RandomRecolor "
+        "and tests it on pictures with changed colours.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--data", required=True,
+                        help="folder or archive with KIND/*.jpg")
+    parser.add_argument("--weights", default="flowers",
+                        help="colorizer: shipped name or folder")
+    parser.add_argument("--per-kind", type=int, default=40,
+                        help="training pictures of each kind")
+    parser.add_argument("--steps", type=int, default=600,
+                        help=f"of {BATCH_SIZE} pictures")
+    parser.add_argument("--seeds", type=int, default=3,
+                        help="trainings of each kind, 2 or more")
+    parser.add_argument("--probability", type=float, default=0.5,
+                        help="share of the pictures to recolour")
+    parser.add_argument("--temperature", type=float, default=1.0,
+                        help="of the recolouring")
+    parser.add_argument("--json", type=Path, metavar="FILE",
+                        help="write every accuracy there")
+    return parser
+
+
+def main(arguments=None):
+    """Runs the command; returns its exit status."""
+    options = _parser().parse_args(arguments)
+    if options.seeds < 2:
+        print("recolor_example: --seeds must be 2 or more "
+              f"(received {options.seeds})", file=sys.stderr)
+        return 2
+    try:
+        results = run(
+            options, lambda line: print(line, file=sys.stderr, flush=True))
+    except ValueError as error:
+        print(f"recolor_example: {error}", file=sys.stderr)
+        return 1
+    print(table("accuracy, per cent", results))
+    print()
+    print(table("more than none", gains(results)))
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
