@@ -16,8 +16,10 @@ demo: .venv/demo.installed
 	  whole.crop((90, 0, 360, 270)).resize((405, 405)).save( \
 	  "$(OUT)/astronaut_portrait.png")'
 	$(BIN)/tfdivcolor colorize $(OUT)/astronaut_portrait.png \
-	  $(OUT)/astronaut.png $(PHOTOS) --out $(OUT)/colorized --sheet --overwrite
-	@echo "contact sheets: $(OUT)/colorized/*_sheet.png"
+	  $(OUT)/astronaut.png $(PHOTOS) --out $(OUT)/colorized --sheet --gallery \
+	  --overwrite
+	@echo "look at $(OUT)/colorized/index.html, or at the contact sheets" \
+	  "$(OUT)/colorized/*_sheet.png"
 
 # The default test suite and the style check.
 test: .venv/test.installed

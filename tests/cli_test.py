@@ -159,7 +159,8 @@ def test_folders_keep_their_tree_and_failures_do_not_stop_the_rest(
     assert sorted(files) == [
         "a.json", "a_00.bmp", "deep/er/b.json", "deep/er/b_00.png",
         "tfdivcolor_failed.txt"]
-    assert files["tfdivcolor_failed.txt"].decode().splitlines() == _errors(stderr)
+    listed = files["tfdivcolor_failed.txt"].decode().splitlines()
+    assert listed == _errors(stderr)
     # The names are found before the pictures are read.
     twice, no_file, no_picture = _errors(stderr)
     assert twice.startswith(f"{folder / 'a.png'}: ")

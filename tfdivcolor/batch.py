@@ -141,7 +141,7 @@ class Work:
 
         record = self._record(path)
         same = outputs.is_same(outputs.read_record(base), record)
-        if outputs.is_done(base, record, self._extras):
+        if outputs.is_done(base, record, self.sheet, self.original):
             if self.same_z and self._first[0] is None:
                 self._first = (record["input_sha256"], np.asarray(
                     outputs.read_record(base)["latents"], np.float32))
@@ -149,18 +149,15 @@ class Work:
         photo = images.read(path, max_pixels=self.max_pixels)
         coloring.check_hints(photo, self.steering.hints)
         chosen = formats.output_format(photo, self.image_format)
-        endings = {"sheet": ".png", "original": formats.suffix(chosen)}
-        names = outputs.names(
-            base, self.sampling.num_samples, formats.suffix(chosen),
-            [extra + endings[extra] for extra in self._extras])
+        extras = ["sheet.png"] if self.sheet else []
+        # A grey photograph has no colours of its own to show.
+        if self.original and not photo.is_grey:
+            extras.append("original" + formats.suffix(chosen))
+        names = outputs.names(base, self.sampling.num_samples,
+                              formats.suffix(chosen), extras)
         if not (same or self.overwrite):
             outputs.check_free(path, [*names, outputs.record_path(base)])
         return _Job(path, base, record, names, chosen, photo)
-
-    @property
-    def _extras(self):
-        return (["sheet"] if self.sheet else []) + (
-            ["original"] if self.original else [])
 
     def _record(self, path):
         """What is known of a photograph's record before it is read."""
@@ -200,21 +197,24 @@ class Work:
         try:
             tiles, errors = _write_results(
                 job, result, self._text(), self.sheet)
-            extras = dict(zip(self._extras, job.names[len(result):]))
+            original = job.named("original") if self.original else None
+            if original:
+                images.write_atomically(original, formats.encode(
+                    job.photo.finest, job.image_format, job.photo.alpha,
+                    job.photo.exif))
             if self.sheet:
                 from tfdivcolor import plots
 
                 plots.contact_sheet(
-                    result, extras["sheet"],
-                    job.photo.pixels if self.original else None, tiles)
+                    result, job.named("sheet"),
+                    job.photo.pixels if original else None, tiles)
+            record = {**job.record, **_described(result),
+                      "outputs": [name.name for name in job.names],
+                      "luminance_error": errors}
             if self.original:
-                images.write_atomically(extras["original"], formats.encode(
-                    job.photo.finest, job.image_format, job.photo.alpha,
-                    job.photo.exif))
+                record["original"] = original and original.name
             # Last: it says that the others are whole.
-            outputs.write_record(
-                job.base, {**job.record, **_described(result, job.names),
-                           "luminance_error": errors})
+            outputs.write_record(job.base, record)
         except BaseException:
             # So that the same command does this photograph anew.
             for name in job.names:
@@ -244,6 +244,12 @@ class _Job:
     names: list
     image_format: str
     photo: images.Photo
+
+    def named(self, extra):
+        """Path of a further picture, or None if there is to be none."""
+        beginning = f"{self.base.name}_{extra}."
+        return next((name for name in self.names
+                     if name.name.startswith(beginning)), None)
 
 
 def _write_results(job, result, text, sheet):
@@ -285,7 +291,7 @@ def _write_results(job, result, text, sheet):
     return tiles, None if errors[0] is None else errors
 
 
-def _described(result, names):
+def _described(result):
     """What a record says of a photograph's results."""
     from tfdivcolor import storage
 
@@ -297,14 +303,10 @@ def _described(result, names):
             result.steering.hints, result.hints_before,
             result.hints_after.T)]
     found = {"hints": hints} if hints else {}
-    original = [name.name for name in names[len(result):]
-                if "_original." in name.name]
     return {"width": width, "height": height,
             **{key: getattr(result, key).tolist() for key in
                ("log_prob", "component", "weight", "latents")}, **found,
-            **({"original": original[0]} if original else {}),
-            "versions": storage.versions(),
-            "outputs": [name.name for name in names]}
+            "versions": storage.versions()}
 
 
 def _checksum(path):

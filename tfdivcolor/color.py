@@ -17,6 +17,8 @@ makes differences of up to 5e-3 in b.
 import numpy as np
 import tensorflow as tf
 
+PIXEL_DTYPES = (tf.uint8, tf.uint16)
+
 _LUMINANCE_HALF = 50.0
 _AB_SCALE = 128.0
 
@@ -30,7 +32,6 @@ _RGB_FROM_XYZ = np.linalg.inv(_XYZ_FROM_RGB)
 _DELTA = 6 / 29  # where the cube root of CIE Lab goes over into its tangent
 _LARGEST_CHROMA = 134.0  # of the sRGB gamut: its blue
 _BISECTIONS = 12  # leaves 134 / 2**12 = 0.03 units of chroma
-_PIXEL_DTYPES = (tf.uint8, tf.uint16)
 # In linear light: above float32 rounding (2e-6), below what 8 bits can show.
 _GAMUT_TOLERANCE = 1e-5
 
@@ -106,7 +107,7 @@ def split(rgb):
         ValueError: if `rgb` is neither uint8 nor uint16.
     """
     rgb = tf.convert_to_tensor(rgb)
-    if rgb.dtype not in _PIXEL_DTYPES:
+    if rgb.dtype not in PIXEL_DTYPES:
         raise ValueError("rgb: must be uint8 in 0..255 or uint16 in 0..65535 "
                          f"(received {rgb.dtype.name})")
     luminance, a, b = _lab(tf.cast(rgb, tf.float32) / rgb.dtype.max)

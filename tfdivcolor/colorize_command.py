@@ -175,7 +175,7 @@ def _say_hints(path, result):
             result.hints_after.T):
         batch.report(
             f"{path}: hint {hint} met to {after[0]:.1f} ab units by the "
-            f"first result, {after.max():.1f} by the last of all; "
+            f"first result, {after.max():.1f} at most; "
             f"{before:.1f} without hints")
 
 

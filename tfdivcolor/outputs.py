@@ -71,23 +71,24 @@ def is_output(path):
         path.with_name(stem)).get("outputs", ())
 
 
-def is_done(base, wanted, extras):
+def is_done(base, wanted, sheet, original):
     """Whether an earlier, equal call has written everything.
 
     Args:
         base: Path of the outputs, up to their endings.
         wanted: dict. The record that this call would write.
-        extras: names of further pictures, without endings: "sheet".
+        sheet, original: bool. Whether it would write these pictures too.
 
     Returns:
         bool.
     """
     record = read_record(base)
-    outputs = record.get("outputs", ())
-    stems = {name.rpartition(".")[0] for name in outputs}
-    return (is_same(record, wanted) and bool(outputs)
-            and all(f"{base.name}_{extra}" in stems for extra in extras)
-            and all(base.with_name(name).exists() for name in outputs))
+    names = record.get("outputs", ())
+    return (is_same(record, wanted) and bool(names)
+            and (not sheet or f"{base.name}_sheet.png" in names)
+            # Of a grey photograph it is None.
+            and (not original or "original" in record)
+            and all(base.with_name(name).exists() for name in names))
 
 
 def is_same(record, wanted):

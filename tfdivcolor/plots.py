@@ -229,7 +229,8 @@ def _enlarged(pixels, factor):
 def _columns(count, aspect):
     """Columns of a sheet that is about 3:2 and has few empty places."""
     ideal = math.sqrt(count * 1.5 / aspect)
-    return min(range(1, count + 1),
+    # Of equally good ones the wider: screens are.
+    return min(range(count, 0, -1),
                key=lambda columns: abs(columns - ideal) + -count % columns)
 
 
