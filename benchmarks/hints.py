@@ -1,11 +1,9 @@
 """What hints are worth: true colours at a few random pixels of photographs.
 
-    python -m benchmarks.hints --data photos/
-    python -m benchmarks.hints --data lfw.tgz --limit 900 --pictures 50
+    python -m benchmarks.hints --data data/lfw.tgz
 
-Each of some photographs of the validation part is colourised without hints
-and with its own colours at 1, 3 and 10 random pixels.  The table has, with and
-without the hints:
+Each photograph is colourised without hints and with its own colours at 1, 3
+and 10 random pixels.  The table has, without and with the hints:
 
     at hints   mean distance in the ab plane of the 8 results from the hints
     first      MAE of the first result, over the whole picture
@@ -19,99 +17,86 @@ all in CIE units on the canvas.
 import argparse
 
 import numpy as np
-import tensorflow as tf
 
-from tfdivcolor import color, data, presets, sampling, steering
-from tfdivcolor.settings import DEFAULTS
+from benchmarks import add_pictures, photographs, table
 
 NUM_HINTS = (1, 3, 10)
 NEAR = 8.0  # pixels of the canvas
 COLUMNS = ("at hints", "first", "best of 8", "variety")
 
 
-def measure(colorizer, photos, num_hints, noise=steering.HINT_NOISE, seed=0):
-    """Colourises photographs with and without hints from the truth.
+def measure(colorizer, pixels, num_hints, random, seed=0):
+    """Colourises a photograph without and with hints from the truth.
 
     Args:
         colorizer: `Colorizer`.
-        photos: list of dicts of luminance: float32 [c, c, 1] and ab:
-            float32 [c, c, 2].
-        num_hints: int, 1 or more. Hints a photograph.
-        noise: float. As in `steering.toward`.
-        seed: int. Of the pixels and of the results.
+        pixels: uint8 [H, W, 3]. The photograph in colour.
+        num_hints: int, 1 or more.
+        random: `np.random.Generator`. Of the pixels.
+        seed: int. Of the results.
 
     Returns:
-        float array [number of photographs, 2, len(COLUMNS)]: without hints,
-        with hints.
+        float array [2, len(COLUMNS)]: without hints, with hints.
     """
-    canvas, decoder = colorizer.canvas, colorizer.vae.decoder
-    random = np.random.default_rng(seed)
+    import tensorflow as tf
 
-    @tf.function(autograph=False)
-    def colorize(luminance, positions, targets):
-        luminance_norm = color.normalize_luminance(luminance[None])
-        grey = colorizer.vae.grey_encoder(luminance_norm, training=False)
-        params = colorizer.mdn.head(
-            grey if colorizer.shares_grey else colorizer.mdn.features(
-                luminance_norm, training=False), training=False)
-        weights = steering.pixel_weights(positions, canvas)
-        steered = steering.toward(
-            decoder, grey, params, weights, targets, noise)
-        fields = []
-        for mixture in (params, steered):
-            chosen = sampling.latents(
-                params, decoder.sensitivity(grey),
-                tf.constant([seed], tf.int64), 8,
-                tf.constant(DEFAULTS.temperature), DEFAULTS.mode,
-                steered=mixture if mixture is steered else None)
-            fields.append(decoder(chosen["z"], grey, training=False)[0])
-        return color.denormalize_ab(tf.stack(fields))  # [2, 8, c, c, 2]
+    from tfdivcolor import color, hints, steering
 
-    def rows(photo):
-        points = random.integers(0, canvas, [num_hints, 2])  # column, row
-        targets = photo["ab"][points[:, 1], points[:, 0]]
-        fields = colorize(
-            photo["luminance"], points.astype(np.float32), targets).numpy()
+    height, width, _ = pixels.shape
+    size = colorizer.canvas
+    truth = tf.image.resize(
+        color.split(pixels)[1], [size, size], antialias=True).numpy()
+    points = random.integers(0, [width, height], [num_hints, 2])
+    asked = [hints.Hint(int(x), int(y), pixels[y, x].tolist())
+             for x, y in points]
+    weights, targets = steering.observations(asked, width, height, size)
+    places = np.array([hints.canvas_position(x, y, width, height, size)
+                       for x, y in points])
+    grid = np.stack(np.meshgrid(*[np.arange(size)] * 2), axis=-1)
+    far = (np.linalg.norm(grid[:, :, None] - places, axis=-1)
+           > NEAR).all(axis=-1)
+    rows = []
+    for steered in ((), asked):
+        ab = colorizer.colorize(pixels, 8, seed=seed, hints=steered).ab
         at_hints = np.linalg.norm(
-            fields[:, :, points[:, 1], points[:, 0]] - targets,
-            axis=-1).mean(axis=(1, 2))
-        errors = np.abs(fields - photo["ab"]).mean(axis=(2, 3, 4))  # [2, 8]
-        grid = np.stack(np.meshgrid(*[np.arange(canvas)] * 2), axis=-1)
-        far = (np.linalg.norm(grid[:, :, None] - points, axis=-1)
-               > NEAR).all(axis=-1)
-        variety = np.sqrt(fields.var(axis=1)[:, far].mean(axis=(1, 2)))
-        return np.stack(
-            [at_hints, errors[:, 0], errors.min(axis=1), variety], axis=-1)
-
-    return np.stack([rows(photo) for photo in photos])
+            steering.means(ab[None], weights)[0] - targets, axis=-1)
+        errors = np.abs(ab - truth).mean(axis=(1, 2, 3))
+        variety = np.sqrt(ab.var(axis=0)[far].mean())
+        rows.append([at_hints.mean(), errors[0], errors.min(), variety])
+    return np.array(rows)
 
 
 def main(arguments=None):
     """Prints the table."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.hints", description="What hints are worth.")
-    parser.add_argument("--data", required=True, metavar="DIR_OR_TGZ")
+    add_pictures(parser, 50)
     parser.add_argument("--weights", default="lfw", metavar="NAME_OR_DIR")
-    parser.add_argument("--pictures", type=int, default=50)
-    parser.add_argument("--limit", type=int, default=None, metavar="N",
-                        help="look at the first N pictures of the data only")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of hints and results")
     options = parser.parse_args(arguments)
-    colorizer = presets.load(options.weights)
-    photos = data.load(
-        options.data, canvas=colorizer.canvas, subset="validation",
-        limit=options.limit)
-    batch = next(photos.batches(
-        min(options.pictures, len(photos)), shuffle=False).as_numpy_iterator())
-    photos = [{"luminance": luminance, "ab": ab}
-              for luminance, ab in zip(batch["luminance"], batch["ab"])]
-    print(f"{len(photos)} pictures; without -> with hints, CIE units")
-    print("hints" + "".join(f"{name:>16}" for name in COLUMNS))
-    for num_hints in NUM_HINTS:
-        without, with_hints = measure(
-            colorizer, photos, num_hints).mean(axis=0)
-        print(f"{num_hints:5}" + "".join(
-            f"{before:8.1f} -> {after:4.1f}"
-            for before, after in zip(without, with_hints)))
+    pictures = photographs(options)
+    from tqdm import tqdm
+
+    import tfdivcolor as tdc
+
+    colorizer = tdc.load(options.weights)
+    means = {}
+    with tqdm(total=len(NUM_HINTS) * len(pictures), unit="picture") as bar:
+        for num_hints in NUM_HINTS:
+            random = np.random.default_rng(options.seed)
+            found = []
+            for pixels in pictures:
+                found.append(measure(
+                    colorizer, pixels, num_hints, random, options.seed))
+                bar.update()
+            means[num_hints] = np.mean(found, axis=0)
+    print(f"{len(pictures)} photographs, seed {options.seed}, weights "
+          f"{options.weights}: without -> with hints, CIE units")
+    print(table(["hints", *COLUMNS], [
+        [str(num_hints), *(f"{before:.1f} -> {after:.1f}"
+                           for before, after in zip(*rows))]
+        for num_hints, rows in means.items()]))
 
 
 if __name__ == "__main__":
