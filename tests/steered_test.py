@@ -63,6 +63,17 @@ def test_hints_are_met_and_reported(colorizer, photo):
     assert len({image.tobytes() for image in result.images}) == 4
 
 
+@pytest.mark.parametrize("saturation", [0.5, 2.0])
+def test_hints_are_met_whatever_the_saturation(colorizer, photo, saturation):
+    result = colorizer.colorize(
+        photo, 2, hints=[RED], saturation=saturation)
+    wanted = skcolor.rgb2lab(np.uint8([[RED.rgb]]))[0, 0, 1:]
+    near = result.ab[:, round(20.5 / 50 * 32 - .5),
+                     round(30.5 / 60 * 32 - .5)]
+    assert result.hints_after.max() < 14
+    assert np.linalg.norm(near - wanted, axis=-1).max() < 24
+
+
 def test_a_hint_outside_is_refused(colorizer, photo):
     with pytest.raises(ImageError, match="image: hint: must lie inside"):
         colorizer.colorize(photo, hints=[Hint(60, 0, (1, 2, 3))])
@@ -122,6 +133,8 @@ def test_one_z_for_two_frames(colorizer, photo):
     np.testing.assert_allclose(again.ab, result.ab, atol=1e-3)
     np.testing.assert_allclose(again.log_prob, result.log_prob, atol=1e-2)
     assert len(colorizer.colorize(photo[5:], latents=result.latents)) == 3
+    with pytest.raises(ValueError, match="latents must come without hints"):
+        colorizer.colorize(photo, latents=result.latents, hints=[RED])
     with pytest.raises(ValueError, match=r"latents must have shape \[S, 16"):
         colorizer.colorize(photo, latents=result.latents[0])
 
@@ -136,10 +149,12 @@ def test_interpolation_goes_from_one_to_the_other(colorizer, photo):
         way.latents[2], (result.latents[0] + result.latents[2]) / 2,
         atol=1e-5)
     other = colorizer.colorize(photo[::-1], 1)
+    vivid = colorizer.colorize(photo, 1, saturation=2.0)
     for arguments, message in (
             ((result, result[0], 3), "first must be one result"),
             ((result[0], other, 3), "of one photograph"),
-            ((result[0], result[1], 1), "steps must be 2 to 100")):
+            ((result[0], result[1], 1), "steps must be 2 to 100"),
+            ((result[0], vivid, 3), "must have one saturation")):
         with pytest.raises(ValueError, match=message):
             colorizer.interpolate(*arguments)
 
@@ -178,9 +193,11 @@ def test_luminance_error_is_skimages(colorizer, photo):
 
 @pytest.mark.parametrize("options, message", [
     ({"keep": -1}, "keep must be the rank"),
-    ({"strength": -0.1}, "strength must be a number of 0 or more"),
+    ({"keep": 1.5}, "keep must be the rank"),
+    ({"hints": [(1, 2, "red")]}, "hints must be of class Hint"),
+    ({"strength": -0.1}, "strength must be a number of 0 to 10"),
     ({"saturation": float("inf")}, "saturation must be"),
-    ({"warmth": float("nan")}, "warmth must be a number of -100 to 100"),
+    ({"warmth": float("nan")}, "warmth must be a number of -30 to 30"),
 ])
 def test_out_of_range(options, message):
     with pytest.raises(ValueError, match=message):

@@ -3,8 +3,9 @@
 import collections
 import concurrent.futures
 import contextlib
+import os
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -107,21 +108,25 @@ class Work:
         """Colourises photographs, one group after the other.
 
         Args:
-            pictures: iterable of (path, stem).
+            pictures: list of (path, stem).
             folder: Path. Where the outputs go, by their stems.
 
         Yields:
             path, base: of every photograph, in order within a group.
             outcome: its new `Coloring`, None where an earlier call has made
                 the same, or the `images.ImageError` that it failed with.
+
+        Raises:
+            images.ImageError: with `same_z`, if the first photograph fails.
         """
+        inputs = {os.path.realpath(path) for path, _ in pictures}
         group, pixels = [], 0
         for path, stem in pictures:
             base = folder / stem
             try:
-                job = self._job(path, base)
-            except images.ImageError as error:
-                yield path, base, error
+                job = self._job(path, base, inputs)
+            except (images.ImageError, OSError) as error:
+                yield path, base, self._failure(path, error)
                 continue
             if job is None:
                 yield path, base, None
@@ -135,28 +140,59 @@ class Work:
         if group:
             yield from self._finish(group)
 
-    def _job(self, path, base):
+    def _failure(self, path, error):
+        """What a photograph failed with, as an `images.ImageError`."""
+        if not isinstance(error, images.ImageError):
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            cause = error
+            error = images.ImageError(
+                f"{path}: must be a photograph that can be colourised here "
+                f"(received {reason})")
+            error.__cause__ = cause
+        if self.same_z and self._first[0] is None:
+            raise images.ImageError(
+                f"{error}; no other can have the latents of the first"
+            ) from error
+        return error
+
+    def _job(self, path, base, inputs):
         """Reads a photograph, unless everything has been made of it."""
         from tfdivcolor import coloring
 
         record = self._record(path)
-        same = outputs.is_same(outputs.read_record(base), record)
+        old = outputs.read_record(base)
         if outputs.is_done(base, record, self.sheet, self.original):
             if self.same_z and self._first[0] is None:
                 self._first = (record["input_sha256"], np.asarray(
-                    outputs.read_record(base)["latents"], np.float32))
+                    old["latents"], np.float32))
             return None
         photo = images.read(path, max_pixels=self.max_pixels)
-        coloring.check_hints(photo, self.steering.hints)
+        if self._first[0] is None:
+            coloring.check_hints(photo, self.steering.hints)
         chosen = formats.output_format(photo, self.image_format)
-        extras = ["sheet.png"] if self.sheet else []
+        # What an equal call has made stays, and what it has not is added.
+        before = old["outputs"] if outputs.is_same(old, record) else []
+        extras = []
+        if self.sheet or f"{base.name}_sheet.png" in before:
+            extras.append("sheet.png")
         # A grey photograph has no colours of its own to show.
-        if self.original and not photo.is_grey:
+        wants_original = self.original or bool(before) and "original" in old
+        if wants_original and not photo.is_grey:
             extras.append("original" + formats.suffix(chosen))
         names = outputs.names(base, self.sampling.num_samples,
                               formats.suffix(chosen), extras)
-        if not (same or self.overwrite):
-            outputs.check_free(path, [*names, outputs.record_path(base)])
+        for name in names:
+            if os.path.realpath(name) in inputs:
+                raise images.ImageError(
+                    f"{path}: must have outputs that are no photographs of "
+                    f"this call (received {name})")
+        if not self.overwrite:
+            outputs.check_free(path, [
+                name for name in [*names, outputs.record_path(base)]
+                if not before or name.name not in (
+                    *before, outputs.record_path(base).name)])
+        if wants_original:
+            record["original"] = None
         return _Job(path, base, record, names, chosen, photo)
 
     def _record(self, path):
@@ -174,50 +210,67 @@ class Work:
 
     def _finish(self, group):
         """Colourises and writes what `_job` has made ready."""
+        import tensorflow as tf
+
         from tfdivcolor import coloring
 
-        colorings = coloring.colorize(
-            self.colorizer, [job.photo for job in group], self.sampling,
-            self.steering, latents=self._first[1], rows=GROUP)
-        if self.same_z and self._first[0] is None:
-            self._first = (group[0].record["input_sha256"],
-                           colorings[0].latents)
+        # One picture's fault must not cost the others.
+        faults = OSError, ValueError, MemoryError, tf.errors.OpError
+        steering = self.steering
+        if self._first[1] is not None:
+            steering = replace(steering, hints=(), keep=None, warmth=0.0)
+        try:
+            colorings = coloring.colorize(
+                self.colorizer, [job.photo for job in group], self.sampling,
+                steering, latents=self._first[1], rows=GROUP)
+        except faults as error:
+            if len(group) > 1:
+                for job in group:
+                    yield from self._finish([job])
+            else:
+                yield group[0].path, group[0].base, self._failure(
+                    group[0].path, error)
+            return
         for job, result in zip(group, colorings):
             try:
-                outputs.make_folder(job.base.parent)
-                outputs.remove(job.base)
                 self._write(job, result)
-            except images.ImageError as error:
-                yield job.path, job.base, error
-            else:
-                yield job.path, job.base, result
+            except faults as error:
+                yield job.path, job.base, self._failure(job.path, error)
+                continue
+            if self.same_z and self._first[0] is None:
+                self._first = job.record["input_sha256"], result.latents
+            yield job.path, job.base, result
 
     def _write(self, job, result):
         """Writes all files of one photograph, or none."""
+        outputs.make_folder(job.base.parent)
+        outputs.remove(job.base)
+        record = {**job.record, "outputs": [name.name for name in job.names]}
+        written = [outputs.record_path(job.base)]
+        outputs.write_record(job.base, {**record, "complete": False})
         try:
+            sheet, original = job.named("sheet"), job.named("original")
             tiles, errors = _write_results(
-                job, result, self._text(), self.sheet)
-            original = job.named("original") if self.original else None
+                job, result, self._text(), bool(sheet), written)
             if original:
+                written.append(original)
                 images.write_atomically(original, formats.encode(
                     job.photo.finest, job.image_format, job.photo.alpha,
                     job.photo.exif))
-            if self.sheet:
+                record["original"] = original.name
+            if sheet:
                 from tfdivcolor import plots
 
+                written.append(sheet)
                 plots.contact_sheet(
-                    result, job.named("sheet"),
-                    job.photo.pixels if original else None, tiles)
-            record = {**job.record, **_described(result),
-                      "outputs": [name.name for name in job.names],
-                      "luminance_error": errors}
-            if self.original:
-                record["original"] = original and original.name
-            # Last: it says that the others are whole.
-            outputs.write_record(job.base, record)
+                    result, sheet, job.photo.pixels if original else None,
+                    tiles)
+            outputs.write_record(job.base, {
+                **record, **_described(result), "luminance_error": errors,
+                "complete": True})
         except BaseException:
             # So that the same command does this photograph anew.
-            for name in job.names:
+            for name in reversed(written):
                 with contextlib.suppress(OSError):
                     name.unlink()
             raise
@@ -252,8 +305,15 @@ class _Job:
                      if name.name.startswith(beginning)), None)
 
 
-def _write_results(job, result, text, sheet):
+def _write_results(job, result, text, sheet, written):
     """Writes the results, each while the next one is made.
+
+    Args:
+        job: `_Job`.
+        result: `Coloring`.
+        text: dict. What all of them say in their metadata.
+        sheet: bool. Whether there is to be a sheet.
+        written: list of Path, which gets what is written.
 
     Returns:
         tiles: list of what a sheet shows of each, if there is to be one.
@@ -272,12 +332,14 @@ def _write_results(job, result, text, sheet):
              "log_prob": f"{result.log_prob[rank]:.3f}"})
         images.write_atomically(job.names[rank], data)
         if job.image_format not in formats.LOSSLESS_FORMATS:
-            return result.luminance_error(images.read(data).pixels)
+            return result.luminance_error(images.read(
+                data, max_pixels=pixels[..., 0].size).pixels)
         return None
 
     with concurrent.futures.ThreadPoolExecutor(_WRITERS) as writers:
         for rank in range(len(result)):
             pixels = result.image_16(rank) if deep else result.image(rank)
+            written.append(job.names[rank])
             pending.append(writers.submit(write, rank, pixels))
             if sheet:
                 from tfdivcolor import plots

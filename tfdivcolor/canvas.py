@@ -65,6 +65,24 @@ def on_canvas(luminance, canvas):
     return _shrunk(luminance, [canvas, canvas])
 
 
+def ab_on_canvas(pixels, canvas):
+    """A photograph's own colours at the size of the networks' fields.
+
+    Args:
+        pixels: uint8 or uint16 [H, W, 3], sRGB.
+        canvas: int.
+
+    Returns:
+        float32 [canvas, canvas, 2], CIE units, antialiased.
+    """
+    flat = tf.reshape(pixels, [-1, 3])
+    ab = _in_strips(
+        lambda start, end: color.split(flat[start:end])[1],
+        tf.shape(flat)[0], STRIP_PIXELS, tf.TensorSpec([None, 2]))
+    ab = tf.reshape(ab, tf.concat([tf.shape(pixels)[:2], [2]], 0))
+    return tf.image.resize(ab, [canvas, canvas], antialias=True)
+
+
 _PICTURE = (tf.TensorSpec([None, None, 1], tf.float32),
             tf.TensorSpec([None, None, 2], tf.float32))
 

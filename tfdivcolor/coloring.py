@@ -139,12 +139,16 @@ def colorize(colorizer, photos, options, steering=UNSTEERED, latents=None,
     luminance = [canvas.luminance_of(photo.finest) for photo in photos]
     small = tf.stack([_seen(colorizer, one) for one in luminance])
     if latents is not None:
+        if steering.moves_latents:
+            raise ValueError("latents must come without hints, keep and "
+                             f"warmth (received {steering})")
         latents = np.asarray(latents, np.float32)
         if latents.ndim != 2 or latents.shape[1] != colorizer.latent_dim:
             raise ValueError(
                 f"latents must have shape [S, {colorizer.latent_dim}] "
                 f"(received {list(latents.shape)})")
-        drawn = [_decoded(colorizer, one[None], latents) for one in small]
+        drawn = [_decoded(colorizer, one[None], latents, steering.saturation)
+                 for one in small]
     elif steering.moves_latents:
         drawn = [_steered(colorizer, one[None], photo, options, steering)
                  for photo, one in zip(photos, small)]
@@ -153,6 +157,7 @@ def colorize(colorizer, photos, options, steering=UNSTEERED, latents=None,
             small = tf.concat([small, tf.repeat(
                 small[-1:], rows - len(photos), axis=0)], axis=0)
         drawn = colorizer.sample(small, **vars(options))
+        drawn["ab"] *= steering.saturation
         drawn = [{name: value[row].numpy() for name, value in drawn.items()}
                  for row in range(len(photos))]
     return [_coloring(photo, one, results, options, steering)
@@ -182,6 +187,10 @@ def interpolate(colorizer, first, last, steps):
     if not np.array_equal(first.luminance, last.luminance):
         raise ValueError("first and last must be results of one photograph "
                          f"(received {first.name} and {last.name})")
+    if first.steering.saturation != last.steering.saturation:
+        raise ValueError("first and last must have one saturation (received "
+                         f"{first.steering.saturation} and "
+                         f"{last.steering.saturation})")
     if not 2 <= steps <= MAX_SAMPLES:
         raise ValueError(f"steps must be 2 to {MAX_SAMPLES} "
                          f"(received {steps})")
@@ -189,7 +198,8 @@ def interpolate(colorizer, first, last, steps):
     z = (1 - share) * first.latents + share * last.latents
     return _coloring(
         first.photo, first.luminance,
-        _decoded(colorizer, _seen(colorizer, first.luminance)[None], z),
+        _decoded(colorizer, _seen(colorizer, first.luminance)[None], z,
+                 first.steering.saturation),
         first.sampling, replace(first.steering, hints=(), keep=None))
 
 
@@ -198,13 +208,12 @@ def reconstruct(colorizer, photo):
     if photo.is_grey:
         raise ValueError(f"{photo.name}: must be in colour to be "
                          "reconstructed (received a grey picture)")
-    luminance, ab = color.split(photo.finest)
-    size = [colorizer.canvas, colorizer.canvas]
+    luminance = canvas.luminance_of(photo.finest)
     small = _seen(colorizer, luminance)[None]
-    ab = tf.image.resize(ab, size, antialias=True)[None]
+    ab = canvas.ab_on_canvas(photo.finest, colorizer.canvas)[None]
     grey, _ = colorizer.look(small)
     loc, _ = colorizer.vae.posterior(color.normalize_ab(ab), grey)
-    return _coloring(photo, luminance, _decoded(colorizer, small, loc),
+    return _coloring(photo, luminance, _decoded(colorizer, small, loc, 1.0),
                      Sampling(num_samples=1), UNSTEERED)
 
 
@@ -212,17 +221,16 @@ def _seen(colorizer, luminance):
     return canvas.on_canvas(luminance, colorizer.canvas)
 
 
-def _decoded(colorizer, small, z):
-    """Given latents in place of sampled ones; as `Colorizer.sample`."""
+def _decoded(colorizer, small, z, saturation):
+    """Given latents in place of sampled ones."""
     grey, params = colorizer.look(small)
     z = tf.convert_to_tensor(z)[None]
-    field = colorizer.vae.decoder(z, grey)
-    return _first_row({"ab": color.denormalize_ab(field),
-                       **sampling.rated(params, z)})
+    field = color.denormalize_ab(colorizer.vae.decoder(z, grey))
+    return _first_row({"ab": saturation * field, **sampling.rated(params, z)})
 
 
 def _steered(colorizer, small, photo, options, steering):
-    """One photograph's results under steering; as `Colorizer.sample`."""
+    """One photograph's results under steering."""
     grey, params = colorizer.look(small)
     decoder = colorizer.vae.decoder
     height, width, _ = photo.pixels.shape
@@ -230,6 +238,7 @@ def _steered(colorizer, small, photo, options, steering):
     if steering.hints:
         weights, targets = steer.observations(
             steering.hints, width, height, colorizer.canvas)
+    wanted = targets
 
     def steered(**more):
         return steer.apply(decoder, grey, params, weights, targets, **more)[0]
@@ -245,6 +254,10 @@ def _steered(colorizer, small, photo, options, steering):
     def field(z):
         return color.denormalize_ab(decoder(z, grey))
 
+    saturation = steering.saturation
+    if steering.hints and saturation:
+        # So that the hints are met in the picture, with its saturation.
+        targets = targets / saturation
     drawn = chosen(steered(warmth=steering.warmth or None), options.mode)
     if steering.keep is not None:
         # It is as warm as it shall be.
@@ -253,13 +266,13 @@ def _steered(colorizer, small, photo, options, steering):
         mode = "samples" if options.mode == "samples" else "diverse"
         drawn = chosen(steered(kept=kept, strength=steering.strength),
                        mode, first=kept)
-    found = {"ab": field(drawn["z"]), **drawn}
+    found = {"ab": saturation * field(drawn["z"]), **drawn}
     if steering.hints:
         def distance(fields):
-            return tf.norm(steer.means(fields, weights) - targets, axis=-1)
+            return tf.norm(steer.means(fields, weights) - wanted, axis=-1)
 
         before = chosen(params, options.mode)["z"][:, :1]
-        found["hints_before"] = distance(field(before))[:, 0]
+        found["hints_before"] = distance(saturation * field(before))[:, 0]
         found["hints_after"] = distance(found["ab"])
     return _first_row(found)
 
@@ -272,5 +285,4 @@ def _coloring(photo, luminance, found, options, steering):
     """A Coloring of what sampling gave for one picture."""
     return Coloring(
         photo=photo, luminance=np.asarray(luminance),
-        ab=found.pop("ab") * np.float32(steering.saturation),
         latents=found.pop("z"), sampling=options, steering=steering, **found)

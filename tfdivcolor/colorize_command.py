@@ -1,6 +1,7 @@
 """`tfdivcolor colorize`: its arguments, and the run over all photographs."""
 
 import argparse
+import contextlib
 import errno
 import warnings
 from pathlib import Path
@@ -68,7 +69,8 @@ def _add_output(group):
         "sheet and in the gallery; also writes NAME_original")
     group.add_argument(
         "--overwrite", action="store_true",
-        help="replace files that another call has written")
+        help="replace files that another call has written, and others of "
+        "their names; never the photographs themselves")
 
 
 def _add_steering(group):
@@ -120,9 +122,33 @@ def _run(options):
     if not pictures:
         return 1
     outputs.make_folder(options.out)
+    if options.gallery:
+        _check_gallery(options)
     start_tensorflow(options.threads)
     work = _start(options, sampling, steering)
-    done, written, told = [], 0, options.quiet
+    done = []
+    try:
+        written = _colorize(options, work, pictures, done, failed)
+    finally:
+        _list_failed(options.out / _FAILED, failed, len(done) + len(failed))
+    places = [options.out]
+    if options.sheet and len(pictures) == 1 and done:
+        places = [outputs.names(done[0], 0, extras=["sheet.png"])[0]]
+    if options.gallery and done:
+        places.append(_write_gallery(options, done, failed))
+    if not options.quiet:
+        print(_summary(work, written, len(done) - written, failed, places,
+                       options.out))
+    return 1 if failed else 0
+
+
+def _colorize(options, work, pictures, done, failed):
+    """Runs the work; returns how many photographs' outputs are new.
+
+    Args:
+        done, failed: lists, which get bases and errors.
+    """
+    written, told = 0, options.quiet
     with (tqdm(total=len(pictures), unit="photo",
                disable=options.quiet or len(pictures) == 1) as bar,
           warnings.catch_warnings()):
@@ -143,16 +169,7 @@ def _run(options):
                 batch.report(f"{path} is in colour: its luminance is used")
             if outcome is not None and not options.quiet:
                 _say_hints(path, outcome)
-    _list_failed(options.out / _FAILED, failed, len(done) + len(failed))
-    places = [options.out]
-    if options.sheet and len(pictures) == 1 and done:
-        places = [outputs.names(done[0], 0, extras=["sheet.png"])[0]]
-    if options.gallery and done:
-        places.append(_write_gallery(options, done))
-    if not options.quiet:
-        print(_summary(work, written, len(done) - written, failed, places,
-                       options.out))
-    return 1 if failed else 0
+    return written
 
 
 def _start(options, sampling, steering):
@@ -181,19 +198,34 @@ def _say_hints(path, result):
 
 def _list_failed(path, failed, number):
     """Writes what failed of several to a file; takes an earlier one away."""
-    if not failed:
-        path.unlink(missing_ok=True)
-    elif number > 1:
-        images.write_atomically(
-            path, "".join(f"{error}\n" for error in failed).encode())
+    # The errors have been reported; that their list cannot be written is not
+    # worth another one.
+    with contextlib.suppress(OSError, images.ImageError):
+        if not failed:
+            path.unlink(missing_ok=True)
+        elif number > 1:
+            images.write_atomically(
+                path, "".join(f"{error}\n" for error in failed).encode())
 
 
-def _write_gallery(options, bases):
+def _check_gallery(options):
+    """Refuses to replace a page of someone else."""
+    from tfdivcolor import gallery
+
+    page = options.out / _GALLERY
+    if page.exists() and not (options.overwrite or gallery.is_page(page)):
+        raise images.ImageError(
+            f"{page}: must be a gallery of an earlier call, or not there, or "
+            "--overwrite (received another file)")
+
+
+def _write_gallery(options, bases, failed):
     from tfdivcolor import gallery
 
     page = gallery.write(
         options.out / _GALLERY, bases, quiet=options.quiet)
     for _, reason in page.left_out:
+        failed.append(reason)
         batch.report(f"left out of the gallery: {reason}")
     return options.out / _GALLERY
 

@@ -12,7 +12,6 @@ that the page shows the first ones while the others are still being read.
 
 import base64
 import concurrent.futures
-import contextlib
 import hashlib
 import html
 import io
@@ -21,7 +20,6 @@ import math
 import os
 import re
 import urllib.parse
-import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,7 +86,7 @@ def write(path, bases, title="Colourings", quiet=True):
     path = Path(path)
     before, after = _template(title).split(_PLACE)
     count, left_out = 0, []
-    with _replacing(path) as file:
+    with images.replacing(path) as file:
         file.write(before)
         for base in tqdm(bases, unit="photo", desc="gallery", disable=quiet):
             base = Path(base)
@@ -109,20 +107,13 @@ def write(path, bases, title="Colourings", quiet=True):
     return Gallery(count, size, left_out)
 
 
-@contextlib.contextmanager
-def _replacing(path):
-    # As images.write_atomically, for what is too large for memory.
-    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
+def is_page(path):
+    """Whether a file is a gallery that `write` has written."""
     try:
-        with open(temporary, "xb") as file:
-            yield file
-        os.replace(temporary, path)
-    except OSError as error:
-        raise images.ImageError(f"{path}: must be a file that can be written "
-                                f"(received {error.strerror})") from error
-    finally:
-        with contextlib.suppress(OSError):  # gone already when all went well
-            temporary.unlink()
+        with open(path, "rb") as file:
+            return b'content="tfdivcolor gallery"' in file.read(1000)
+    except OSError:
+        return False
 
 
 # --- The page --------------------------------------------------------------

@@ -74,9 +74,8 @@ class Hint:
 def canvas_position(x, y, width, height, canvas):
     """Where a photograph's pixel lies on the networks' canvas.
 
-    The whole photograph is squashed to the canvas, and a field enlarged
-    bilinearly, between the pixels' centres: the field there is the colour
-    that the pixel gets.
+    The whole photograph is squashed to the canvas. The field there is the
+    colour that the pixel gets, but for what `upsample` moves along edges.
 
     Args:
         x, y: ints. The pixel.

@@ -125,7 +125,8 @@ def find(paths):
             path from that folder, such as "holiday/beach".
 
     Raises:
-        ImageError: if a path does not exist, or a folder holds no pictures.
+        ImageError: if a path does not exist, or a folder holds no pictures,
+            or one in it cannot be read.
     """
     found = []
     for path in map(pathlib.Path, paths):
@@ -160,12 +161,15 @@ def write_png(path, pixels, metadata=None):
     write_atomically(path, formats.encode(pixels, "PNG", metadata=metadata))
 
 
-def write_atomically(path, data):
-    """Writes a file such that no reader ever sees a part of it.
+@contextlib.contextmanager
+def replacing(path):
+    """A file to write to, which takes its place when it is whole.
 
     Args:
         path: str or os.PathLike. An existing file is replaced.
-        data: bytes.
+
+    Yields:
+        binary file.
 
     Raises:
         ImageError: if the file cannot be written; then nothing has changed.
@@ -176,7 +180,7 @@ def write_atomically(path, data):
     temporary = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         with open(temporary, "xb") as file:
-            file.write(data)
+            yield file
         os.replace(temporary, path)
     except OSError as error:
         raise ImageError(f"{path}: must be a file that can be written "
@@ -186,9 +190,28 @@ def write_atomically(path, data):
             temporary.unlink()
 
 
+def write_atomically(path, data):
+    """Writes a file such that no reader ever sees a part of it.
+
+    Args:
+        path: str or os.PathLike. An existing file is replaced.
+        data: bytes.
+
+    Raises:
+        ImageError: if the file cannot be written; then nothing has changed.
+    """
+    with replacing(path) as file:
+        file.write(data)
+
+
 def _names_in(folder):
     names = []
-    for parent, folders, files in os.walk(folder):
+
+    def fail(error):
+        raise ImageError(f"{error.filename}: must be a folder that can be "
+                         f"read (received {error.strerror})") from error
+
+    for parent, folders, files in os.walk(folder, onerror=fail):
         folders[:] = [name for name in folders if not name.startswith(".")]
         relative = pathlib.Path(parent).relative_to(folder)
         names += [(relative / name).as_posix() for name in files

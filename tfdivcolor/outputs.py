@@ -2,8 +2,9 @@
 
 For outputs at BASE, say out/beach, the pictures are beach_00.png (most
 probable) upwards, beach_sheet.png and beach_original.png where asked for, and
-last beach.json, the record: how they were made, and that they are complete.
-The pictures' endings are those of their formats.
+beach.json, the record: how they were made, and whether they are complete. It
+is there before the first of them, so that what a killed call leaves is known
+for its own. The pictures' endings are those of their formats.
 """
 
 import errno
@@ -84,7 +85,7 @@ def is_done(base, wanted, sheet, original):
     """
     record = read_record(base)
     names = record.get("outputs", ())
-    return (is_same(record, wanted) and bool(names)
+    return (is_same(record, wanted) and record.get("complete") is True
             and (not sheet or f"{base.name}_sheet.png" in names)
             # Of a grey photograph it is None.
             and (not original or "original" in record)
@@ -115,7 +116,7 @@ def check_free(name, paths):
 
 
 def remove(base):
-    """Removes the outputs of an earlier call, its record first.
+    """Removes the outputs of an earlier call, its record last.
 
     Raises:
         images.ImageError: if a file cannot be removed.
@@ -124,7 +125,7 @@ def remove(base):
     if outputs is None:
         return
     try:
-        for path in [record_path(base), *map(base.with_name, outputs)]:
+        for path in [*map(base.with_name, outputs), record_path(base)]:
             path.unlink(missing_ok=True)
     except OSError as error:
         raise images.ImageError(

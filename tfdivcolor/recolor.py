@@ -23,9 +23,10 @@ class RandomRecolor(keras.layers.Layer):
 
     Each picture is chosen with the given probability.  A chosen one gets one
     draw of P(z | its luminance), decoded and joined with its own luminance at
-    its own size; the others pass as they are.  The layer acts in training only:
-    inside a model in `fit`, in `tf.data` unless told `training=False`.  It
-    belongs before normalisation.
+    its own size; the others pass as they are.  As Keras' own random layers, it
+    acts unless it is called with `training=False`, as `evaluate` and `predict`
+    do: call a model with it so yourself, and export one without it.  It belongs
+    before normalisation.
 
     Random numbers are those of Keras' own layers: a generator that counts
     calls.  Two layers with one seed treat the same calls alike.  In `tf.data`

@@ -5,12 +5,15 @@ Imports nothing heavy, so that `tfdivcolor --help` can print them at once.
 
 from dataclasses import dataclass
 
+from tfdivcolor.hints import Hint
+
 CANVAS = 64  # pixels a side of the colour fields
 
 MODES = ("diverse", "samples", "components")
 
 MAX_SAMPLES = 100
 MAX_PIXELS = 120_000_000
+MAX_WARMTH = 30  # beyond that even what is certain would have to move
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,12 @@ class Steering:
         hints: tuple of `hints.Hint`. Colours known at points of the picture.
         keep: int or None. Rank of a result of the same call without `keep`:
             it comes first, and variations of it after it.
-        strength: float, 0 or more. How far the variations go, as a factor on
+        strength: float, 0 to 10. How far the variations go, as a factor on
             the standard deviations around the kept result; only for `keep`.
         warmth: float. By how much warmer (cooler, if below 0) the whole
-            picture becomes on average, CIE units; 10 is plain to see.
-        saturation: float, 0 or more. Factor on the chroma of every result.
+            picture becomes on average, CIE units, up to `MAX_WARMTH`; 10 is
+            plain to see.
+        saturation: float, 0 to 10. Factor on the chroma of every result.
 
     Raises:
         ValueError: if a value is outside its range.
@@ -88,16 +92,22 @@ class Steering:
 
     def __post_init__(self):
         object.__setattr__(self, "hints", tuple(self.hints))
-        if self.keep is not None and not 0 <= self.keep < MAX_SAMPLES:
+        for hint in self.hints:
+            if not isinstance(hint, Hint):
+                raise ValueError(
+                    f"hints must be of class Hint (received {hint!r})")
+        if self.keep is not None and not (
+                hasattr(self.keep, "__index__") and self.keep >= 0):
             raise ValueError("keep must be the rank of a result, from 0 on "
                              f"(received {self.keep})")
         for name in ("strength", "saturation"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} must be a number of 0 or more "
+            if not 0 <= getattr(self, name) <= 10:
+                raise ValueError(f"{name} must be a number of 0 to 10 "
                                  f"(received {getattr(self, name)})")
-        if not abs(self.warmth) <= 100:
-            raise ValueError("warmth must be a number of -100 to 100 "
-                             f"(received {self.warmth})")
+        if not abs(self.warmth) <= MAX_WARMTH:
+            raise ValueError(
+                f"warmth must be a number of -{MAX_WARMTH} to {MAX_WARMTH} "
+                f"(received {self.warmth})")
 
     def check(self, sampling):
         """Refuses to keep a result that there is not.

@@ -119,7 +119,7 @@ def apply(decoder, grey, params, weights=None, targets=None, warmth=None,
     if weights is not None:
         steered = toward(decoder, grey, steered, weights, targets)
     if warmth is not None:
-        # After the hints, so that it leaves their points alone.
+        # After the hints, so that it moves their points least.
         steered = warmer(decoder, grey, steered, warmth)
     if kept is None:
         return steered, None

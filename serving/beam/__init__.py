@@ -1,0 +1,1 @@
+"""What `serving.bulk` is made of; all but this needs Apache Beam."""
