@@ -5,7 +5,7 @@ PHOTOS ?=
 OUT ?= demo
 BIN = .venv/bin
 
-.PHONY: demo test clean
+.PHONY: demo test test-bulk clean
 
 # Colourises an example, and PHOTOS if given: make demo PHOTOS="a.jpg b.png"
 demo: .venv/demo.installed
@@ -26,6 +26,13 @@ test: .venv/test.installed
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# Beam wants older releases of protobuf and Pillow than the rest needs, hence
+# an environment of its own.
+test-bulk:
+	$(PYTHON) -m venv .venv-bulk
+	.venv-bulk/bin/python -m pip install --quiet --editable '.[test,bulk]'
+	.venv-bulk/bin/python -m pytest tests/bulk_test.py
+
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	  "Python 3.11 or later is needed; set PYTHON=...")'
@@ -37,4 +44,4 @@ test: .venv/test.installed
 	touch $@
 
 clean:
-	rm -rf .venv build *.egg-info demo
+	rm -rf .venv .venv-bulk build *.egg-info demo

@@ -16,6 +16,8 @@ HEIC = ["pillow-heif>=1.0,<2"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22", "grpcio>=1.80,<2",
            "grpcio-health-checking>=1.80,<2", "aiohttp>=3.11,<4",
            "urllib3>=2.2,<3", "prometheus-client>=0.21,<1"]
+# Its releases before 3 may move what serving/bulk.py takes from the runner.
+BULK = ["apache-beam>=2.77,<2.78"]
 TEST = ["hypothesis>=6.100,<7", "pytest>=8,<10", "pytest-xdist>=3.6,<4",
         "pyyaml>=6,<7", "ruff>=0.9", "tifffile>=2025.1", *TRAIN, *DEMO,
         *HEIC, *SERVING]
@@ -45,8 +47,8 @@ setup(
         "tqdm>=4.66,<5",
     ],
     extras_require={
-        "train": TRAIN, "demo": DEMO, "heic": HEIC, "serving": SERVING,
-        "test": TEST},
+        "train": TRAIN, "demo": DEMO, "bulk": BULK, "heic": HEIC,
+        "serving": SERVING, "test": TEST},
     entry_points={
         "console_scripts": ["tfdivcolor = tfdivcolor.cli:main"]},
 )

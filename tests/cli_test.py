@@ -221,7 +221,7 @@ def test_steering_is_recorded(run, photo, tmp_path):
         photo, "-n", 2, "--hint", "10,12,#c03020", "--hint", "40,30,#2040a0",
         "--warmer", 2, "--saturation", 1.2)
     assert code == 0
-    assert len(re.findall(r"hint \d+,\d+,#\w{6} met to", stderr)) == 2
+    assert len(re.findall(r"hint \d+,\d+,#\w{6} is missed by", stderr)) == 2
     record = _record(tmp_path / "out")
     assert record["steering"] == {
         "hints": ["10,12,#c03020", "40,30,#2040a0"], "keep": None,
@@ -550,7 +550,9 @@ def test_changed_weights_are_refused(run, photo, weights, tmp_path):
     (["--hint=-1,2,#ffffff"], "X,Y,#RRGGBB"),
     (["--keep", 8], "keep must be the rank of one of the results, 0 to 7"),
     (["--keep", -1], "keep"),
-    (["--strength", "nan"], "strength"),
+    (["--keep", 1, "--strength", "nan"], "strength"),
+    (["--strength", 0.5], "--strength needs --keep"),
+    (["--warmer", 3, "--cooler", 3], "not allowed with"),
     (["--warmer", 1000], "warmth"),
     (["--saturation", -1], "saturation"),
     (["--weights", "nowhere"], "weights"),

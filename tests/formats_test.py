@@ -777,3 +777,24 @@ def test_file_names_that_are_no_text(tmp_path):
         message = str(caught.value)
         assert "\n" not in message and "\\udcfe" in message
         message.encode()  # can be printed
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "TIFF", "BMP"])
+@pytest.mark.parametrize("turn", [1, 6])
+def test_resolution_is_kept(image_format, turn):
+    source = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    Image.fromarray(np.zeros((4, 6, 3), np.uint8)).save(
+        source, "JPEG", dpi=(300, 240), exif=exif)
+    photo = images.read(source.getvalue())
+    assert photo.dpi == ((300, 240) if turn == 1 else (240, 300))
+    data = formats.encode(
+        photo.pixels, image_format, exif=photo.exif, dpi=photo.dpi)
+    with Image.open(io.BytesIO(data)) as image:
+        # Stored per metre in PNG and BMP.
+        np.testing.assert_allclose(
+            [float(number) for number in image.info["dpi"]], photo.dpi,
+            rtol=1e-3)
+    assert images.read(data).dpi is not None
+    assert images.read(formats.encode(photo.pixels, "WEBP")).dpi is None

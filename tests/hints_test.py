@@ -20,7 +20,7 @@ def test_parse_reads_capitals_and_spaces_around():
 
 
 @pytest.mark.parametrize("text", [
-    "", "3,4", "3,4,c03020", "3,4,#c0302", "3,4,#c030200", "-3,4,#c03020",
+    "", "3,4", "3,4,#c0302", "3,4,#c030200", "-3,4,#c03020",
     "3.5,4,#c03020", "3,4,#c0302g", "3;4;#c03020", "3, 4, red"])
 def test_parse_refuses_in_one_line(text):
     with pytest.raises(ValueError) as error:

@@ -256,7 +256,7 @@ class Work:
                 written.append(original)
                 images.write_atomically(original, formats.encode(
                     job.photo.finest, job.image_format, job.photo.alpha,
-                    job.photo.exif))
+                    job.photo.exif, dpi=job.photo.dpi))
                 record["original"] = original.name
             if sheet:
                 from tfdivcolor import plots
@@ -329,7 +329,7 @@ def _write_results(job, result, text, sheet, written):
         data = formats.encode(
             pixels, job.image_format, photo.alpha, photo.exif,
             {**text, "rank": str(rank),
-             "log_prob": f"{result.log_prob[rank]:.3f}"})
+             "log_prob": f"{result.log_prob[rank]:.3f}"}, photo.dpi)
         images.write_atomically(job.names[rank], data)
         if job.image_format not in formats.LOSSLESS_FORMATS:
             return result.luminance_error(images.read(

@@ -32,7 +32,8 @@ class Coloring:
         sampling: `settings.Sampling` that made it.
         steering: `settings.Steering` that made it.
         hints_before: float32 [N]. How far the first result was from each hint
-            without hints: distance in ab, CIE units.
+            without hints: distance in ab, CIE units, of what can be shown at
+            the pixel's own luminance.
         hints_after: float32 [S, N]. How far every result is.
     """
 
@@ -150,8 +151,8 @@ def colorize(colorizer, photos, options, steering=UNSTEERED, latents=None,
         drawn = [_decoded(colorizer, one[None], latents, steering.saturation)
                  for one in small]
     elif steering.moves_latents:
-        drawn = [_steered(colorizer, one[None], photo, options, steering)
-                 for photo, one in zip(photos, small)]
+        drawn = [_steered(colorizer, one, seen[None], options, steering)
+                 for one, seen in zip(luminance, small)]
     else:
         if rows:
             small = tf.concat([small, tf.repeat(
@@ -229,11 +230,11 @@ def _decoded(colorizer, small, z, saturation):
     return _first_row({"ab": saturation * field, **sampling.rated(params, z)})
 
 
-def _steered(colorizer, small, photo, options, steering):
+def _steered(colorizer, luminance, small, options, steering):
     """One photograph's results under steering."""
     grey, params = colorizer.look(small)
     decoder = colorizer.vae.decoder
-    height, width, _ = photo.pixels.shape
+    height, width, _ = luminance.shape
     weights = targets = None
     if steering.hints:
         weights, targets = steer.observations(
@@ -268,8 +269,13 @@ def _steered(colorizer, small, photo, options, steering):
                        mode, first=kept)
     found = {"ab": saturation * field(drawn["z"]), **drawn}
     if steering.hints:
+        lightness = tf.stack([luminance[hint.y, hint.x]
+                              for hint in steering.hints])  # [N, 1]
+
         def distance(fields):
-            return tf.norm(steer.means(fields, weights) - wanted, axis=-1)
+            # As it can be shown: a black pixel has no colour.
+            ab = color.map_to_gamut(lightness, steer.means(fields, weights))
+            return tf.norm(ab - wanted, axis=-1)
 
         before = chosen(params, options.mode)["z"][:, :1]
         found["hints_before"] = distance(saturation * field(before))[:, 0]

@@ -31,8 +31,11 @@ def add(commands):
     parser = commands.add_parser(
         "colorize", help="colourise photographs",
         description="Writes colourings of each photograph: NAME_00, the most "
-        "probable, and so on, and NAME.json, a record of how they were "
-        "made. What the same call has made already is left as it is.")
+        "probable, and so on (by the weight of their components with --mode "
+        "components; the kept one first with --keep), and NAME.json, a record "
+        "of how they were made. What the same call has made already is left "
+        "as it is: that is, one with the same photograph, weights, number, "
+        "seed, mode, temperature, steering and --format.")
     parser.set_defaults(run=_run)
     parser.add_argument(
         "paths", nargs="+", metavar="PATH",
@@ -65,8 +68,8 @@ def _add_output(group):
         "choose, for any browser, without a network")
     group.add_argument(
         "--keep-original", action="store_true",
-        help="put the photograph's own colours beside the results, on the "
-        "sheet and in the gallery; also writes NAME_original")
+        help="put the own colours of photographs that have any beside the "
+        "results, on the sheet and in the gallery; also writes NAME_original")
     group.add_argument(
         "--overwrite", action="store_true",
         help="replace files that another call has written, and others of "
@@ -81,17 +84,19 @@ def _add_steering(group):
         "from its top left; may be given again")
     group.add_argument(
         "--keep", type=int, metavar="RANK",
-        help="begin again from this result of the same call without --keep: "
-        "it comes first, then variations of it")
+        help="begin again from this result (the number in its file's name) "
+        "of the same call without --keep: it comes first, then variations of "
+        "it")
     group.add_argument(
-        "--strength", type=float, default=UNSTEERED.strength, metavar="S",
+        "--strength", type=float, metavar="S",
         help="how far those go: 0 not at all, 1 as far as the model would "
-        "(default: %(default)s)")
-    group.add_argument(
+        f"(default: {UNSTEERED.strength})")
+    warmth = group.add_mutually_exclusive_group()
+    warmth.add_argument(
         "--warmer", type=float, default=0.0, metavar="X",
-        help="warmer on average by so many CIE units, where the photograph "
-        "leaves it open; 10 is plain to see")
-    group.add_argument(
+        help="draw results that are warmer on average, by so many CIE units, "
+        "where the photograph leaves it open; 10 is plain to see")
+    warmth.add_argument(
         "--cooler", type=float, default=0.0, metavar="X",
         help="the opposite")
     group.add_argument(
@@ -100,7 +105,7 @@ def _add_steering(group):
     group.add_argument(
         "--same-z", action="store_true",
         help="give all photographs the latents of the first, in the order of "
-        "their names: for the frames of a film")
+        "their names: for the frames of a film, which are alike")
 
 
 def _hint(text):
@@ -112,10 +117,15 @@ def _hint(text):
 
 def _run(options):
     with checking():
+        if options.strength is not None and options.keep is None:
+            raise ValueError("--strength needs --keep "
+                             f"(received --strength {options.strength})")
         sampling = Sampling(options.num_samples, options.seed,
                             options.temperature, options.mode)
+        strength = options.strength
         steering = Steering(
-            tuple(options.hints), options.keep, options.strength,
+            tuple(options.hints), options.keep,
+            UNSTEERED.strength if strength is None else strength,
             options.warmer - options.cooler, options.saturation)
         steering.check(sampling)
     pictures, failed = batch.find_pictures(options.paths)
@@ -191,8 +201,8 @@ def _say_hints(path, result):
             result.steering.hints, result.hints_before,
             result.hints_after.T):
         batch.report(
-            f"{path}: hint {hint} met to {after[0]:.1f} ab units by the "
-            f"first result, {after.max():.1f} at most; "
+            f"{path}: hint {hint} is missed by {after[0]:.1f} ab units in "
+            f"the first result, by {after.max():.1f} at most; by "
             f"{before:.1f} without hints")
 
 
@@ -242,5 +252,7 @@ def _summary(work, written, present, failed, places, out):
             text += f" (see {out / _FAILED})"
     if present:
         text += f", {present} already there"
-    return (f"{text}; {'wrote' if written else 'see'} "
-            f"{' and '.join(map(str, places))}")
+    if written + present:
+        text += (f"; {'wrote' if written else 'see'} "
+                 f"{' and '.join(map(str, places))}")
+    return text

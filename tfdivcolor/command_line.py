@@ -56,7 +56,8 @@ def add_temperature(parser):
     parser.add_argument(
         "--temperature", type=float, default=DEFAULTS.temperature,
         metavar="T",
-        help="0 for the safest colours, 1 for the model's whole spread "
+        help="0 for the means of the mixture's components, the safest "
+        "colours, 1 for the model's whole spread, above 1 for more "
         "(default: %(default)s)")
 
 

@@ -124,7 +124,8 @@ def suffix(image_format):
     return FORMATS[image_format][0]
 
 
-def encode(pixels, image_format, alpha=None, exif=None, metadata=None):
+def encode(pixels, image_format, alpha=None, exif=None, metadata=None,
+           dpi=None):
     """Makes an image file of sRGB pixels.
 
     PNG, TIFF, WebP and BMP are lossless. WebP is so because its lossy kind
@@ -151,6 +152,8 @@ def encode(pixels, image_format, alpha=None, exif=None, metadata=None):
             of an XMP packet, but left out of BMP. Names have 1 to 79 ASCII
             letters, digits and "_"; what XML cannot hold becomes "?" in texts.
             Defaults to none.
+        dpi: pair of numbers above 0, pixels an inch across and down, or None.
+            Left out of WebP and HEIF.
 
     Returns:
         bytes.
@@ -168,10 +171,12 @@ def encode(pixels, image_format, alpha=None, exif=None, metadata=None):
         values = _as_type(values, np.uint8)
     values = np.ascontiguousarray(values)
     if image_format == "PNG":
-        return _png(values, exif, metadata)
+        return _png(values, exif, metadata, dpi)
     if image_format == "TIFF":
-        return _tiff(values, exif, metadata)
+        return _tiff(values, exif, metadata, dpi)
     options = {"icc_profile": _SRGB}
+    if dpi and image_format in ("JPEG", "BMP"):
+        options["dpi"] = dpi
     if exif and not (image_format == "JPEG" and len(exif) > _JPEG_SEGMENT):
         options["exif"] = exif
     if metadata:
@@ -270,9 +275,13 @@ _OPTIONS = {
 }
 
 
-def _png(values, exif, metadata):
+def _png(values, exif, metadata, dpi):
     info = PngImagePlugin.PngInfo()
     info.add(b"sRGB", b"\0")  # perceptual rendering intent
+    if dpi:
+        # Pixels a metre.
+        info.add(b"pHYs", struct.pack(
+            ">IIB", *(round(number / 0.0254) for number in dpi), 1))
     if exif:
         info.add(b"eXIf", exif.removeprefix(b"Exif\0\0"))
     for name, text in metadata.items():
@@ -288,7 +297,7 @@ def _png(values, exif, metadata):
     return data[:header] + chunks + data[header:]
 
 
-def _tiff(values, exif, metadata):
+def _tiff(values, exif, metadata, dpi):
     # Pillow cannot write 16 bits of RGB; this writes 8 and 16 alike.
     order, entries = directories.read(exif) if exif else ("<", {})
     height, width, channels = values.shape
@@ -318,6 +327,11 @@ def _tiff(values, exif, metadata):
         277: integers("H", channels), 278: integers("I", rows),
         284: integers("H", 1),  # the channels of a pixel stand together
         317: integers("H", 2), 34675: (7, _SRGB)}
+    if dpi:
+        entries |= {code: (5, struct.pack(
+            f"{order}II", round(1000 * number), 1000))
+            for code, number in zip((282, 283), dpi)}
+        entries[296] = integers("H", 2)  # inches
     if channels == 4:
         entries[338] = integers("H", 2)  # alpha, not premultiplied
     if metadata:

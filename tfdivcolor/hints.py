@@ -6,7 +6,7 @@ Imports nothing heavy, so that the command line can check them at once.
 import re
 from dataclasses import dataclass
 
-_HINT = re.compile(r"(\d+),(\d+),#([0-9a-fA-F]{6})")
+_HINT = re.compile(r"(\d+),(\d+),#?([0-9a-fA-F]{6})")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Hint:
 
     @classmethod
     def parse(cls, text):
-        """Reads "X,Y,#RRGGBB".
+        """Reads "X,Y,#RRGGBB"; the # may be missing.
 
         Raises:
             ValueError: if the text does not read so.

@@ -28,6 +28,9 @@ SUFFIXES = tuple(suffix for known in FORMATS.values() for suffix in known)
 # lossy formats that store a grey picture in colour come this far from grey.
 _GREY_TOLERANCE = 4
 
+# EXIF orientations that change width for height.
+_LYING = (5, 6, 7, 8)
+
 
 @dataclass(frozen=True, eq=False)
 class Photo:
@@ -49,6 +52,8 @@ class Photo:
         has_palette: bool. Whether the source is a palette or 1-bit picture.
         exif: bytes, or None. EXIF block for a result: without thumbnail,
             orientation 1. None where there is none, or a damaged one.
+        dpi: pair of floats, pixels an inch across and down, or None where the
+            file does not say.
     """
 
     pixels: np.ndarray
@@ -59,6 +64,7 @@ class Photo:
     image_format: str | None = None
     has_palette: bool = False
     exif: bytes | None = None
+    dpi: tuple | None = None
 
     @property
     def finest(self):
@@ -299,13 +305,26 @@ def _photo_of_image(image, name, max_pixels, image_format, file=None):
             alpha = channels.upright(alpha, turn)
         height, width, _ = values.shape
         kept = exif.kept(image, width, height, file)
+        dpi = _resolution(image, turn)
     is_deep = values.dtype == np.uint16
     pixels = formats.to_8_bits(values) if is_deep else values
     return Photo(
         pixels, name, _is_grey(pixels),
         pixels_16=values if is_deep else None, alpha=alpha,
         image_format=image_format,
-        has_palette=image.mode in channels.MODES_WITH_PALETTE, exif=kept)
+        has_palette=image.mode in channels.MODES_WITH_PALETTE, exif=kept,
+        dpi=dpi)
+
+
+def _resolution(image, turn):
+    # Pillow gives fractions, and what a file says may be nonsense.
+    try:
+        dpi = tuple(float(number) for number in image.info["dpi"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    if len(dpi) != 2 or not all(1 <= number <= 65535 for number in dpi):
+        return None
+    return dpi[::-1] if turn in _LYING else dpi
 
 
 def _is_grey(pixels):
