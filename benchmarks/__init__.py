@@ -8,7 +8,7 @@ runs.  Times are only good for comparison within one table.
 
 
 def add_pictures(parser, count):
-    """Adds the arguments --data and --pictures to an `ArgumentParser`."""
+    """Adds --data, --pictures, --weights and --seed to a parser."""
     parser.add_argument(
         "--data", required=True, metavar="PATH",
         help="photographs in colour: a folder, or a .tar, .tgz or .tar.gz")
@@ -16,6 +16,10 @@ def add_pictures(parser, count):
         "--pictures", type=int, default=count, metavar="N",
         help="how many of the validation subset, at even distances "
              "(default: %(default)s)")
+    parser.add_argument("--weights", default="lfw", metavar="NAME_OR_DIR")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N",
+        help="of results and of all else that is random")
 
 
 def photographs(options):

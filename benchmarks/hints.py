@@ -71,9 +71,6 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.hints", description="What hints are worth.")
     add_pictures(parser, 50)
-    parser.add_argument("--weights", default="lfw", metavar="NAME_OR_DIR")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of hints and results")
     options = parser.parse_args(arguments)
     pictures = photographs(options)
     from tqdm import tqdm

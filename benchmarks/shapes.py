@@ -31,9 +31,6 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         description="Compares ways of bringing a picture to the canvas.")
     add_pictures(parser, 150)
-    parser.add_argument("--weights", default="lfw", metavar="NAME_OR_DIR")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of the results")
     parser.add_argument(
         "--enlarged", type=int, default=10, metavar="N",
         help="photographs for the second table (default: %(default)s)")

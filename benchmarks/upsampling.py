@@ -31,9 +31,6 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         description="Compares ways of enlarging colour fields.")
     add_pictures(parser, 150)
-    parser.add_argument("--weights", default="lfw", metavar="NAME_OR_DIR")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of results and grain")
     options = parser.parse_args(arguments)
     pictures = photographs(options)
     import numpy as np

@@ -17,6 +17,7 @@ def test_text_round_trip(x, y, rgb):
 
 def test_parse_reads_capitals_and_spaces_around():
     assert Hint.parse(" 3,40,#C0fF01\n") == Hint(3, 40, (192, 255, 1))
+    assert Hint.parse("3,40,c0ff01") == Hint(3, 40, (192, 255, 1))
 
 
 @pytest.mark.parametrize("text", [
