@@ -92,6 +92,31 @@ def test_a_killed_run_resumes_to_the_same_weights(pictures, tmp_path):
     assert list((tmp_path / "whole" / "tensorboard").iterdir())
 
 
+def test_sigterm_saves_and_ends_well(
+        pictures, tmp_path, monkeypatch, capsys):
+    command = ["--config", "smoke", "--data", str(pictures), "--workdir",
+               str(tmp_path / "run"), "--set", "epochs=1",
+               "deterministic=false", "checkpoint_minutes=99"]
+    add_terms = loop.add_terms
+
+    def terminated(sums, means, name, step):
+        if step == 3:
+            signal.raise_signal(signal.SIGTERM)
+        add_terms(sums, means, name, step)
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "add_terms", terminated)
+        assert main(command) == 0
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert "0-vae: stopped after step 3 of 4, and saved; the same command " \
+        "goes on" in capsys.readouterr().out
+    assert not (tmp_path / "run" / "model").exists()
+    assert main(command) == 0
+    said = capsys.readouterr()
+    assert "0-vae: resumed after step 3 of 4" in said.out + said.err
+    assert (tmp_path / "run" / "model").exists()
+
+
 def test_part_of_an_epoch_from_trained_weights(pictures, tmp_path, make_tiny):
     base = make_tiny(seed=5)
     base.save(tmp_path / "base")

@@ -6,10 +6,17 @@ included), the optimizer, the moving average and the number of steps done.
 Data order and noise are functions of (seed, step), and colour statistics of
 the data, so nothing else is needed.
 TensorFlow writes a checkpoint's files first and then renames its index, so a
-run that is killed while writing resumes from the one before.
+run that is killed while writing resumes from the one before.  Every tensor in
+a file has a checksum: a damaged checkpoint is noticed, and the one before it
+taken.
 """
 
+import contextlib
+import re
+from pathlib import Path
+
 import tensorflow as tf
+from tqdm import tqdm
 
 
 class Checkpoints:
@@ -28,25 +35,79 @@ class Checkpoints:
                   [*model.variables, *optimizer.variables]]
         self._checkpoint = tf.train.Checkpoint(
             step=self.step, values=values, averages=average.averages)
-        # Two: should the newest turn out damaged, one can be restored by hand.
+        self._folder = Path(folder)
+        # Two, should the newest turn out damaged.
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, folder, max_to_keep=2)
 
     def save(self, step):
-        """Writes a checkpoint after `step` steps."""
+        """Writes a checkpoint after `step` steps.
+
+        Raises:
+            OSError: if it cannot be written; the ones before are as they were.
+        """
         self.step.assign(step)
-        self._manager.save(checkpoint_number=self.step)
+        try:
+            self._manager.save(checkpoint_number=self.step)
+        except tf.errors.OpError as error:
+            for part in self._folder.glob(f"ckpt-{step}.*"):
+                with contextlib.suppress(OSError):
+                    part.unlink()
+            kept = ", ".join(path.stem for path in self._found()) or "none"
+            raise OSError(
+                f"{self._folder}: must be a folder that checkpoints can be "
+                f"written to; of before there are: {kept} "
+                f"(received {_reason(error)})") from error
 
     def restore(self):
-        """Restores the newest checkpoint, completely.
+        """Restores the newest checkpoint that is whole, completely.
+
+        Damaged ones are reported, and removed: a later one must not be taken
+        for the newest again.
 
         Returns:
             int. Number of steps done, 0 if there is no checkpoint.
 
         Raises:
             AssertionError: if the checkpoint does not fit the model.
+            ValueError: if there are checkpoints, and all of them are damaged.
         """
-        if self._manager.latest_checkpoint:
-            status = self._checkpoint.restore(self._manager.latest_checkpoint)
-            status.assert_consumed()
-        return int(self.step)
+        found = self._found()
+        for path in found:
+            try:
+                status = self._checkpoint.restore(str(path.with_suffix("")))
+                status.assert_consumed()
+            # What TensorFlow raises depends on the place of the damage.
+            except (tf.errors.OpError, ValueError, RuntimeError,
+                    LookupError, OSError) as error:
+                tqdm.write(f"{path.with_suffix('')}: this checkpoint is "
+                           f"damaged ({_reason(error)}); TRYING THE ONE BEFORE")
+                damaged = path
+                continue
+            for other in found[:found.index(path)]:
+                for part in self._folder.glob(f"{other.stem}.*"):
+                    part.unlink()
+            return int(self.step)
+        if found:
+            raise ValueError(
+                f"{self._folder}: must hold one whole checkpoint; remove the "
+                f"folder to begin its stage anew (received {len(found)} "
+                f"damaged ones, down to {damaged.stem})")
+        return 0
+
+    def _found(self):
+        """Paths of the checkpoints' index files, the newest first.
+
+        By what is there: the file that lists them may itself be damaged.
+        """
+        def number(path):
+            return int(re.fullmatch(r"ckpt-(\d+)", path.stem)[1])
+
+        return sorted((path for path in self._folder.glob("ckpt-*.index")
+                       if re.fullmatch(r"ckpt-\d+", path.stem)),
+                      key=number, reverse=True)
+
+
+def _reason(error):
+    text = getattr(error, "message", None) or str(error)
+    return text.strip().partition("\n")[0]

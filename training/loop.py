@@ -31,7 +31,12 @@ LOG_EVERY = 20  # steps
 GRID_PICTURES = 12
 
 
-def train_and_evaluate(config, workdir, train, validation, strategy=None):
+class Stopped(Exception):
+    """The run was asked to stop, and has saved a checkpoint."""
+
+
+def train_and_evaluate(config, workdir, train, validation, strategy=None,
+                       should_stop=lambda: False):
     """Runs all stages of a configuration; resumes if `workdir` has a run.
 
     Args:
@@ -40,6 +45,8 @@ def train_and_evaluate(config, workdir, train, validation, strategy=None):
         train, validation: `PhotoSet`. Validation has no margin.
         strategy: tf.distribute.Strategy of this machine's devices, or None
             for one device.
+        should_stop: function, asked after every step. Where it says yes the
+            run saves a checkpoint and stops.
 
     Returns:
         dict of the last stage's final validation terms.
@@ -49,6 +56,8 @@ def train_and_evaluate(config, workdir, train, validation, strategy=None):
             other pictures.
         FloatingPointError: if the loss is not a number; the last checkpoint
             is from before.
+        OSError: if a file cannot be written.
+        Stopped: if it was asked to stop.
     """
     strategy = strategy or tf.distribute.get_strategy()
     if config.deterministic:
@@ -64,7 +73,8 @@ def train_and_evaluate(config, workdir, train, validation, strategy=None):
     with contextlib.closing(Log(workdir)) as log:
         for index, stage in enumerate(config.stages):
             terms = _run_stage(index, stage, config, colorizer, workdir,
-                               train, validation, strategy, log)
+                               train, validation, strategy, log,
+                               should_stop)
         history = log.history()
     colorizer.save(
         workdir / "model", overwrite=True,
@@ -76,7 +86,7 @@ def train_and_evaluate(config, workdir, train, validation, strategy=None):
 
 
 def _run_stage(index, stage, config, colorizer, workdir, train, validation,
-               strategy, log):
+               strategy, log, should_stop):
     """Trains one stage to its end; returns its validation terms."""
     name = f"{index}-{stage.name}"
     with colorizer.training_stage(stage.name) as (model, adapt):
@@ -134,6 +144,11 @@ def _run_stage(index, stage, config, colorizer, workdir, train, validation,
                 if minutes > config.checkpoint_minutes:
                     checkpoints.save(step)
                     saved = time.monotonic()
+                if should_stop():
+                    progress.close()
+                    checkpoints.save(step)
+                    raise Stopped(f"{name}: stopped after step {step:,} of "
+                                  f"{total:,}, and saved")
             # ---- End of the epoch: look, with the averaged weights ---------
             with average.swapped():
                 terms = evaluate(model, validation_batches)

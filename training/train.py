@@ -5,7 +5,10 @@ is given again.
 """
 
 import argparse
+import contextlib
+import signal
 import sys
+import threading
 from pathlib import Path
 
 
@@ -51,8 +54,12 @@ def main(arguments=None):
                                    ("validation", 0)))
         strategy = (tf.distribute.MirroredStrategy()
                     if options.strategy == "mirrored" else None)
-        terms = loop.train_and_evaluate(
-            config, workdir, train, validation, strategy)
+        with _asked_to_stop() as stop:
+            terms = loop.train_and_evaluate(
+                config, workdir, train, validation, strategy, stop.is_set)
+    except loop.Stopped as stopped:
+        print(f"{stopped}; the same command goes on")
+        return 0
     except KeyboardInterrupt:
         print(f"training: stopped; the same command goes on from the last "
               f"checkpoint in {workdir}", file=sys.stderr)
@@ -65,6 +72,17 @@ def main(arguments=None):
     print(f"wrote {workdir / 'model'} (for tdc.load), {workdir / 'grids'}, "
           f"{workdir / 'log.jsonl'}; tensorboard --logdir {workdir}")
     return 0
+
+
+@contextlib.contextmanager
+def _asked_to_stop():
+    """An event that SIGTERM sets, as machines send it before they go."""
+    stop = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":
