@@ -13,6 +13,7 @@ taken.
 
 import contextlib
 import re
+import shutil
 from pathlib import Path
 
 import tensorflow as tf
@@ -53,6 +54,8 @@ class Checkpoints:
             for part in self._folder.glob(f"ckpt-{step}.*"):
                 with contextlib.suppress(OSError):
                     part.unlink()
+            shutil.rmtree(
+                self._folder / f"ckpt-{step}_temp", ignore_errors=True)
             kept = ", ".join(path.stem for path in self._found()) or "none"
             raise OSError(
                 f"{self._folder}: must be a folder that checkpoints can be "
@@ -110,4 +113,6 @@ class Checkpoints:
 
 def _reason(error):
     text = getattr(error, "message", None) or str(error)
-    return text.strip().partition("\n")[0]
+    # Without the names of graph nodes around it.
+    text = re.sub(r"\{\{.*?\}\} |\[Op:\w+\]", "", text)
+    return text.strip().partition("\n")[0].strip()
