@@ -19,6 +19,7 @@ import skimage.color
 import skimage.data
 import tifffile
 from hypothesis import strategies as st
+from images_test import gives_pixels_or_our_error
 from PIL import ExifTags, Image, ImageCms
 
 from tfdivcolor import formats, images
@@ -723,16 +724,7 @@ DEEP_FILES = _deep_files()
 @hypothesis.settings(max_examples=200, deadline=None)
 @pytest.mark.filterwarnings("ignore")  # Pillow's, on damaged metadata
 def test_damaged_files_give_pixels_or_our_error(kind, length, changes):
-    encoded = bytearray(DEEP_FILES[kind])
-    for place, value in changes:
-        encoded[int(place * len(encoded))] = value
-    try:
-        photo = images.read(
-            bytes(encoded[:round(length * len(encoded))]), max_pixels=10_000)
-    except images.ImageError as error:
-        assert "\n" not in str(error)
-    else:
-        assert photo.pixels.dtype == np.uint8 and photo.pixels.shape[2] == 3
+    gives_pixels_or_our_error(DEEP_FILES[kind], length, changes)
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's, on damaged metadata

@@ -289,6 +289,26 @@ def test_truncated_files(image_format, part):
     assert _error(encoded[:int(part * len(encoded))]).startswith("image: ")
 
 
+def gives_pixels_or_our_error(whole, length, changes):
+    """Damages an image file and reads it.
+
+    Args:
+        whole: bytes of the file.
+        length: float, 0..1. Share of it that is left.
+        changes: (place as a share of the file, value) of changed bytes.
+    """
+    encoded = bytearray(whole)
+    for place, value in changes:
+        encoded[int(place * len(encoded))] = value
+    try:
+        photo = images.read(
+            bytes(encoded[:round(length * len(encoded))]), max_pixels=10_000)
+    except images.ImageError as error:
+        assert "\n" not in str(error)
+    else:
+        assert photo.pixels.dtype == np.uint8 and photo.pixels.shape[2] == 3
+
+
 @hypothesis.given(
     image_format=st.sampled_from(sorted({*images.FORMATS} - {"HEIF"})),
     length=st.floats(0, 1),
@@ -301,16 +321,8 @@ def test_damaged_files_give_pixels_or_our_error(image_format, length, changes):
     exif[0x0112] = 6
     options = {} if image_format in ("BMP", "GIF") else {
         "exif": exif, "icc_profile": _swapped_profile()}
-    encoded = bytearray(_encode(_random(9, 8, 3), image_format, **options))
-    for place, value in changes:
-        encoded[int(place * len(encoded))] = value
-    try:
-        photo = images.read(
-            bytes(encoded[:round(length * len(encoded))]), max_pixels=10_000)
-    except images.ImageError as error:
-        assert "\n" not in str(error)
-    else:
-        assert photo.pixels.dtype == np.uint8 and photo.pixels.shape[2] == 3
+    gives_pixels_or_our_error(
+        _encode(_random(9, 8, 3), image_format, **options), length, changes)
 
 
 def _with_size(image_format, width, height):

@@ -160,8 +160,11 @@ class Work:
         from tfdivcolor import coloring
 
         record = self._record(path)
+        # What an equal call has made stays, and what it has not is added.
         old = outputs.read_record(base)
-        if outputs.is_done(base, record, self.sheet, self.original):
+        if not outputs.is_same(old, record):
+            old = {}
+        if outputs.is_whole(base, old, self.sheet, self.original):
             if self.same_z and self._first[0] is None:
                 self._first = (record["input_sha256"], np.asarray(
                     old["latents"], np.float32))
@@ -170,13 +173,12 @@ class Work:
         if self._first[0] is None:
             coloring.check_hints(photo, self.steering.hints)
         chosen = formats.output_format(photo, self.image_format)
-        # What an equal call has made stays, and what it has not is added.
-        before = old["outputs"] if outputs.is_same(old, record) else []
+        before = old.get("outputs", ())
         extras = []
         if self.sheet or f"{base.name}_sheet.png" in before:
             extras.append("sheet.png")
         # A grey photograph has no colours of its own to show.
-        wants_original = self.original or bool(before) and "original" in old
+        wants_original = self.original or "original" in old
         if wants_original and not photo.is_grey:
             extras.append("original" + formats.suffix(chosen))
         names = outputs.names(base, self.sampling.num_samples,
@@ -187,10 +189,10 @@ class Work:
                     f"{path}: must have outputs that are no photographs of "
                     f"this call (received {name})")
         if not self.overwrite:
-            outputs.check_free(path, [
-                name for name in [*names, outputs.record_path(base)]
-                if not before or name.name not in (
-                    *before, outputs.record_path(base).name)])
+            new = [name for name in names if name.name not in before]
+            if not old:
+                new.append(outputs.record_path(base))
+            outputs.check_free(path, new)
         if wants_original:
             record["original"] = None
         return _Job(path, base, record, names, chosen, photo)
@@ -324,6 +326,8 @@ def _write_results(job, result, text, sheet, written):
     deep = (photo.pixels_16 is not None
             and job.image_format in formats.DEEP_FORMATS)
     pending, tiles, errors = collections.deque(), [], []
+    if sheet:
+        from tfdivcolor import plots
 
     def write(rank, pixels):
         data = formats.encode(
@@ -342,8 +346,6 @@ def _write_results(job, result, text, sheet, written):
             written.append(job.names[rank])
             pending.append(writers.submit(write, rank, pixels))
             if sheet:
-                from tfdivcolor import plots
-
                 tiles.append(plots.reduced(
                     result.image(rank) if deep else pixels))
             del pixels

@@ -79,7 +79,7 @@ def add_quiet(parser):
 def positive(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(
-            f"must be an integer of 1 or more (received {text!r})")
+            f"must be a whole number of 1 or more (received {text!r})")
     return int(text)
 
 

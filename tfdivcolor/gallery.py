@@ -270,10 +270,9 @@ def _preview(path):
     except images.ImageError:
         raise
     except Exception as error:  # decoders raise almost anything
-        reason = getattr(error, "strerror", None) or str(error)
         raise images.ImageError(
-            f"{path}: must be a picture that can be read (received "
-            f"{' '.join(reason.split()) or type(error).__name__})") from error
+            f"{path}: must be a picture that can be read "
+            f"(received {images.reason(error)})") from error
 
 
 def _encoded_preview(path):

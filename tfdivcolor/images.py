@@ -237,7 +237,7 @@ def _read_path(name, max_pixels):
             f"{name}: must be an image file (received a folder)") from None
     except (OSError, ValueError) as error:  # ValueError: a null character
         raise ImageError(f"{name}: must be an image file that can be read "
-                         f"(received {_reason(error)})") from error
+                         f"(received {reason(error)})") from error
     with file:
         return _read_file(file, name, max_pixels)
 
@@ -262,12 +262,13 @@ def _reported(name, max_pixels):
                          f"(received: {error})") from error
     except Exception as error:  # decoders raise almost anything
         raise ImageError(f"{name}: must be a whole, undamaged image "
-                         f"(received: {_reason(error)})") from error
+                         f"(received: {reason(error)})") from error
 
 
-def _reason(error):
-    reason = getattr(error, "strerror", None) or str(error)
-    return " ".join(reason.split()) or type(error).__name__
+def reason(error):
+    """What an exception says, in one line, for the end of a message."""
+    text = getattr(error, "strerror", None) or str(error)
+    return " ".join(text.split()) or type(error).__name__
 
 
 def _check_size(width, height, name, max_pixels):

@@ -72,20 +72,19 @@ def is_output(path):
         path.with_name(stem)).get("outputs", ())
 
 
-def is_done(base, wanted, sheet, original):
-    """Whether an earlier, equal call has written everything.
+def is_whole(base, record, sheet, original):
+    """Whether everything that a record tells of is there.
 
     Args:
         base: Path of the outputs, up to their endings.
-        wanted: dict. The record that this call would write.
-        sheet, original: bool. Whether it would write these pictures too.
+        record: dict, of `read_record`.
+        sheet, original: bool. Whether these pictures must be among it.
 
     Returns:
         bool.
     """
-    record = read_record(base)
     names = record.get("outputs", ())
-    return (is_same(record, wanted) and record.get("complete") is True
+    return (record.get("complete") is True
             and (not sheet or f"{base.name}_sheet.png" in names)
             # Of a grey photograph it is None.
             and (not original or "original" in record)

@@ -17,6 +17,8 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from tfdivcolor.command_line import positive
+
 SHOW_EVERY = 20  # steps
 
 
@@ -216,22 +218,15 @@ def _parser():
     parser.add_argument("--only", nargs="+", choices=SETTINGS,
                         default=list(SETTINGS), metavar="NAME",
                         help=f"some of {', '.join(SETTINGS)}")
-    parser.add_argument("--epochs", type=_positive,
+    parser.add_argument("--epochs", type=positive,
                         help="instead of each model's own number")
-    parser.add_argument("--batch-size", type=_positive, default=32,
+    parser.add_argument("--batch-size", type=positive, default=32,
                         help="pictures a step (default: %(default)s)")
-    parser.add_argument("--canvas", type=_positive, default=64,
+    parser.add_argument("--canvas", type=positive, default=64,
                         help="pixels a side of the colour fields, a multiple "
                         "of 16 (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     return parser
-
-
-def _positive(text):
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(
-            f"must be a whole number of 1 or more (received {text!r})")
-    return int(text)
 
 
 def main(arguments=None):
