@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -96,6 +97,38 @@ def test_no_retracing_for_another_number(strong, batch):
         strong.sample(batch["luminance"], number, seed=number,
                       temperature=0.1 * number)
     assert strong.sample_fields.experimental_get_tracing_count() == count
+
+
+def test_a_frozen_one_gives_the_same_and_is_not_trained(
+        strong, batch, tmp_path):
+    strong.save(tmp_path / "weights")
+    frozen = tdc.load(tmp_path / "weights")
+    before = frozen.sample(batch["luminance"], 3)
+    assert frozen.freeze() is frozen
+    after = frozen.sample(batch["luminance"], 3)
+    for name in before:
+        np.testing.assert_allclose(after[name], before[name], atol=1e-2)
+    # Nothing is read from a variable any more.
+    function = frozen.sample_fields.get_concrete_function(
+        batch["luminance"], tf.zeros([len(batch["luminance"])], tf.int64),
+        tf.constant(0.5), tf.constant(3), "diverse")
+    assert not function.variables and not function.captured_inputs
+    with pytest.raises(ValueError, match="must be trainable.*a frozen one"):
+        frozen.fit(tf.data.Dataset.from_tensors(batch))
+
+
+def test_loading_does_not_depend_on_the_precision_policy(
+        strong, batch, tmp_path):
+    strong.save(tmp_path / "weights")
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        loaded = tdc.load(tmp_path / "weights")
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+    np.testing.assert_array_equal(
+        loaded.sample(batch["luminance"], 3)["ab"],
+        strong.sample(batch["luminance"], 3)["ab"])
 
 
 @pytest.mark.parametrize("options, message", [

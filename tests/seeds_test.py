@@ -14,6 +14,14 @@ def test_a_row_does_not_depend_on_its_batch_mates():
     np.testing.assert_array_equal(together[1:2], alone)
 
 
+def test_pictures_of_one_seed_have_the_same_numbers_as_alone():
+    together = seeds.normal(seeds.LATENT, tf.constant([5, 9, 5, 5]), [4, 3])
+    for row, seed in enumerate([5, 9, 5, 5]):
+        alone = seeds.normal(
+            seeds.LATENT, tf.constant([seed], tf.int64), [4, 3])
+        np.testing.assert_array_equal(together[row], alone[0])
+
+
 def test_purposes_and_seeds_give_different_numbers():
     one = tf.constant([1], tf.int64)
     values = [float(seeds.uniform(purpose, seed, [1])[0, 0])

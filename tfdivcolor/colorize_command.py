@@ -186,7 +186,7 @@ def _start(options, sampling, steering):
     from tfdivcolor import storage
 
     folder, described = find_weights(options.weights)
-    colorizer = storage.load(folder)
+    colorizer = storage.load(folder).freeze()
     with checking():
         colorizer.check_sampling(sampling)
     return batch.Work(

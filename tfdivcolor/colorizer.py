@@ -219,7 +219,13 @@ class Colorizer(LossTermsModel):
             model: `LossTermsModel`.
             adapt: function, dataset of pictures (or None) -> dataset for the
                 model (or None).
+
+        Raises:
+            ValueError: if the Colorizer is frozen.
         """
+        if not self.trainable:
+            raise ValueError("a Colorizer must be trainable to be trained; "
+                             "load it again (received a frozen one)")
         if stage == "mdn":
             before = self.vae.trainable
             self.vae.trainable = False
@@ -312,6 +318,33 @@ class Colorizer(LossTermsModel):
             temperature, mode)
         field = self.vae.decoder(chosen["z"], grey, training=False)
         return {"ab": denormalize_ab(field), **chosen}
+
+    def freeze(self):
+        """Takes the weights as constants from here on: `sample` gets faster.
+
+        For programs that only colourise. TensorFlow then folds batch norm
+        into the convolutions, and brings kernels into the processor's order
+        once instead of in every call. What is assigned to a weight later is
+        not seen, and training is refused.
+
+        Returns:
+            this Colorizer.
+
+        Example:
+            colorizer = tdc.load("lfw").freeze()
+        """
+        values = [(weight, weight.numpy()) for weight in self.variables]
+        sample_fields = self.sample_fields.python_function
+
+        def frozen(*arguments):
+            with keras.StatelessScope([
+                    (weight, tf.constant(value)) for weight, value in values]):
+                return sample_fields(*arguments)
+
+        self.sample_fields = tf.function(
+            frozen, reduce_retracing=True, autograph=False)
+        self.trainable = False
+        return self
 
     def look(self, luminance):
         """What the networks see in grey pictures.

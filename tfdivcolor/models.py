@@ -1,5 +1,7 @@
 """What the three trainable models share: loss terms, noise, seeds."""
 
+import contextlib
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -101,6 +103,17 @@ def picture_seeds(seed, batch):
             f"seed must be one number or one a picture, [{batch}] "
             f"(received {list(seed.shape)})")
     return tf.constant(np.broadcast_to(seed, [batch]))
+
+
+@contextlib.contextmanager
+def full_precision():
+    """Makes layers in float32, whatever the policy for new ones is."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def serialize(layer):

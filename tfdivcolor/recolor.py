@@ -1,6 +1,5 @@
 """RandomRecolor: training pictures in other plausible colours."""
 
-import contextlib
 import math
 import numbers
 import os
@@ -11,7 +10,7 @@ import tensorflow as tf
 from tfdivcolor import canvas, presets
 from tfdivcolor.colorizer import Colorizer
 from tfdivcolor.layers import PACKAGE
-from tfdivcolor.models import deserialize, serialize
+from tfdivcolor.models import deserialize, full_precision, serialize
 from tfdivcolor.settings import Sampling
 
 _PIXEL_RANGE = (0, 255)  # of uint8
@@ -74,7 +73,7 @@ class RandomRecolor(keras.layers.Layer):
         self.value_range = tuple(value_range)
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
-        with _full_precision():
+        with full_precision():
             self.colorizer = _own(colorizer)
             self.colorizer.trainable = False
             # Traced here, where no outer layer is being called: inside of one,
@@ -196,17 +195,6 @@ def _check_numbers(probability, temperature, value_range):
         raise ValueError(
             "value_range must be two numbers, black below white "
             f"(received {value_range!r})")
-
-
-@contextlib.contextmanager
-def _full_precision():
-    """Makes layers in float32, whatever the policy for new ones is."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _own(colorizer):

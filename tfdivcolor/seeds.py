@@ -40,10 +40,14 @@ def uniform(purpose, seed, shape):
 
 def _draw(function, purpose, seed, shape):
     seed = tf.cast(seed, tf.int64)
-    keys = tf.stack([tf.fill(tf.shape(seed), tf.constant(purpose, tf.int64)),
-                     seed], axis=-1)  # [B, 2]
+    # Pictures of one seed, as by default, share one draw.
+    different, place = tf.unique(seed)
+    keys = tf.stack([tf.fill(tf.shape(different),
+                             tf.constant(purpose, tf.int64)),
+                     different], axis=-1)  # [B or less, 2]
     drawn = tf.map_fn(
         lambda key: function(shape, key), keys,
         fn_output_signature=tf.TensorSpec(None, tf.float32))
     # The loop does not know the inner sizes, of an empty batch above all.
-    return tf.reshape(drawn, [tf.shape(seed)[0], *shape])
+    return tf.gather(
+        tf.reshape(drawn, [tf.shape(different)[0], *shape]), place)

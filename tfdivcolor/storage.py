@@ -20,6 +20,7 @@ import tfdivcolor
 
 # Their classes must be registered with Keras before one is loaded.
 from tfdivcolor import colorizer, features, paper, regions  # noqa: F401
+from tfdivcolor.models import full_precision
 
 ABOUT = "colorizer.json"
 WEIGHTS = "model.weights.h5"
@@ -138,7 +139,7 @@ def describe(path):
 
 
 def load(path):
-    """Loads a Colorizer, strictly.
+    """Loads a Colorizer, strictly, in float32 whatever Keras' policy is.
 
     Args:
         path: str or path of a folder written by `save`.
@@ -160,7 +161,8 @@ def load(path):
         raise ValueError(
             f"{weights}: checksum must be {described['sha256'][:12]}... "
             f"(received {found[:12]}...); the file was changed or cut off")
-    loaded = keras.saving.deserialize_keras_object(described["config"])
+    with full_precision():
+        loaded = keras.saving.deserialize_keras_object(described["config"])
     loaded.load_weights(weights)
     return loaded
 
