@@ -3,15 +3,15 @@
 import io
 import json
 import os
+import shutil
 import tarfile
 
 import numpy as np
 import pytest
 import skimage.color
-import tensorflow as tf
 from PIL import Image
 
-from tfdivcolor import data, images
+from tfdivcolor import data, images, sources
 
 CANVAS = 8
 
@@ -57,6 +57,20 @@ def folder(contents, tmp_path_factory):
 @pytest.fixture(scope="module")
 def photographs(folder):
     return data.load(folder, canvas=CANVAS, margin=2, progress=False)
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Counts how often a picture is decoded."""
+    calls = []
+    read = images.read
+
+    def counting(*args, **kwargs):
+        calls.append(1)
+        return read(*args, **kwargs)
+
+    monkeypatch.setattr(images, "read", counting)
+    return calls
 
 
 def write_archive(path, contents):
@@ -169,21 +183,138 @@ def test_a_damaged_archive_is_named(contents, tmp_path):
         data.load(path, progress=False)
 
 
-def test_a_corrupt_record_names_its_shard(folder, tmp_path):
+def test_a_corrupt_shard_is_counted_and_named_once(
+        contents, folder, tmp_path, decoded, capsys):
     written = data.write_tfrecords(folder, tmp_path / "photos", 2)
-    with open(written[1], "r+b") as file:
-        file.seek(300)
-        file.write(b"\xff" * 20)
-    with pytest.raises(ValueError, match="00001-of-00002.*corrupt"):
+    with open(written[1], "rb") as file:
+        whole = file.read()
+    with open(written[1], "wb") as file:
+        file.write(whole[:len(whole) // 2])
+    names = data.names_in(tmp_path / "photos-*")
+    good = [name for name in names if name.startswith("Person")]
+    assert 12 < len(good) < 24
+    capsys.readouterr()
+    options = {"canvas": CANVAS, "cache": tmp_path / "cache",
+               "progress": False}
+    for times in (1, 1):  # decoded, then from the cache
+        photographs = data.load(tmp_path / "photos-*", **options)
+        assert photographs.names == good
+        damage = photographs.skipped[0]
+        assert damage.name == written[1] and "cut off" in damage.reason
+        assert capsys.readouterr().err.splitlines() == [
+            f"{damage.name}: {damage.reason}", photographs.report()]
+        assert len(decoded) == times * len(names)
+    # Other damages, or none, are other pictures.
+    with open(written[1], "wb") as file:
+        file.write(whole)
+    assert len(data.load(tmp_path / "photos-*", **options)) == 24
+
+
+def test_nothing_but_corrupt_shards_is_an_error(folder, tmp_path):
+    for path in data.write_tfrecords(folder, tmp_path / "photos", 2):
+        with open(path, "r+b") as file:
+            file.write(b"\xff" * 20)
+    with pytest.raises(ValueError, match="photos-.: must hold pictures.*2 TF"):
         data.load(tmp_path / "photos-*", progress=False)
 
 
-def test_records_of_another_kind_are_named(tmp_path):
-    path = str(tmp_path / "other.tfrecord")
-    with tf.io.TFRecordWriter(path) as writer:
-        writer.write(tf.train.Example().SerializeToString())
-    with pytest.raises(ValueError, match="other.tfrecord: every record"):
-        data.load(path, progress=False)
+# What vanishes.
+
+
+@pytest.fixture
+def copy(contents, tmp_path):
+    """A folder of four pictures, to be spoilt, and their names."""
+    names = sorted(name for name in contents if name.startswith("P"))[:4]
+    for name in names:
+        path = tmp_path / "copy" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(contents[name])
+    return tmp_path / "copy", names
+
+
+def test_a_picture_that_vanishes_between_listing_and_reading(
+        copy, tmp_path, monkeypatch, decoded, contents):
+    folder, names = copy
+    read = sources._read
+
+    def vanishing(file):
+        if file.endswith(names[2]):
+            os.remove(file)
+        return read(file)
+
+    options = {"canvas": CANVAS, "cache": tmp_path / "cache",
+               "progress": False}
+    with monkeypatch.context() as patched:
+        patched.setattr(sources, "_read", vanishing)
+        photographs = data.load(folder, **options)
+    assert photographs.names == [names[0], names[1], names[3]]
+    assert photographs.skipped == [(names[2], "No such file or directory")]
+    # It comes back: the cache is that of the pictures that were read.
+    (folder / names[2]).write_bytes(contents[names[2]])
+    assert data.load(folder, **options).names == names
+    assert len(decoded) == 3 + 4
+    assert data.load(folder, **options).names == names
+    assert len(decoded) == 3 + 4
+
+
+def test_a_folder_that_vanishes_between_listing_and_reading(
+        copy, monkeypatch, capsys):
+    folder, names = copy
+    looks = []
+    real = sources.from_folder
+
+    def source(path, on_skip):
+        looks.append(1)
+        if len(looks) == 2:
+            shutil.rmtree(folder / os.path.dirname(names[0]))
+        return real(path, on_skip)
+
+    monkeypatch.setattr(sources, "from_folder", source)
+    photographs = data.load(folder, canvas=CANVAS, progress=False)
+    assert photographs.names == names[2:]
+    assert [name for name, _ in photographs.skipped] == names[:2]
+    assert "2 pictures read, 2 skipped: 2 unreadable, 0 grey (first: " + (
+        names[0]) in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_read_is_counted(
+        copy, monkeypatch, capsys):
+    folder, names = copy
+    closed = str(folder / os.path.dirname(names[0]))
+    real = os.scandir
+
+    def scan(path):
+        if str(path) == closed:
+            raise PermissionError(13, "Permission denied", closed)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    photographs = data.load(folder, canvas=CANVAS, progress=False)
+    assert photographs.names == names[2:]
+    assert photographs.skipped == [(closed, "Permission denied")]
+    assert capsys.readouterr().err.splitlines()[0] == (
+        f"{closed}: Permission denied")
+
+
+def test_an_epoch_goes_on_when_its_cache_is_removed_or_made_again(
+        copy, tmp_path, contents):
+    folder, names = copy
+    options = {"canvas": CANVAS, "cache": tmp_path / "cache",
+               "progress": False}
+    photographs = data.load(folder, **options)
+    expected = np.array(photographs.lab)
+    batches = iter(photographs.batches(1, shuffle=False))
+    next(batches)
+    (folder / names[0]).unlink()
+    assert len(data.load(folder, **options)) == 3  # in its place
+    shutil.rmtree(tmp_path / "cache")
+    for number, batch in enumerate(batches, start=1):
+        np.testing.assert_array_equal(
+            batch["ab"][0], expected[number, ..., 1:].astype(np.float32))
+    assert number == 3
+
+
+# What there is not.
 
 
 @pytest.mark.parametrize("path, rule", [
@@ -242,20 +373,6 @@ def test_subsets_are_the_whole_and_never_move(contents, tmp_path):
 
 
 # The cache.
-
-
-@pytest.fixture
-def decoded(monkeypatch):
-    """Counts how often a picture is decoded."""
-    calls = []
-    read = images.read
-
-    def counting(*args, **kwargs):
-        calls.append(1)
-        return read(*args, **kwargs)
-
-    monkeypatch.setattr(images, "read", counting)
-    return calls
 
 
 def test_a_cache_is_used_until_the_pictures_change(

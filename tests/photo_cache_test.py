@@ -15,7 +15,7 @@ MEMBERS = [("a.png", 75)]
 
 def decode(file):
     file.write(np.arange(300, dtype=np.float16).tobytes())
-    return ["a.png"], [("b.png", "grey")]
+    return ["a.png"], [("b.png", "grey")], MEMBERS
 
 
 def fail(file):
@@ -55,6 +55,40 @@ def test_the_fingerprint_never_changes(tmp_path):
     about = json.loads((tmp_path / "train_8_2_first3.json").read_text())
     assert about["fingerprint"] == (
         "fd0ac4304e0fcadb4f6dd94977ff2f9779e4e87577aca312ebe4a8aed119e13d")
+
+
+def test_the_fingerprint_is_of_what_was_read(tmp_path):
+    def other(file):
+        names, skipped, _ = decode(file)
+        return names, skipped, [("a.png", 0)]
+
+    photo_cache.read_or_make(
+        tmp_path, SELECTION, MEMBERS, other, progress=False)
+    with pytest.raises(AssertionError, match="decoded again"):
+        photo_cache.read_or_make(
+            tmp_path, SELECTION, MEMBERS, fail, progress=False)
+    photo_cache.read_or_make(
+        tmp_path, SELECTION, [("a.png", 0)], fail, progress=False)
+
+
+def test_a_full_disk_is_one_line_and_keeps_what_was_there(tmp_path):
+    photo_cache.read_or_make(
+        tmp_path, SELECTION, MEMBERS, decode, progress=False)
+    before = sorted(tmp_path.iterdir())
+
+    def full(file):
+        decode(file)
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError) as raised:
+        photo_cache.read_or_make(
+            tmp_path, SELECTION, [("a.png", 1)], full, progress=False)
+    assert str(raised.value) == (
+        f"{tmp_path}: must be a folder that a cache can be written to "
+        "(received No space left on device)")
+    assert sorted(tmp_path.iterdir()) == before
+    photo_cache.read_or_make(
+        tmp_path, SELECTION, MEMBERS, fail, progress=False)
 
 
 def test_a_limited_set_does_not_take_the_whole_one_s_place(tmp_path):

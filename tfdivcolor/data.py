@@ -33,8 +33,8 @@ from tfdivcolor.sources import (
     group_of,
     is_validation,
     names_in,
-    write_tfrecords,
 )
+from tfdivcolor.tfrecords import write_tfrecords
 
 __all__ = [
     "Augmentation", "GREY", "PhotoSet", "SUBSETS", "Skipped", "augment",
@@ -52,7 +52,8 @@ def load(path, canvas=settings.CANVAS, margin=0, subset=None,
     """Decodes photographs to colour fields: largest centred square, resized.
 
     Pictures that cannot be read or are grey (mean chroma below 1) are skipped,
-    listed in the result and counted in a message.
+    listed in the result and counted in a message; so are folders that cannot
+    be read, and TFRecord files from a damage on, each in a message of its own.
 
     Args:
         path: path of a folder (searched recursively, sorted by name), an
@@ -122,23 +123,31 @@ def from_cache(folder, canvas=settings.CANVAS, **options):
 
 def _load(path, source, cache=None, progress=True, **options):
     selection = Selection(**options)
-    members = [(name, size)
-               for name, size, _ in _selected(source(path), selection)]
+    said = set()
+
+    def look(on_skip):
+        def skip(skipped):
+            on_skip(skipped)
+            if skipped not in said:  # the source is looked at twice
+                sources.say(skipped)
+                said.add(skipped)
+
+        return _selected(source(path, skip), selection)
+
+    damages = []
+    members = [(name, size) for name, size, _ in look(damages.append)]
     if not members:
         subset = selection.subset
         raise ValueError(f"{path}: no pictures found"
                          + (f" for the subset {subset!r}" if subset else ""))
-    # The second look at the source, a picture at a time.
-    contents = ((name, _contents(read))
-                for name, _, read in _selected(source(path), selection))
     decode = functools.partial(
-        _decode, path, contents, len(members), selection.size,
+        _decode, path, look, [name for name, _ in members], selection.size,
         progress=progress)
     if cache is None:
         photographs = _in_memory(decode, selection)
     else:
         photographs = photo_cache.read_or_make(
-            cache, selection, members, decode, progress)
+            cache, selection, members + damages, decode, progress)
     if progress or photographs.skipped:
         print(photographs.report(), file=sys.stderr)
     return photographs
@@ -160,12 +169,13 @@ def _contents(read):
 
 def _in_memory(decode, selection):
     file = io.BytesIO()
-    names, skipped = decode(file)
+    names, skipped, _ = decode(file)
     lab = np.frombuffer(file.getbuffer(), np.float16).reshape(
         -1, selection.size, selection.size, 3)
     return PhotoSet(lab, names, skipped, selection.canvas, selection.margin)
 
 
+@functools.cache  # traced once a size, however often there is a `load`
 def _field_function(size):
     """Function: uint8 [side, side, 3] -> Lab float32 [size, size, 3]."""
 
@@ -193,7 +203,7 @@ def _field_function(size):
 def _decode_one(field, contents):
     """Returns (Lab field, None), or (None, reason to skip the picture)."""
     if isinstance(contents, OSError):
-        return None, str(contents)
+        return None, images.reason(contents)
     try:
         lab = field(images.read(contents).pixels)
     except images.ImageError as error:
@@ -203,11 +213,35 @@ def _decode_one(field, contents):
     return lab, None
 
 
-def _decode(path, items, total, size, file, progress):
-    """Appends the fields, float16, to `file`; returns (names, skipped)."""
+def _decode(path, look, listed, size, file, progress):
+    """Appends the fields, float16, to `file`.
+
+    Args:
+        path: path of the source, for messages.
+        look: function of an `on_skip`, which begins the source anew.
+        listed: list of str. Names that the source had before.
+        size: int. Pixels a side of a field.
+        file: binary file.
+        progress: bool.
+
+    Returns:
+        names, skipped: as in `PhotoSet`; damaged parts of the source first.
+        members: list of (name, size in bytes), size 0 where a picture could
+            not be read, and the damaged parts: what a cache's fingerprint is
+            made of.
+    """
+    members, damages = [], []
+
+    def items():
+        for name, _, read in look(damages.append):
+            contents = _contents(read)
+            members.append(
+                (name, len(contents) if isinstance(contents, bytes) else 0))
+            yield name, contents
+
     decode = functools.partial(_decode_one, _field_function(size))
-    results = tqdm(_in_order(decode, items), total=total, unit=" pictures",
-                   disable=not progress)
+    results = tqdm(_in_order(decode, items()), total=len(listed),
+                   unit=" pictures", disable=not progress)
     names, skipped = [], []
     for name, (field, reason) in results:
         if reason is None:
@@ -215,10 +249,14 @@ def _decode(path, items, total, size, file, progress):
             names.append(name)
         else:
             skipped.append(Skipped(name, reason))
+    found = {name for name, _ in members}
+    vanished = [Skipped(name, "no longer there when it was to be read")
+                for name in listed if name not in found]
+    skipped = damages + skipped + vanished
     if not names:
         raise ValueError(
             f"{path}: no usable pictures: {report(names, skipped)}")
-    return names, skipped
+    return names, skipped, members + damages
 
 
 def _in_order(function, items):

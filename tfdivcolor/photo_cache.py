@@ -2,6 +2,11 @@
 
 A folder holds one pair of files for each `Selection`: NAME.npy with the
 fields, NAME.json with everything else, NAME being SUBSET_CANVAS_MARGIN.
+
+Files are replaced, never changed: whoever has one mapped goes on with it when
+it is made again, or removed.  One that something else cuts short in its place
+ends the processes that have it mapped (SIGBUS), as any memory map does; the
+next one to open it reports the damage.
 """
 
 import hashlib
@@ -14,7 +19,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from tfdivcolor import settings
+from tfdivcolor import images, settings
 from tfdivcolor.photo_set import PhotoSet, Skipped
 from tfdivcolor.sources import VALIDATION_FRACTION
 
@@ -117,31 +122,41 @@ def read_or_make(folder, selection, members, decode, progress):
     Args:
         folder: path, made if it is missing.
         selection: `Selection`.
-        members: list of (name, size in bytes). The pictures selected; if they
-            are others than the cache's, it is made again.
+        members: list of (name, size in bytes) of the pictures selected, and
+            of (name, reason) of what cannot be read; if they are others than
+            the cache's, it is made again.
         decode: function of a binary file, to which it appends the fields as
             float16 [selection.size, selection.size, 3]; returns (names,
-            skipped) as in `PhotoSet`.
+            skipped, members), the first two as in `PhotoSet`, the last as
+            above, but as they were when they were read.
         progress: bool. Say on standard error why a cache is made again; a
             damaged one is always reported.
 
     Returns:
         `PhotoSet`, with a memory map.
+
+    Raises:
+        OSError: if the cache cannot be written; what was there is still there.
     """
     fields, about = _files(folder, selection, selection.limit)
-    description = _describe(selection, members)
+    fingerprint = _describe(selection, members)["fingerprint"]
     if about.exists():
         try:
             photographs, found = _open(fields, about)
-            if found["fingerprint"] == description["fingerprint"]:
+            if found["fingerprint"] == fingerprint:
                 return photographs
             if progress:
                 print(f"{fields}: made of other pictures or settings; making "
                       "it again", file=sys.stderr)
         except ValueError as error:
             print(f"{error}; making it again", file=sys.stderr)
-    os.makedirs(folder, exist_ok=True)
-    _write(fields, about, description, selection.size, decode)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        _write(fields, about, selection, decode)
+    except OSError as error:
+        raise OSError(f"{folder}: must be a folder that a cache can be "
+                      f"written to (received {images.reason(error)})"
+                      ) from error
     return _open(fields, about)[0]
 
 
@@ -177,24 +192,25 @@ def _open(fields, about):
     return photographs, description
 
 
-def _write(fields, about, description, size, decode):
+def _write(fields, about, selection, decode):
 
     def write_header(file, count):
         np.lib.format.write_array_header_1_0(file, {
             "descr": "<f2", "fortran_order": False,
-            "shape": (count, size, size, 3)})
+            "shape": (count, selection.size, selection.size, 3)})
 
     with tempfile.TemporaryDirectory(dir=about.parent) as temporary:
         new_fields = pathlib.Path(temporary, fields.name)
         new_about = pathlib.Path(temporary, about.name)
         with open(new_fields, "wb") as file:
             write_header(file, 0)
-            names, skipped = decode(file)
+            names, skipped, members = decode(file)
             # NumPy pads its headers so that the first axis can grow in place.
             file.seek(0)
             write_header(file, len(names))
         new_about.write_text(json.dumps(
-            {**description, "names": names, "skipped": skipped}))
+            {**_describe(selection, members), "names": names,
+             "skipped": skipped}))
         # A stop in between must not leave new fields with an old description.
         about.unlink(missing_ok=True)
         os.replace(new_fields, fields)

@@ -1,27 +1,34 @@
 """Where photographs come from: folders, archives and TFRecord shards.
 
-A source is a function from a path to a generator of (name, size in bytes,
-function that reads the bytes), always in the same order.  The reading function
-is called before the next item is taken, or not at all.
+A source is a function of a path and of `on_skip`, a function that is called
+with a `Skipped` for every part of the source that cannot be read.  It is a
+generator of (name, size in bytes, function that reads the bytes), always in
+the same order.  The reading function is called before the next item is taken,
+or not at all; it raises OSError where this one picture cannot be read.
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import posixpath
 import re
+import sys
 import tarfile
-import tempfile
 import zlib
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
+from tqdm import tqdm
 
 from tfdivcolor import images
+from tfdivcolor.photo_set import Skipped
 
 ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tar.gz")
 TFRECORD_SUFFIXES = (".tfrecord", ".tfrecords")
 VALIDATION_FRACTION = 0.08
+
+_FRAME = 16  # bytes of a TFRecord beside its content: length and checksums
 
 # NAME_0001.jpg names a person, unless NAME is what cameras and programs call
 # every picture: one group of those would put the whole folder on one side.
@@ -65,84 +72,110 @@ def is_validation(name, validation_fraction=VALIDATION_FRACTION):
     return int(digest[:8], 16) / 2**32 < validation_fraction
 
 
-def from_folder(path):
+def say(skipped):
+    """Names what is left out on standard error; the default `on_skip`."""
+    tqdm.write(f"{skipped.name}: {skipped.reason}", file=sys.stderr)
+
+
+def from_folder(path, on_skip=say):
     """Source: the pictures of a folder and the folders in it, by name.
 
     Args:
         path: path of the folder.
+        on_skip: function of a `Skipped`, called for each folder in it that
+            cannot be read, or is gone by then.
 
     Yields:
-        (name, size, function to read the bytes).
+        (name, size, function to read the bytes). The size of a picture that
+        cannot be read is 0.
 
     Raises:
         ValueError: if there is no such folder, or no picture in it.
     """
     if not os.path.isdir(path):
         raise ValueError(f"{path}: no such folder")
-    for file, _ in images.find([path]):
-        # A link to nothing counts among the unreadable pictures.
-        size = file.stat().st_size if file.exists() else 0
-        yield file.relative_to(path).as_posix(), size, file.read_bytes
+    names = []
+    for parent, folders, files in os.walk(path, onerror=lambda error: on_skip(
+            Skipped(error.filename, images.reason(error)))):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        relative = os.path.relpath(parent, path).replace(os.sep, "/")
+        names += [posixpath.normpath(f"{relative}/{name}") for name in files]
+    names = sorted(filter(_is_picture, names))
+    if not names:
+        raise ValueError(
+            f"{path}: must hold images ({', '.join(images.SUFFIXES)}) "
+            "(received a folder without any that can be found)")
+    for name in names:
+        file = os.path.join(path, name)
+        yield _text(name), _size(file), functools.partial(_read, file)
 
 
-def from_archive(path):
+def from_archive(path, on_skip=say):
     """Source: the pictures of an archive, in its own order.
 
     Args:
         path: path of a .tar, .tgz or .tar.gz.
+        on_skip: as in the other sources; never called, as behind a damage
+            nothing of an archive can be found.
 
     Yields:
         (name, size, function to read the bytes).
 
     Raises:
-        ValueError: if there is no such file, or it is no sound archive.
+        ValueError: if there is no such file, or it is no sound archive; also
+            from reading a picture.
     """
     if not os.path.isfile(path):
         raise ValueError(f"{path}: no such archive")
     if not os.fspath(path).lower().endswith(ARCHIVE_SUFFIXES):
         raise ValueError(f"{path}: an archive's name must end in "
                          f"{', '.join(ARCHIVE_SUFFIXES)}")
-    try:
-        with tarfile.open(path, "r|*") as archive:
-            for member in archive:
-                name = posixpath.normpath(member.name)
-                if member.isfile() and _is_picture(name):
-                    yield (name, member.size,
-                           archive.extractfile(member).read)
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise ValueError(
-            f"{path}: the archive is damaged ({error})") from error
+
+    def read(archive, member):
+        with _sound(path):
+            return archive.extractfile(member).read()
+
+    with _sound(path), tarfile.open(
+            path, "r|*", tarinfo=_Member) as archive:
+        for member in archive:
+            name = posixpath.normpath(member.name)
+            if member.isfile() and _is_picture(name):
+                yield (_text(name), member.size,
+                       functools.partial(read, archive, member))
 
 
-def from_tfrecord(pattern):
+def from_tfrecord(pattern, on_skip=say):
     """Source: the pictures of TFRecord files, file by file in order of names.
+
+    Of a file that is damaged, the pictures before the damage are taken. One
+    that is cut off exactly between two records looks whole: the format does
+    not say how many there are.
 
     Args:
         pattern: path of one file, or a pattern of several. Every record is a
             `tf.train.Example` with image/filename and image/encoded.
+        on_skip: function of a `Skipped`, called for each damaged file: its
+            path, and what is wrong at which record and byte.
 
     Yields:
         (name, size, function to read the bytes).
 
     Raises:
-        ValueError: if no file has such a name, or a record is not like that.
+        ValueError: if no file has such a name, or no picture can be read.
     """
     shards = sorted(tf.io.gfile.glob(os.fspath(pattern)))
     if not shards:
         raise ValueError(f"{pattern}: no TFRecord file has such a name")
+    found = False
     for shard in shards:
-        try:
-            for record in tf.data.TFRecordDataset(shard).as_numpy_iterator():
-                features = tf.train.Example.FromString(record).features.feature
-                name, = features["image/filename"].bytes_list.value
-                encoded, = features["image/encoded"].bytes_list.value
-                yield name.decode(), len(encoded), lambda: encoded
-        except (tf.errors.DataLossError, DecodeError) as error:
-            raise ValueError(f"{shard}: a record is corrupt") from error
-        except ValueError as error:
-            raise ValueError(
-                f"{shard}: every record must have one image/encoded and one "
-                f"image/filename") from error
+        for item in _records(shard, on_skip):
+            found = True
+            yield item
+    if not found:
+        raise ValueError(
+            f"{pattern}: must hold pictures, as image/encoded and "
+            f"image/filename (received {len(shards)} TFRecord files, none of "
+            "which has one that can be read)")
 
 
 def source_of(path):
@@ -182,54 +215,75 @@ def names_in(path):
     return [name for name, _, _ in source_of(path)(path)]
 
 
-def write_tfrecords(path, prefix, num_shards):
-    """Copies a folder's or archive's pictures, as they are, into TFRecords.
-
-    Picture i goes to shard i modulo `num_shards`; the files appear under
-    their names only when all are complete.
-
-    Args:
-        path: path of a folder, an archive, or a pattern of TFRecord files.
-        prefix: str. Start of the files' names, with a folder that exists.
-        num_shards: int, 1 or more.
-
-    Returns:
-        list of the paths written, PREFIX-00000-of-00004.tfrecord and so on.
-
-    Raises:
-        ValueError: if there is nothing to write, or `num_shards` is below 1.
-    """
-    if num_shards < 1:
-        raise ValueError(
-            f"num_shards must be 1 or more (received {num_shards})")
-    items = source_of(path)(path)
-    folder, base = os.path.split(os.fspath(prefix))
-    names = [f"{base}-{shard:05d}-of-{num_shards:05d}.tfrecord"
-             for shard in range(num_shards)]
-    with tempfile.TemporaryDirectory(dir=folder or ".") as temporary:
-        number = -1
-        with contextlib.ExitStack() as stack:
-            writers = [
-                stack.enter_context(
-                    tf.io.TFRecordWriter(os.path.join(temporary, name)))
-                for name in names]
-            for number, (name, _, read) in enumerate(items):
-                writers[number % num_shards].write(_example(name, read()))
-        if number < 0:
-            raise ValueError(f"{path}: no pictures found")
-        for name in names:
-            os.replace(os.path.join(temporary, name),
-                       os.path.join(folder, name))
-    return [os.path.join(folder, name) for name in names]
-
-
-def _example(name, encoded):
-    features = {"image/filename": name.encode(), "image/encoded": encoded}
-    return tf.train.Example(features=tf.train.Features(feature={
-        key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-        for key, value in features.items()})).SerializeToString()
-
-
 def _is_picture(name):
     hidden = any(part.startswith(".") for part in name.split("/"))
     return not hidden and name.lower().endswith(images.SUFFIXES)
+
+
+def _text(name):
+    # Names that are no UTF-8 cannot be hashed, printed or put into records.
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _size(file):
+    # One that vanishes, a link to nothing, or one that others may read: it
+    # gets another size, and so caches another fingerprint, once it is there.
+    try:
+        return os.stat(file).st_size if os.access(file, os.R_OK) else 0
+    except OSError:
+        return 0
+
+
+def _read(file):
+    with open(file, "rb") as opened:
+        return opened.read()
+
+
+class _Member(tarfile.TarInfo):
+    """A file of an archive; tarfile takes a damaged one for the end."""
+
+    @classmethod
+    def fromtarfile(cls, archive):
+        try:
+            return super().fromtarfile(archive)
+        except (tarfile.InvalidHeaderError,
+                tarfile.TruncatedHeaderError) as error:
+            raise tarfile.ReadError(str(error)) from error
+
+
+@contextlib.contextmanager
+def _sound(path):
+    """Makes one error of all that the reading of an archive raises."""
+    try:
+        yield
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise ValueError(
+            f"{path}: the archive is damaged ({error})") from error
+
+
+def _records(shard, on_skip):
+    """The pictures of one file, up to its first damage."""
+    number, offset, wrong = 0, 0, None
+    try:
+        for record in tf.data.TFRecordDataset(shard).as_numpy_iterator():
+            features = tf.train.Example.FromString(record).features.feature
+            name, = features["image/filename"].bytes_list.value
+            encoded, = features["image/encoded"].bytes_list.value
+            yield name.decode(), len(encoded), lambda: encoded
+            number += 1
+            offset += len(record) + _FRAME
+        if not number:
+            wrong = "no record in this file"
+        # TensorFlow takes a part of a record's length for the end.
+        elif offset < tf.io.gfile.stat(shard).length:
+            wrong = "cut off"
+    except tf.errors.DataLossError:
+        wrong = "corrupt or cut off"
+    except (DecodeError, ValueError):
+        wrong = "must have one image/encoded and one image/filename"
+    except tf.errors.OpError as error:
+        wrong = f"cannot be read ({type(error).__name__})"
+    if wrong:
+        on_skip(Skipped(
+            shard, f"{wrong}, at record {number + 1:,}, byte {offset:,}; of "
+            f"this file the {number:,} pictures before it are used"))

@@ -1,0 +1,69 @@
+"""Copies photographs into TFRecord shards, for training from one shared place.
+
+    python -m training.write_tfrecords photographs/ --out shards/photos
+
+writes shards/photos-00000-of-00008.tfrecord and so on, with the files' bytes as
+they are; --data 'shards/photos-*.tfrecord' then trains on them.  One pass, a
+picture in memory at a time; the shards appear when all are complete.  Files
+that cannot be read are named, counted and left out.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+
+def main(arguments=None):
+    """Command line; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    # After parsing, so that --help does not wait for TensorFlow.
+    from tqdm import tqdm
+
+    from tfdivcolor import outputs, sources, tfrecords
+
+    skipped = []
+
+    def skip(one):
+        sources.say(one)
+        skipped.append(one)
+
+    try:
+        outputs.make_folder(Path(options.out).parent)
+        # The delay: wrong arguments are found at once, and are one line.
+        with tqdm(unit=" pictures", delay=1) as bar:
+            paths = tfrecords.write_tfrecords(
+                options.photos, options.out, options.shards, on_skip=skip,
+                on_picture=bar.update)
+    except (ValueError, OSError) as error:
+        print(f"write_tfrecords: {error}", file=sys.stderr)
+        return 1
+    size = sum(map(os.path.getsize, paths))
+    where = paths[0]
+    if len(paths) > 1:
+        where = (f"{len(paths):,} files, {paths[0]} to "
+                 f"{os.path.basename(paths[-1])}")
+    print(f"wrote {bar.n:,} pictures, {size:,} bytes, to {where}; skipped "
+          f"{len(skipped):,}" + (", named above" if skipped else ""))
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m training.write_tfrecords", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "photos", metavar="PHOTOS",
+        help="folder (searched recursively), .tar/.tgz archive, or TFRecord "
+        "pattern")
+    parser.add_argument(
+        "--out", required=True, metavar="FOLDER/PREFIX",
+        help="start of the files' names; the folder is made if it is missing")
+    parser.add_argument(
+        "--shards", type=int, default=8, metavar="N",
+        help="number of files, all about as large (default: %(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
