@@ -381,8 +381,7 @@ def test_pictures_are_the_colorizers(tiny, tmp_path):
     assert run(folder, version, tmp_path / "out", "--seed", "4") == 0
     for i in range(3):
         expected = coloring.colorize(
-            tiny, [images.read(folder / f"{i}.png")],
-            Sampling(3, 4, 0.5))[0]
+            tiny, images.read(folder / f"{i}.png"), Sampling(3, 4, 0.5))
         for rank in range(3):
             got = images.read(tmp_path / "out" / f"{i}_0{rank}.png").pixels
             difference = np.abs(got.astype(int) - expected.image(rank))

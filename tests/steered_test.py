@@ -6,10 +6,10 @@ import pytest
 from conftest import TINY_REGIONS
 from skimage import color as skcolor, data
 
-from tfdivcolor import canvas, coloring, images, presets
+from tfdivcolor import canvas, presets
 from tfdivcolor.hints import Hint
 from tfdivcolor.images import ImageError
-from tfdivcolor.settings import DEFAULTS, Steering
+from tfdivcolor.settings import Steering
 
 RED = Hint(30, 20, (200, 40, 40))
 
@@ -168,16 +168,6 @@ def test_reconstruction_is_the_nearest_result(colorizer, photo):
     assert np.abs(truth - ab).mean() < 0.6 * np.abs(drawn - ab).mean()
     with pytest.raises(ValueError, match="must be in colour"):
         colorizer.reconstruct(np.repeat(photo[..., :1], 3, -1))
-
-
-def test_batch_mates_do_not_matter(colorizer, photo):
-    photos = [images.read(np.ascontiguousarray(pixels)) for pixels in (
-        photo, photo[::-1], photo[:20, :50], photo[:, ::-1])]
-    alone = [coloring.colorize(colorizer, [one], DEFAULTS, rows=4)[0]
-             for one in photos]
-    together = coloring.colorize(colorizer, photos, DEFAULTS, rows=4)
-    for one, other in zip(alone, together):
-        np.testing.assert_array_equal(one.ab, other.ab)
 
 
 def test_luminance_error_is_skimages(colorizer, photo):

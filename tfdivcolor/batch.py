@@ -15,10 +15,6 @@ import tfdivcolor
 from tfdivcolor import formats, images, outputs
 from tfdivcolor.settings import MAX_PIXELS, UNSTEERED, Sampling, Steering
 
-# Photographs that go through the networks together, and pixels at which
-# there are fewer: all of them are in memory at once.
-GROUP = 8
-GROUP_PIXELS = 16_000_000
 # Encoding one result, and writing it, goes on beside the making of the next.
 _WRITERS = 2
 
@@ -105,40 +101,34 @@ class Work:
     _first: tuple = field(default=(None, None), init=False)
 
     def run(self, pictures, folder):
-        """Colourises photographs, one group after the other.
+        """Colourises photographs, one after the other.
 
         Args:
             pictures: list of (path, stem).
             folder: Path. Where the outputs go, by their stems.
 
         Yields:
-            path, base: of every photograph, in order within a group.
+            path, base: of every photograph, in order.
             outcome: its new `Coloring`, None where an earlier call has made
                 the same, or the `images.ImageError` that it failed with.
 
         Raises:
             images.ImageError: with `same_z`, if the first photograph fails.
         """
+        import tensorflow as tf
+
+        # One picture's fault must not cost the others.
+        faults = OSError, ValueError, MemoryError, tf.errors.OpError
         inputs = {os.path.realpath(path) for path, _ in pictures}
-        group, pixels = [], 0
         for path, stem in pictures:
             base = folder / stem
             try:
                 job = self._job(path, base, inputs)
-            except (images.ImageError, OSError) as error:
+                result = None if job is None else self._finish(job)
+            except faults as error:
                 yield path, base, self._failure(path, error)
-                continue
-            if job is None:
-                yield path, base, None
-                continue
-            group.append(job)
-            pixels += job.photo.pixels[..., 0].size
-            first = self.same_z and self._first[0] is None
-            if first or len(group) == GROUP or pixels >= GROUP_PIXELS:
-                yield from self._finish(group)
-                group, pixels = [], 0
-        if group:
-            yield from self._finish(group)
+            else:
+                yield path, base, result
 
     def _failure(self, path, error):
         """What a photograph failed with, as an `images.ImageError`."""
@@ -210,38 +200,20 @@ class Work:
             "weights_sha256": self.sha256, "input": path.name,
             "input_sha256": checksum}
 
-    def _finish(self, group):
+    def _finish(self, job):
         """Colourises and writes what `_job` has made ready."""
-        import tensorflow as tf
-
         from tfdivcolor import coloring
 
-        # One picture's fault must not cost the others.
-        faults = OSError, ValueError, MemoryError, tf.errors.OpError
         steering = self.steering
         if self._first[1] is not None:
             steering = replace(steering, hints=(), keep=None, warmth=0.0)
-        try:
-            colorings = coloring.colorize(
-                self.colorizer, [job.photo for job in group], self.sampling,
-                steering, latents=self._first[1], rows=GROUP)
-        except faults as error:
-            if len(group) > 1:
-                for job in group:
-                    yield from self._finish([job])
-            else:
-                yield group[0].path, group[0].base, self._failure(
-                    group[0].path, error)
-            return
-        for job, result in zip(group, colorings):
-            try:
-                self._write(job, result)
-            except faults as error:
-                yield job.path, job.base, self._failure(job.path, error)
-                continue
-            if self.same_z and self._first[0] is None:
-                self._first = job.record["input_sha256"], result.latents
-            yield job.path, job.base, result
+        result = coloring.colorize(
+            self.colorizer, job.photo, self.sampling, steering,
+            latents=self._first[1])
+        self._write(job, result)
+        if self.same_z and self._first[0] is None:
+            self._first = job.record["input_sha256"], result.latents
+        return result
 
     def _write(self, job, result):
         """Writes all files of one photograph, or none."""

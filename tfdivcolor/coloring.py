@@ -111,34 +111,32 @@ class Coloring:
             canvas.luminance_of(pixels) - self.luminance)))
 
 
-def colorize(colorizer, photos, options, steering=UNSTEERED, latents=None,
-             rows=None):
-    """Colourises photographs together.
+def colorize(colorizer, photo, options, steering=UNSTEERED, latents=None):
+    """Colourises a photograph.
+
+    Each goes through the networks alone: how sums are rounded depends on a
+    row's place in a batch, and the same photograph is to give the same bytes
+    in any company.
 
     Args:
         colorizer: `Colorizer`.
-        photos: list of `images.Photo`.
+        photo: `images.Photo`.
         options: `settings.Sampling`.
-        steering: `settings.Steering`, for every one of them.
-        latents: float32 [S, D], to decode for every photograph instead of
-            sampling, or None.
-        rows: int or None. Rows of the batch that the networks see. With a
-            fixed number a photograph's result does not depend in its last
-            bits on how many are colourised with it.
+        steering: `settings.Steering`.
+        latents: float32 [S, D], to decode instead of sampling, or None.
 
     Returns:
-        list of `Coloring`.
+        `Coloring`.
 
     Raises:
-        images.ImageError: a hint is outside of a picture.
+        images.ImageError: a hint is outside of the picture.
         ValueError: the options are not for this model.
     """
     colorizer.check_sampling(options)
     steering.check(options)
-    for photo in photos:
-        check_hints(photo, steering.hints)
-    luminance = [canvas.luminance_of(photo.finest) for photo in photos]
-    small = tf.stack([_seen(colorizer, one) for one in luminance])
+    check_hints(photo, steering.hints)
+    luminance = canvas.luminance_of(photo.finest)
+    small = _seen(colorizer, luminance)[None]
     if latents is not None:
         if steering.moves_latents:
             raise ValueError("latents must come without hints, keep and "
@@ -148,21 +146,14 @@ def colorize(colorizer, photos, options, steering=UNSTEERED, latents=None,
             raise ValueError(
                 f"latents must have shape [S, {colorizer.latent_dim}] "
                 f"(received {list(latents.shape)})")
-        drawn = [_decoded(colorizer, one[None], latents, steering.saturation)
-                 for one in small]
+        drawn = _decoded(colorizer, small, latents, steering.saturation)
     elif steering.moves_latents:
-        drawn = [_steered(colorizer, one, seen[None], options, steering)
-                 for one, seen in zip(luminance, small)]
+        drawn = _steered(colorizer, luminance, small, options, steering)
     else:
-        if rows:
-            small = tf.concat([small, tf.repeat(
-                small[-1:], rows - len(photos), axis=0)], axis=0)
         drawn = colorizer.sample(small, **vars(options))
         drawn["ab"] *= steering.saturation
-        drawn = [{name: value[row].numpy() for name, value in drawn.items()}
-                 for row in range(len(photos))]
-    return [_coloring(photo, one, results, options, steering)
-            for photo, one, results in zip(photos, luminance, drawn)]
+        drawn = _first_row(drawn)
+    return _coloring(photo, luminance, drawn, options, steering)
 
 
 def check_hints(photo, hints):

@@ -394,8 +394,7 @@ class Colorizer(LossTermsModel):
         options = Sampling(num_samples, seed, temperature, mode)
         steering = Steering(**steering)
         photo = images.read(source, max_pixels=max_pixels)
-        return coloring.colorize(
-            self, [photo], options, steering, latents)[0]
+        return coloring.colorize(self, photo, options, steering, latents)
 
     def interpolate(self, first, last, steps):
         """Colourings on the way from one to another, both included.
