@@ -90,22 +90,32 @@ def test_all_damaged(make, saved, capsys):
     assert len(list(saved.glob("*.index"))) == 2  # for whoever can mend them
 
 
-def test_the_list_of_checkpoints_does_not_matter(make, saved):
-    (saved / "checkpoint").unlink()
-    assert make()[1].restore() == 20
+def test_what_a_killed_run_left_is_not_in_the_way(make, saved):
+    (saved / "new").mkdir()
+    (saved / "new" / "ckpt-30.index").write_bytes(b"a part")
+    (saved / "ckpt-30.data-00000-of-00001").write_bytes(b"a part")
+    model, checkpoints = make()
+    assert checkpoints.restore() == 20
+    checkpoints.save(30)
+    assert make()[1].restore() == 30
+    assert sorted(path.name for path in saved.iterdir()) == [
+        "ckpt-20.data-00000-of-00001", "ckpt-20.index",
+        "ckpt-30.data-00000-of-00001", "ckpt-30.index"]
 
 
 def test_a_full_disk_leaves_the_last_good_one(make, saved, monkeypatch):
     model, checkpoints = make()
     checkpoints.restore()
 
-    def full(self, **options):
-        (saved / "ckpt-30.data-00000-of-00001").write_bytes(b"a part")
+    def full(self, prefix):
+        assert prefix == str(saved / "new" / "ckpt-30")
+        (saved / "new").mkdir()
+        (saved / "new" / "ckpt-30.data-00000-of-00001").write_bytes(b"a part")
         raise tf.errors.ResourceExhaustedError(
             None, None, "ckpt-30; No space left on device")
     with monkeypatch.context() as patched:
-        patched.setattr(tf.train.CheckpointManager, "save", full)
+        patched.setattr(tf.train.Checkpoint, "write", full)
         with pytest.raises(OSError, match="ckpt-20, ckpt-10 .received .*No sp"):
             checkpoints.save(30)
-    assert not list(saved.glob("ckpt-30*"))
+    assert not (saved / "new").exists()
     assert make()[1].restore() == 20

@@ -5,13 +5,14 @@ Colorizer (batch norm's moving statistics and the states of random generators
 included), the optimizer, the moving average and the number of steps done.
 Data order and noise are functions of (seed, step), and colour statistics of
 the data, so nothing else is needed.
-TensorFlow writes a checkpoint's files first and then renames its index, so a
-run that is killed while writing resumes from the one before.  Every tensor in
-a file has a checksum: a damaged checkpoint is noticed, and the one before it
+A checkpoint is written to a folder beside, and its index, without which there
+is none, is moved last: a run that is killed while writing resumes from the one
+before.  (TensorFlow itself writes the index in its place.)  Every tensor in a
+file has a checksum: a damaged checkpoint is noticed, and the one before it
 taken.
 """
 
-import contextlib
+import os
 import re
 import shutil
 from pathlib import Path
@@ -28,18 +29,21 @@ class Checkpoints:
         model: keras.Model, all of whose variables are saved.
         optimizer: Keras optimizer, built.
         average: `steps.MovingAverage`.
+        writes: bool. Whether this process is the one that changes the folder;
+            the others only restore.  (None of the variables has parts in
+            several processes.)
     """
 
-    def __init__(self, folder, model, optimizer, average):
+    def __init__(self, folder, model, optimizer, average, writes=True):
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         values = [getattr(v, "value", v) for v in
                   [*model.variables, *optimizer.variables]]
         self._checkpoint = tf.train.Checkpoint(
             step=self.step, values=values, averages=average.averages)
+        # Made now: every checkpoint is to have it, the first one too.
+        self._checkpoint.save_counter
         self._folder = Path(folder)
-        # Two, should the newest turn out damaged.
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, folder, max_to_keep=2)
+        self._writes = writes
 
     def save(self, step):
         """Writes a checkpoint after `step` steps.
@@ -47,20 +51,26 @@ class Checkpoints:
         Raises:
             OSError: if it cannot be written; the ones before are as they were.
         """
+        if not self._writes:
+            return
         self.step.assign(step)
+        new = self._folder / "new"
+        # What a killed run left.
+        shutil.rmtree(new, ignore_errors=True)
         try:
-            self._manager.save(checkpoint_number=self.step)
-        except tf.errors.OpError as error:
-            for part in self._folder.glob(f"ckpt-{step}.*"):
-                with contextlib.suppress(OSError):
-                    part.unlink()
-            shutil.rmtree(
-                self._folder / f"ckpt-{step}_temp", ignore_errors=True)
+            self._checkpoint.write(str(new / f"ckpt-{step}"))
+            for part in sorted(new.iterdir(), key=_is_index):
+                os.replace(part, self._folder / part.name)
+            new.rmdir()
+        except (tf.errors.OpError, OSError) as error:
+            shutil.rmtree(new, ignore_errors=True)
             kept = ", ".join(path.stem for path in self._found()) or "none"
             raise OSError(
                 f"{self._folder}: must be a folder that checkpoints can be "
                 f"written to; of before there are: {kept} "
                 f"(received {_reason(error)})") from error
+        # Two, should the newest turn out damaged.
+        self._keep(self._found()[:2])
 
     def restore(self):
         """Restores the newest checkpoint that is whole, completely.
@@ -87,9 +97,8 @@ class Checkpoints:
                            f"damaged ({_reason(error)}); TRYING THE ONE BEFORE")
                 damaged = path
                 continue
-            for other in found[:found.index(path)]:
-                for part in self._folder.glob(f"{other.stem}.*"):
-                    part.unlink()
+            if self._writes:
+                self._keep(found[found.index(path):])
             return int(self.step)
         if found:
             raise ValueError(
@@ -98,17 +107,26 @@ class Checkpoints:
                 f"damaged ones, down to {damaged.stem})")
         return 0
 
-    def _found(self):
-        """Paths of the checkpoints' index files, the newest first.
+    def _keep(self, indices):
+        """Removes all but some checkpoints, parts of others too."""
+        kept = {path.stem for path in indices}
+        for part in sorted(self._folder.glob("ckpt-*.*"), key=_is_index,
+                           reverse=True):
+            if part.name.partition(".")[0] not in kept:
+                part.unlink()
 
-        By what is there: the file that lists them may itself be damaged.
-        """
+    def _found(self):
+        """Paths of the checkpoints' index files, the newest first."""
         def number(path):
             return int(re.fullmatch(r"ckpt-(\d+)", path.stem)[1])
 
         return sorted((path for path in self._folder.glob("ckpt-*.index")
                        if re.fullmatch(r"ckpt-\d+", path.stem)),
                       key=number, reverse=True)
+
+
+def _is_index(path):
+    return path.suffix == ".index"
 
 
 def _reason(error):

@@ -51,6 +51,9 @@ class Config:
         data: str or None. Folder, archive, TFRecord pattern or a folder
             prepared by `training.prepare_lfw`; None: generated pictures.
         batch_size: int. Over all replicas.
+        accumulate: int. Parts that a replica's rows of a batch are computed
+            in, one after the other: the memory of one, the gradient of all.
+            Batch norm sees one part at a time.
         margin: int. Pixels of the decoded fields beyond the canvas, for
             random crops.
         validation_fraction: float. Share of people (or files) kept out.
@@ -70,6 +73,7 @@ class Config:
     init: str | None = None
     data: str | None = None
     batch_size: int = 32
+    accumulate: int = 1
     margin: int = 16
     validation_fraction: float = 0.08
     seed: int = 0
@@ -78,6 +82,11 @@ class Config:
     clip_norm: float = 20.0
     checkpoint_minutes: float = 3.0
     deterministic: bool = False
+
+    def __post_init__(self):
+        if self.accumulate < 1:
+            raise ValueError(
+                f"accumulate must be 1 or more (received {self.accumulate})")
 
 
 CONFIGS = {

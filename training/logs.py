@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import time
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -12,17 +14,19 @@ class Log:
 
     Args:
         folder: pathlib.Path. The run's folder.
+        writes: bool. False: nothing is written, and there is no history.
     """
 
-    def __init__(self, folder):
-        self._path = folder / "log.jsonl"
+    def __init__(self, folder, writes=True):
+        self._path = folder / "log.jsonl" if writes else Path(os.devnull)
         # A killed session may have left part of a line.
         whole = not self._path.exists() or self._path.read_bytes()[-1:] in (
             b"", b"\n")
         self._file = open(self._path, "a", buffering=1)
         self._file.write("" if whole else "\n")
-        self._summaries = tf.summary.create_file_writer(
-            str(folder / "tensorboard"))
+        self._summaries = (
+            tf.summary.create_file_writer(str(folder / "tensorboard"))
+            if writes else tf.summary.create_noop_writer())
 
     def scalars(self, stage, kind, step, values):
         """Logs numbers.
@@ -52,14 +56,15 @@ class Log:
         Returns:
             list of dicts as `scalars` writes them, both kinds.
         """
-        records = []
+        # What a resumed run did again has the place of what it did before.
+        records = {}
         for line in self._path.read_text().splitlines():
             with contextlib.suppress(json.JSONDecodeError):  # killed in it
-                records.append(json.loads(line))
-        ends = {(record["stage"], record["step"]) for record in records
-                if record["kind"] == "validation"}
-        return [record for record in records
-                if (record["stage"], record["step"]) in ends]
+                record = json.loads(line)
+                records[record["stage"], record["step"],
+                        record["kind"]] = record
+        return [record for (stage, step, _), record in records.items()
+                if (stage, step, "validation") in records]
 
     def close(self):
         self._file.close()

@@ -1,6 +1,7 @@
 """The training loop: one linear pass through stages, epochs and steps.
 
-Written to be read and changed.  A run's folder holds
+Written to be read and changed.  With several workers (`strategies`) all go
+through it in step; the chief alone writes.  A run's folder holds
 
     config.json           the configuration
     checkpoints/STAGE/    TensorFlow checkpoints, for resuming
@@ -25,14 +26,15 @@ from tqdm import tqdm
 from tfdivcolor import color, data, images, plots, presets, storage
 from training.checkpoints import Checkpoints
 from training.logs import Log
-from training.steps import MovingAverage, evaluate, make_train_step
+from training.steps import (
+    MovingAverage,
+    make_evaluation,
+    make_train_step,
+)
+from training.strategies import Stopped, Workers, distribute
 
 LOG_EVERY = 20  # steps
 GRID_PICTURES = 12
-
-
-class Stopped(Exception):
-    """The run was asked to stop, and has saved a checkpoint."""
 
 
 def train_and_evaluate(config, workdir, train, validation, strategy=None,
@@ -43,23 +45,26 @@ def train_and_evaluate(config, workdir, train, validation, strategy=None,
         config: `configs.Config`.
         workdir: pathlib.Path. The run's folder.
         train, validation: `PhotoSet`. Validation has no margin.
-        strategy: tf.distribute.Strategy of this machine's devices, or None
-            for one device.
-        should_stop: function, asked after every step. Where it says yes the
-            run saves a checkpoint and stops.
+        strategy: tf.distribute.Strategy, of `strategies.make`, or None for
+            one device.
+        should_stop: function, asked after every step. Where it says yes, in
+            any worker, the run saves a checkpoint and stops.
 
     Returns:
         dict of the last stage's final validation terms.
 
     Raises:
         ValueError: if `workdir` holds a run of another configuration or of
-            other pictures.
+            other pictures, the batch cannot be divided, or the workers do not
+            share one `workdir`.
         FloatingPointError: if the loss is not a number; the last checkpoint
             is from before.
         OSError: if a file cannot be written.
         Stopped: if it was asked to stop.
     """
     strategy = strategy or tf.distribute.get_strategy()
+    workers = Workers(strategy)
+    _check_batch(config, strategy.num_replicas_in_sync)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
@@ -67,26 +72,32 @@ def train_and_evaluate(config, workdir, train, validation, strategy=None,
         colorizer = presets.build(config.preset, **config.preset_options)
         if config.init:
             storage.begin_from(colorizer, presets.load(config.init))
-    _claim(workdir, config, fingerprint(train, validation))
+    pictures = fingerprint(train, validation)
+    if workers.chief:
+        _claim(workdir, config, pictures)
+    workers.wait()
+    _claim(workdir, config, pictures, make=False)
     colorizer.prepare(train)
     started, terms = time.time(), {}
-    with contextlib.closing(Log(workdir)) as log:
+    with contextlib.closing(Log(workdir, workers.chief)) as log:
         for index, stage in enumerate(config.stages):
             terms = _run_stage(index, stage, config, colorizer, workdir,
-                               train, validation, strategy, log,
+                               train, validation, strategy, workers, log,
                                should_stop)
         history = log.history()
-    colorizer.save(
-        workdir / "model", overwrite=True,
-        config=dataclasses.asdict(config), pictures=len(train),
-        validation_pictures=len(validation), validation=terms,
-        history=history,
-        last_session_seconds=round(time.time() - started))
+    if workers.chief:
+        colorizer.save(
+            workdir / "model", overwrite=True,
+            config=dataclasses.asdict(config), pictures=len(train),
+            validation_pictures=len(validation), validation=terms,
+            history=history,
+            last_session_seconds=round(time.time() - started))
+    workers.wait()
     return terms
 
 
 def _run_stage(index, stage, config, colorizer, workdir, train, validation,
-               strategy, log, should_stop):
+               strategy, workers, log, should_stop):
     """Trains one stage to its end; returns its validation terms."""
     name = f"{index}-{stage.name}"
     with colorizer.training_stage(stage.name) as (model, adapt):
@@ -101,7 +112,8 @@ def _run_stage(index, stage, config, colorizer, workdir, train, validation,
                 config.ema_momentum)
             train_step = make_train_step(
                 model, optimizer, average, config.clip_norm,
-                config.batch_size)
+                config.batch_size, config.accumulate)
+        evaluate = make_evaluation(model)
 
         # ---- Resume --------------------------------------------------------
         # 1. Everything above exists, built, before values are restored.
@@ -109,8 +121,14 @@ def _run_stage(index, stage, config, colorizer, workdir, train, validation,
         #    next one's checkpoint then holds the whole Colorizer again.
         # 3. The data starts at the batch after the last one done.
         checkpoints = Checkpoints(
-            workdir / "checkpoints" / name, colorizer, optimizer, average)
+            workdir / "checkpoints" / name, colorizer, optimizer, average,
+            workers.chief)
         step = checkpoints.restore()
+        steps = workers.gather(step)
+        if any(other != steps[0] for other in steps):
+            raise ValueError(
+                f"{workdir}: must be one folder that all workers share "
+                f"(received checkpoints of steps {steps})")
         if step:
             tqdm.write(f"{name}: resumed after step {step:,} of {total:,}")
 
@@ -119,15 +137,17 @@ def _run_stage(index, stage, config, colorizer, workdir, train, validation,
             config.batch_size, shuffle=False, drop_remainder=False))
         terms = {}
         progress = tqdm(total=total, initial=step, desc=name, unit="step",
-                        mininterval=2, smoothing=0.05)
+                        mininterval=2, smoothing=0.05,
+                        disable=not workers.chief)
         saved = time.monotonic()
         while step < total:
             epoch, done = divmod(step, steps_per_epoch)
-            batches = strategy.experimental_distribute_dataset(adapt(
-                train.batches(config.batch_size, seed=config.seed,
-                              epoch=index * 100_000 + epoch, start=done,
-                              augment=data.Augmentation()).take(
-                                  total - step)))
+            batches = distribute(
+                strategy, config.batch_size, lambda shard: adapt(
+                    train.batches(config.batch_size, seed=config.seed,
+                                  epoch=index * 100_000 + epoch, start=done,
+                                  augment=data.Augmentation(),
+                                  shard=shard).take(total - step)))
             sums, since = {}, time.monotonic()
             for batch in batches:
                 means = train_step(batch, tf.constant(step, tf.int64))
@@ -140,24 +160,45 @@ def _run_stage(index, stage, config, colorizer, workdir, train, validation,
                     _log_training(log, name, step, sums, optimizer, average,
                                   config, now - since, progress)
                     sums, since = {}, now
+                ended = step % steps_per_epoch == 0 or step == total
                 minutes = (time.monotonic() - saved) / 60
-                if minutes > config.checkpoint_minutes:
+                due, stopping = workers.any(
+                    minutes > config.checkpoint_minutes, should_stop())
+                if ended or stopping:
+                    break
+                if due:
                     checkpoints.save(step)
                     saved = time.monotonic()
-                if should_stop():
-                    progress.close()
-                    checkpoints.save(step)
-                    raise Stopped(f"{name}: stopped after step {step:,} of "
-                                  f"{total:,}, and saved")
             # ---- End of the epoch: look, with the averaged weights ---------
-            with average.swapped():
-                terms = evaluate(model, validation_batches)
-                log.scalars(name, "validation", step, terms)
-                _save_grid(colorizer, validation, workdir, name, step, log)
+            # Before it is saved: a run that is killed in between, and resumed
+            # behind the epoch, would never look at it.
+            if ended:
+                with average.swapped():
+                    terms = evaluate(validation_batches)
+                    log.scalars(name, "validation", step, terms)
+                    if workers.chief:
+                        _save_grid(
+                            colorizer, validation, workdir, name, step, log)
+            checkpoints.save(step)
+            saved = time.monotonic()
+            if stopping:
+                progress.close()
+                workers.wait()
+                raise Stopped(f"{name}: stopped after step {step:,} of "
+                              f"{total:,}, and saved")
         progress.close()
-        checkpoints.save(step)
         average.finish()
-        return terms or evaluate(model, validation_batches)
+        if not terms and stage is config.stages[-1]:
+            terms = evaluate(validation_batches)
+        return terms
+
+
+def _check_batch(config, replicas):
+    if config.batch_size % (replicas * config.accumulate):
+        raise ValueError(
+            f"batch_size must be a multiple of {replicas} replicas times "
+            f"{config.accumulate}, accumulate "
+            f"(received {config.batch_size})")
 
 
 def schedule(stage, config, total):
@@ -214,10 +255,9 @@ def fingerprint(train, validation):
     return hashlib.sha256(names.encode()).hexdigest()
 
 
-def _claim(workdir, config, pictures):
+def _claim(workdir, config, pictures, make=True):
     """Makes the run's folder, or checks that it is this run's: the same
     configuration and pictures, without which a resumed run is another."""
-    workdir.mkdir(parents=True, exist_ok=True)
     path = workdir / "config.json"
     wanted = json.loads(json.dumps({
         **dataclasses.asdict(config),
@@ -230,6 +270,11 @@ def _claim(workdir, config, pictures):
             raise ValueError(
                 f"{workdir}: holds another run ({', '.join(different)} "
                 "differ); give another --workdir")
-    else:
+    elif make:
+        workdir.mkdir(parents=True, exist_ok=True)
         images.write_atomically(
             path, (json.dumps(wanted, indent=1) + "\n").encode())
+    else:
+        raise ValueError(
+            f"{workdir}: must be one folder that all workers share "
+            "(received one without the chief's config.json)")

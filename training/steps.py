@@ -54,8 +54,11 @@ class MovingAverage:
                 variable.assign(value)
 
 
-def make_train_step(model, optimizer, average, clip_norm, batch_size):
+def make_train_step(model, optimizer, average, clip_norm, batch_size,
+                    accumulate=1):
     """The train step of any of the three models; traced once.
+
+    Make it within the scope of the strategy that trains.
 
     Args:
         model: `LossTermsModel`, its frozen parts frozen.
@@ -63,21 +66,41 @@ def make_train_step(model, optimizer, average, clip_norm, batch_size):
         average: `MovingAverage` of the same variables.
         clip_norm: float. Largest global norm of the gradients.
         batch_size: int. Over all replicas.
+        accumulate: int. Parts that a replica's rows are computed in, one after
+            the other; their gradients are summed before the one update.
 
     Returns:
         tf.function: (batch, step int64) -> dict of float32 scalars: every
-        loss term's mean over the batch and gradient_norm.
+        loss term's mean over the batch, and gradient_norm.
     """
     strategy = tf.distribute.get_strategy()
     variables = model.trainable_variables
     replicas = strategy.num_replicas_in_sync
 
-    def replica_step(batch):
+    def gradients_of(batch, part):
+        if accumulate > 1:
+            rows = batch_size // (replicas * accumulate)
+            batch = {name: tf.reshape(
+                value, [accumulate, rows, *value.shape[1:]])[part]
+                for name, value in batch.items()}
         with tf.GradientTape() as tape:
             terms = model.loss_terms(batch, model(batch, training=True))
             # Of the global batch: replicas' losses add up to its mean.
             loss = tf.reduce_sum(terms["loss"]) / batch_size
-        gradients = tape.gradient(loss, variables)
+        means = {name: tf.reduce_sum(values) / batch_size
+                 for name, values in terms.items()}
+        return tape.gradient(loss, variables), means
+
+    def add_gradients_of(batch, part, sums):
+        # Not before the part before is done: both would be in memory.
+        with tf.control_dependencies(tf.nest.flatten(sums)):
+            part = tf.identity(part)
+        return tf.nest.map_structure(tf.add, sums, gradients_of(batch, part))
+
+    def update(gradients, means):
+        # What comes out of a loop has no device, and cannot be reduced.
+        gradients, means = tf.nest.map_structure(
+            tf.identity, (gradients, means))
         if replicas > 1:
             # Clipping needs the whole batch's gradient.  The optimizer will
             # sum over replicas once more, hence the division.
@@ -85,43 +108,55 @@ def make_train_step(model, optimizer, average, clip_norm, batch_size):
                 tf.distribute.ReduceOp.SUM, gradients)
         gradients, norm = tf.clip_by_global_norm(gradients, clip_norm)
         optimizer.apply([g / replicas for g in gradients], variables)
-        means = {name: tf.reduce_sum(values) / batch_size
-                 for name, values in terms.items()}
-        return means, norm
+        return {**means, "gradient_norm": norm / replicas}
 
-    @tf.function
+    # Without AutoGraph, whose reading of all the code is a quarter of a trace.
+    @tf.function(autograph=False)
     def train_step(batch, step):
-        means, norm = strategy.run(replica_step, args=(batch,))
+        sums = strategy.run(gradients_of, args=(batch, 0))
+        if accumulate > 1:
+            _, sums = tf.while_loop(
+                lambda part, _: part < accumulate,
+                lambda part, sums: (part + 1, strategy.run(
+                    add_gradients_of, args=(batch, part, sums))), (1, sums))
+        terms = strategy.run(update, args=sums)
         average.update(step)
-        means = {name: strategy.reduce(tf.distribute.ReduceOp.SUM, value, None)
-                 for name, value in means.items()}
-        norm = strategy.reduce(tf.distribute.ReduceOp.MEAN, norm, None)
-        return {**means, "gradient_norm": norm}
+        return {name: strategy.reduce(tf.distribute.ReduceOp.SUM, value, None)
+                for name, value in terms.items()}
 
     return train_step
 
 
-def evaluate(model, dataset):
-    """Mean loss terms over a data set, without dropout.
+def make_evaluation(model):
+    """The mean loss terms over a data set, without dropout.
 
     The posterior's noise is keyed by the pictures' seeds, so the same weights
     give the same numbers.
 
     Args:
         model: `LossTermsModel`.
-        dataset: tf.data.Dataset of batch dicts.
 
     Returns:
-        dict from a term's name to float.
+        function: tf.data.Dataset of batch dicts -> dict from a term's name to
+        float. It is traced once for each size of batch.
     """
-    @tf.function
+    @tf.function(autograph=False)
     def step(batch):
         return model.loss_terms(batch, model(batch, training=False))
 
-    sums, count = {}, 0
-    for batch in dataset:
-        terms = step(batch)
-        count += len(terms["loss"])
-        for name, values in terms.items():
-            sums[name] = sums.get(name, 0.0) + float(tf.reduce_sum(values))
-    return {name: value / count for name, value in sums.items()}
+    def evaluation(dataset):
+        sums, count = {}, 0
+        for batch in dataset:
+            terms = step(batch)
+            count += len(terms["loss"])
+            for name, values in terms.items():
+                sums[name] = sums.get(name, 0.0) + float(
+                    tf.reduce_sum(values))
+        return {name: value / count for name, value in sums.items()}
+
+    return evaluation
+
+
+def evaluate(model, dataset):
+    """Mean loss terms over a data set, once; see `make_evaluation`."""
+    return make_evaluation(model)(dataset)

@@ -25,9 +25,11 @@ def _parser():
                         help="the run's folder (default: runs/CONFIG)")
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE",
                         help="change fields of the configuration")
-    parser.add_argument("--strategy", choices=["none", "mirrored"],
-                        default="none",
-                        help="mirrored: all GPUs of this machine")
+    parser.add_argument("--strategy", default="none",
+                        choices=["none", "mirrored", "multiworker"],
+                        help="mirrored: all GPUs of this machine; multiworker: "
+                        "those of every machine in TF_CONFIG, see "
+                        "training/strategies.py")
     return parser
 
 
@@ -35,28 +37,31 @@ def main(arguments=None):
     """Runs the command; returns its exit code."""
     options = _parser().parse_args(arguments)
     # After parsing, so that --help does not wait for TensorFlow.
-    import tensorflow as tf
-
     from tfdivcolor import data
-    from training import configs, loop, synthetic
+    from training import configs, loop, strategies, synthetic
 
     try:
         config = configs.get(options.config, options.set)
         workdir = options.workdir or Path("runs") / config.name
-        source = options.data or config.data
-        if source is None:
-            source = synthetic.write_folder(workdir / "pictures")
-        train, validation = (
-            data.load(source, margin=margin, subset=subset,
-                      canvas=config.preset_options.get("canvas", 64),
-                      validation_fraction=config.validation_fraction)
-            for subset, margin in (("train", config.margin),
-                                   ("validation", 0)))
-        strategy = (tf.distribute.MirroredStrategy()
-                    if options.strategy == "mirrored" else None)
-        with _asked_to_stop() as stop:
-            terms = loop.train_and_evaluate(
-                config, workdir, train, validation, strategy, stop.is_set)
+        strategy = strategies.make(options.strategy)
+        workers = strategies.Workers(strategy)
+        with workers.together():
+            source = options.data or config.data
+            if source is None:
+                source = workdir / "pictures"
+                if workers.chief:
+                    synthetic.write_folder(source)
+                workers.wait()
+            train, validation = (
+                data.load(source, margin=margin, subset=subset,
+                          canvas=config.preset_options.get("canvas", 64),
+                          validation_fraction=config.validation_fraction,
+                          progress=workers.chief)
+                for subset, margin in (("train", config.margin),
+                                       ("validation", 0)))
+            with _asked_to_stop() as stop:
+                terms = loop.train_and_evaluate(
+                    config, workdir, train, validation, strategy, stop.is_set)
     except loop.Stopped as stopped:
         print(f"{stopped}; the same command goes on")
         return 0
@@ -67,6 +72,14 @@ def main(arguments=None):
     except (ValueError, FloatingPointError, ImportError, OSError) as error:
         print(f"training: {error}", file=sys.stderr)
         return 1
+    except strategies.WorkerLost as error:
+        print(f"training: {error}; the same commands go on from the last "
+              f"checkpoint in {workdir}", file=sys.stderr)
+        return 1
+    if not workers.chief:
+        print(f"worker {workers.index} of {workers.count}: done; the chief "
+              f"wrote {workdir}")
+        return 0
     print("validation: " + ", ".join(
         f"{name} {value:.3f}" for name, value in terms.items()))
     print(f"wrote {workdir / 'model'} (for tdc.load), {workdir / 'grids'}, "
