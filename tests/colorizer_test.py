@@ -199,6 +199,7 @@ def test_bad_input_is_named(strong, tmp_path):
         strong.colorize(np.zeros((20, 20), np.uint8), max_pixels=399)
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_in_a_fresh_process(strong, photo, tmp_path):
     Image.fromarray(photo).save(tmp_path / "photo.png")
     strong.save(tmp_path / "weights")

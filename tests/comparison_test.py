@@ -107,6 +107,7 @@ def test_what_cannot_be_measured_is_refused_at_once(
         comparison.run(pictures, place / "weights", **arguments)
 
 
+@pytest.mark.slow
 def test_names_that_clash(place, tmp_path):
     shutil.copy(place / "baselines" / "regression.keras",
                 tmp_path / "grey.keras")

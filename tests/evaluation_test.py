@@ -49,6 +49,7 @@ def test_rows_are_those_of_one_default_call(tiny, photos):
     assert np.all(values["best_of_8"] <= values["best_of_5"])
 
 
+@pytest.mark.slow
 def test_another_seed_is_measured(tiny, photos):
     first, second = (evaluation.measure(
         Method("tiny", tiny, options={"mode": "samples", "temperature": 1.0}),
@@ -58,6 +59,7 @@ def test_another_seed_is_measured(tiny, photos):
     assert np.all(first.values["best_of_8"] != second.values["best_of_8"])
 
 
+@pytest.mark.slow
 def test_the_truth_as_a_method_makes_no_error(photos):
     class Oracle:
         def sample(self, luminance, num_samples, seed):

@@ -190,6 +190,7 @@ def test_mdn_stage_trains_the_head_on_frozen_posteriors():
     assert colorizer.vae.trainable  # thawed again
 
 
+@pytest.mark.slow
 def test_paper_stages_run_one_after_the_other():
     colorizer = small_paper(loss_weights=LossWeights(l2=1.0, kl=0.32))
     history = colorizer.fit(dataset(canvas=16), epochs=1, verbose=0)

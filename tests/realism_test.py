@@ -18,6 +18,7 @@ def _pictures(count, seed=0):
     return luminance, truth, results
 
 
+@pytest.mark.slow
 def test_auc_of_colours_from_one_distribution():
     # One standard error of 64 pictures is about 0.05.
     assert realism.two_sample_auc(*_pictures(64)) == pytest.approx(
@@ -50,6 +51,7 @@ def test_auc_of_the_truth_itself(few_steps):
     assert realism.two_sample_auc(luminance, truth, truth) == 0.5
 
 
+@pytest.mark.slow
 def test_auc_repeats_and_leaves_random_states_alone(few_steps):
     pictures = _pictures(12)
     keras.utils.set_random_seed(3)
