@@ -18,6 +18,9 @@ SERVING = ["tensorflow-serving-api>=2.21,<2.22", "grpcio>=1.80,<2",
            "urllib3>=2.2,<3", "prometheus-client>=0.21,<1"]
 # Its releases before 3 may move what serving/bulk.py takes from the runner.
 BULK = ["apache-beam>=2.77,<2.78"]
+# On Linux with an NVIDIA driver or not, plain `torch` is a build of gigabytes
+# for CUDA; any build will do.
+BENCHMARKS = ["torch>=2.9,<3", *DEMO]
 TEST = ["hypothesis>=6.100,<7", "pytest>=8,<10", "pytest-xdist>=3.6,<4",
         "pyyaml>=6,<7", "ruff>=0.9", "tifffile>=2025.1", *TRAIN, *DEMO,
         *HEIC, *SERVING]
@@ -48,7 +51,7 @@ setup(
     ],
     extras_require={
         "train": TRAIN, "demo": DEMO, "bulk": BULK, "heic": HEIC,
-        "serving": SERVING, "test": TEST},
+        "benchmarks": BENCHMARKS, "serving": SERVING, "test": TEST},
     entry_points={
         "console_scripts": ["tfdivcolor = tfdivcolor.cli:main"]},
 )

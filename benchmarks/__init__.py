@@ -1,6 +1,7 @@
 """Programs that print figures; run from a checkout, never by the tests.
 
-    python -m benchmarks.upsampling --data data/lfw.tgz
+    python -m benchmarks.run                               # speed and memory
+    python -m benchmarks.upsampling --data data/lfw.tgz    # quality
 
 Each prints a table with everything that it depends on, and a bar while it
 runs.  Times are only good for comparison within one table.
@@ -58,15 +59,17 @@ def photographs(options):
 
 
 def table(headings, rows):
-    """Text of a table: first column to the left, the others to the right.
+    """Text of a table, in Markdown: the first column to the left.
 
     Args:
         headings: list of str.
         rows: list of lists of str.
     """
     lines = [headings, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    return "\n".join("  ".join(
+    widths = [max(3, *map(len, column)) for column in zip(*lines)]
+    rule = [f":{'-' * (widths[0] - 1)}",
+            *(f"{'-' * (width - 1)}:" for width in widths[1:])]
+    return "\n".join("| " + " | ".join(
         [line[0].ljust(widths[0]),
          *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:]))])
-        for line in lines)
+        + " |" for line in (headings, rule, *rows))

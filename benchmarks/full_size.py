@@ -6,18 +6,20 @@ Scales a photograph to several sizes, adds a grain, and colours each in a
 process of its own: `Colorizer.colorize`, then every result with `image(i)`,
 encoded as PNG, one at a time.  Prints seconds, the share of each part, and the
 process's peak memory, TensorFlow and the photograph included.  The networks
-are warmed up on a small picture first.
+are warmed up on a small picture first.  `benchmarks.run` does it with 12
+megapixels.
 """
 
 import argparse
-import json
-import subprocess
-import sys
 
-from benchmarks import table
+from benchmarks import table, timing
+from benchmarks.processes import once, peak_memory
+from benchmarks.results import Options, goal, report, section, spread
 
 SIZES = (0.3, 3, 12, 100)  # megapixels
+LARGE, RESULTS, ROUNDS = 12, 8, 3  # of benchmarks.run
 PARTS = ("colorize", "image", "encode")
+HEADINGS = ["megapixels", "size", "seconds", *PARTS, "peak GB"]
 GRAIN = 3.0  # levels; an enlarged photograph alone is easy to compress
 
 
@@ -25,87 +27,100 @@ def main(arguments=None):
     """Runs the program."""
     parser = argparse.ArgumentParser(
         description="Measures time and memory of large photographs.")
-    parser.add_argument("photo", help="a photograph, to be scaled")
+    parser.add_argument("photo", nargs="?", help="a photograph, to be scaled "
+                        "(default: scikit-image's astronaut)")
     parser.add_argument(
         "--megapixels", type=float, nargs="+", default=SIZES, metavar="N")
-    parser.add_argument("--results", type=int, default=8, metavar="N")
+    parser.add_argument("--results", type=int, default=RESULTS, metavar="N")
     parser.add_argument("--weights", default="lfw", metavar="NAME_OR_DIR")
     parser.add_argument("--seed", type=int, default=0, help="of the results")
-    # What one process of its own measures.
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if options.one:
-        print(json.dumps(_measure(options)))
-        return
     from tqdm import tqdm
 
-    rows = []
-    for size in tqdm(options.megapixels, unit="size"):
-        command = [
-            sys.executable, "-m", "benchmarks.full_size", options.photo,
-            "--one", "--megapixels", str(size), "--results",
-            str(options.results), "--weights", options.weights, "--seed",
-            str(options.seed)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-        measured = json.loads(done.stdout.splitlines()[-1])
-        seconds = [measured[part] for part in PARTS]
-        rows.append([
-            f"{size:g}", measured["size"], f"{sum(seconds):.1f}",
-            *(f"{100 * part / sum(seconds):.0f} %" for part in seconds),
-            f"{measured['peak']:.2f}"])
+    asked = Options(options.weights, options.seed, photo=options.photo)
+    rows = [_row(size, [once(colour, asked, size, options.results)])
+            for size in tqdm(options.megapixels, unit="size")]
     print(f"{options.results} results, seed {options.seed}, weights "
-          f"{options.weights}, {options.photo}")
-    print(table(["megapixels", "size", "seconds", *PARTS, "peak GB"], rows))
+          f"{options.weights}, {options.photo or 'astronaut'}")
+    print(table(HEADINGS, rows))
 
 
-def _measure(options):
-    """Seconds of each part and peak memory in GB, for one size."""
+def _row(size, rounds):
+    seconds = [sum(found[part] for part in PARTS) for found in rounds]
+    return [
+        f"{size:g}", rounds[0]["size"], spread(seconds),
+        *("{:.0f} %".format(100 * timing.summary(timing.ratios(
+            [found[part] for found in rounds], seconds))["median"])
+          for part in PARTS),
+        spread([found["peak"] for found in rounds])]
+
+
+def measure(options, say):
+    """12 megapixels and eight results, for `benchmarks.run`."""
+    size = 0.3 if options.quick else LARGE
+    say(f"{size:g} megapixels")
+    rounds = [once(colour, options, size, RESULTS)
+              for _ in range(options.rounds(ROUNDS))]
+    name = f"{size:g} megapixels, {RESULTS} results with PNG"
+    return report(
+        [section(f"{RESULTS} results, written as PNG", HEADINGS,
+                 [_row(size, rounds)])],
+        [goal(f"{name}: time",
+              [sum(found[part] for part in PARTS) for found in rounds],
+              unit="s"),
+         goal(f"{name}: peak memory", [found["peak"] for found in rounds],
+              unit="GB")],
+        rounds=rounds)
+
+
+def colour(options, megapixels, results):
+    """Colours one photograph; in a process of its own.
+
+    Args:
+        options: `Options`.
+        megapixels: float. Size to scale the photograph to.
+        results: int.
+
+    Returns:
+        dict of seconds of each of `PARTS`; peak: float, GB; size: str.
+    """
     from tfdivcolor.command_line import start_tensorflow
 
     start_tensorflow()
     import collections
-    import resource
-    import time
 
     import tfdivcolor as tdc
     from tfdivcolor import formats
 
-    pixels = _photograph(options.photo, options.megapixels[0], options.seed)
+    pixels = _photograph(options, megapixels)
     colorizer = tdc.load(options.weights)
     colorizer.colorize(
-        pixels[:64, :64], options.results, options.seed).image(0)
+        pixels[:64, :64], results, options.seed).image(0)
     seconds = collections.Counter()
 
     def timed(part, function, *arguments):
-        start = time.perf_counter()
-        result = function(*arguments)
-        seconds[part] += time.perf_counter() - start
-        return result
+        done = []
+        seconds[part] += timing.seconds(
+            lambda: done.append(function(*arguments)))
+        return done[0]
 
-    result = timed("colorize", colorizer.colorize, pixels, options.results,
+    result = timed("colorize", colorizer.colorize, pixels, results,
                    options.seed)
-    for i in range(options.results):
+    for i in range(results):
         picture = timed("image", result.image, i)
         timed("encode", formats.encode, picture, "PNG")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    if sys.platform != "darwin":  # which counts bytes, others kilobytes
-        peak *= 1024
     height, width, _ = pixels.shape
-    return {**seconds, "peak": peak / 1e9, "size": f"{width} x {height}"}
+    return {**seconds, "peak": peak_memory(), "size": f"{width} x {height}"}
 
 
-def _photograph(path, megapixels, seed):
+def _photograph(options, megapixels):
     """The photograph scaled and with grain: uint8 [H, W, 3]."""
     import numpy as np
-    from PIL import Image
 
-    from tfdivcolor import images
+    from benchmarks import pictures
 
-    image = Image.fromarray(images.read(path).pixels)
-    scale = (megapixels * 1e6 / (image.width * image.height)) ** 0.5
-    size = [round(side * scale) for side in image.size]
-    pixels = np.array(image.resize(size, Image.Resampling.BICUBIC))
-    random = np.random.default_rng(seed)
+    pixels = np.array(pictures.scaled(options, megapixels))
+    random = np.random.default_rng(options.seed)
     for row in pixels:  # the grain of all at once would take much memory
         grain = random.normal(0, GRAIN, [len(row), 1])
         row[:] = np.clip(row + grain, 0, 255).round()

@@ -1,0 +1,169 @@
+"""Input: how fast pictures are read, and whether training waits for them.
+
+    rates      pictures a second: JPEG files of a folder and of TFRecord
+               shards decoded to Lab fields (done once, then kept in a cache),
+               and batches drawn from the cache, as training draws them
+    waiting    the share of a training loop's time that it spends in asking
+               for the next batch, `regions` joint and `paper_skip` vae
+    cost       the loop's step against the same step on a batch in memory:
+               the pipeline's threads take the step's cores even where the
+               loop never waits
+
+An epoch's first batch, for which the pipeline starts, is not counted.
+"""
+
+import functools
+import tempfile
+import time
+
+from benchmarks import timing
+from benchmarks.processes import once, process
+from benchmarks.results import duration, figure, goal, median, report, section
+from benchmarks.stages import BATCH, Stage
+
+COUNT = 256  # pictures
+SHARDS = 4
+WAYS = ("folder of JPEG files", "TFRecord shards", "cache", "cache, augmented")
+LOOPS = {("regions", "joint"): 24, ("paper_skip", "vae"): 3}  # steps a round
+ROUNDS = 3
+LIMIT = 2.0  # per cent
+
+
+def measure(options, say):
+    """Measures all of it; see the module's docstring."""
+    say("rates")
+    with tempfile.TemporaryDirectory() as folder:
+        rates = once(rates_of, options, folder)
+    rows, goals, loops = [], [], {}
+    for (preset, stage), steps in LOOPS.items():
+        name = f"{preset} {stage}"
+        say(f"waiting, {name}")
+        steps = options.rounds(steps)
+        with process() as call, tempfile.TemporaryDirectory() as folder:
+            call(prepare, options, preset, stage, steps, folder)
+            found = loops[name] = timing.alternate(
+                {"memory": functools.partial(call, from_memory),
+                 "cache": functools.partial(call, from_cache)},
+                options.rounds(ROUNDS))
+        total, waiting = zip(*found["cache"])
+        share = [100 * part for part in timing.ratios(waiting, total)]
+        cost = timing.ratios(total, found["memory"])
+        rows.append([name, duration(median(found["memory"]) / steps),
+                     duration(median(total) / steps),
+                     duration(median(waiting) / steps)])
+        goals += [
+            goal(f"{name}: share of the loop spent waiting", share,
+                 at_most=LIMIT, unit="%",
+                 absolute=f"{duration(median(waiting) / steps)} of "
+                 f"{duration(median(total) / steps)} a step"),
+            goal(f"{name}: step with the pipeline / on a batch in memory",
+                 cost, absolute=f"{duration(median(total) / steps)} / "
+                 f"{duration(median(found['memory']) / steps)}")]
+    return report(
+        [section("Pictures a second, canvas 64", ["from", "median", "slowest"],
+                 [[way, figure(median(rates[way])), figure(min(rates[way]))]
+                  for way in WAYS]),
+         section(f"A step of a loop over the cache, {_batch(options)} pictures",
+                 ["stage", "in memory", "from the cache", "of that waiting"],
+                 rows)],
+        goals, rates=rates, loops=loops)
+
+
+def _batch(options):
+    return 4 if options.quick else BATCH
+
+
+# --- In a process of its own ----------------------------------------------
+
+
+def rates_of(options, folder):
+    """Reads pictures in every way.
+
+    Args:
+        options: `Options`.
+        folder: path of an empty folder.
+
+    Returns:
+        dict from one of `WAYS` to a list of pictures a second.
+    """
+    from tfdivcolor.command_line import start_tensorflow
+
+    start_tensorflow()
+    import pathlib
+
+    from benchmarks import pictures
+    from tfdivcolor import data
+
+    folder = pathlib.Path(folder)
+    photos = pictures.decoded(options, _count(options), folder)
+    source = options.data or folder / "pictures"
+    shards = folder / "shards"
+    shards.mkdir()
+    data.write_tfrecords(source, shards / "photos", SHARDS)
+
+    def load(path):
+        return data.load(path, margin=16, limit=len(photos), progress=False)
+
+    def draw(augment):
+        for _ in photos.batches(_batch(options), augment=augment):
+            pass
+
+    functions = (
+        lambda: load(source), lambda: load(shards / "photos-*"),
+        lambda: draw(None), lambda: draw(data.Augmentation()))
+    found = timing.alternate(
+        dict(zip(WAYS, map(timing.clocked, functions))),
+        options.rounds(ROUNDS))
+    return {way: [len(photos) / second for second in seconds]
+            for way, seconds in found.items()}
+
+
+def _count(options):
+    return 16 if options.quick else COUNT
+
+
+_STATE = {}
+
+
+def prepare(options, preset, stage, steps, folder):
+    """Makes a stage, and pictures for an epoch of `steps` and one more."""
+    from tfdivcolor.command_line import start_tensorflow
+
+    start_tensorflow()
+    from benchmarks import pictures
+
+    one = Stage(options, preset, stage, _batch(options))
+    photos = pictures.decoded(
+        options, (steps + 1) * _batch(options), folder)
+    _STATE.update(stage=one, photos=photos, steps=steps, options=options)
+
+
+def from_memory():
+    """Seconds of the steps on one batch in memory."""
+    def run():
+        for _ in range(_STATE["steps"]):
+            _STATE["stage"].run()
+
+    return timing.seconds(run)
+
+
+def from_cache():
+    """Seconds of the steps over an epoch, and those spent waiting.
+
+    Returns:
+        two floats.
+    """
+    from tfdivcolor import data
+
+    stage, waiting = _STATE["stage"], 0.0
+    batches = iter(stage.adapt(_STATE["photos"].batches(
+        _batch(_STATE["options"]), seed=_STATE["options"].seed,
+        augment=data.Augmentation())))
+    stage.train([next(batches)])
+    start = time.perf_counter()
+    for _ in range(_STATE["steps"]):
+        asked = time.perf_counter()
+        batch = next(batches)
+        waiting += time.perf_counter() - asked
+        stage.train([batch])
+    return time.perf_counter() - start, waiting

@@ -1,0 +1,221 @@
+"""The machine: how fast it multiplies matrices and convolves.
+
+The best rate over several sizes of `tf.matmul` and of `tf.nn.conv2d`, all
+cores, float32, with oneDNN and without: two processes that take turns.  The
+rate of the matrix product is what other benchmarks call the limit.  The same
+product in bfloat16 says whether mixed precision has anything to give here.
+"""
+
+import datetime
+import functools
+import os
+import platform
+import subprocess
+from importlib import metadata
+
+from benchmarks import timing
+from benchmarks.processes import process
+from benchmarks.results import figure, goal, median, report, section, spread
+
+SIZES = (1024, 2048, 3072)
+# Batch, pixels a side, channels in, channels out, kernel.
+CONVOLUTIONS = ((32, 32, 128, 128, 3), (8, 32, 256, 256, 3),
+                (4, 32, 384, 128, 5))
+ROUNDS = 5
+FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile",
+         "amx_bf16")
+PACKAGES = ("tensorflow", "keras", "numpy", "torch")
+
+
+def measure(options, say):
+    """Rates with oneDNN on and off; see `results`."""
+    say("rates with oneDNN on and off")
+    with (process(TF_ENABLE_ONEDNN_OPTS="1") as on,
+          process(TF_ENABLE_ONEDNN_OPTS="0") as off):
+        found = timing.alternate(
+            {"on": lambda: on(rates, options.quick),
+             "off": lambda: off(rates, options.quick)},
+            options.rounds(ROUNDS))
+    rows, goals = [], []
+    for kind in ("product", "convolution", "bfloat16 product"):
+        values = {way: [rate[kind] for rate in found[way]] for way in found}
+        rows.append([f"{kind}, best of sizes", *(
+            spread(values[way]) for way in ("on", "off")),
+            figure(max(values["on"]))])
+        if kind != "bfloat16 product":
+            goals.append(goal(
+                f"{kind}: rate with oneDNN / without",
+                timing.ratios(values["on"], values["off"]),
+                absolute=_over(values["on"], values["off"])))
+    half, whole = ([rate[kind] for rate in found["on"]]
+                   for kind in ("bfloat16 product", "product"))
+    goals.append(goal("product: rate in bfloat16 / in float32",
+                      timing.ratios(half, whole), absolute=_over(half, whole)))
+    return report(
+        [section("Rates in GFLOP/s (a multiply-add is two), all cores",
+                 ["", "oneDNN on", "off", "most, on"], rows)],
+        goals, rates=found)
+
+
+def _over(above, below):
+    return f"{figure(median(above))} / {figure(median(below))} GFLOP/s"
+
+
+def rates(quick=False):
+    """Best rates of this process, one short measurement of every size.
+
+    Returns:
+        dict of product, convolution and bfloat16 product: float, GFLOP/s.
+    """
+    return {kind: max(operations / measurement() / 1e9
+                      for measurement, operations in measurements)
+            for kind, measurements in _measurements(quick).items()}
+
+
+@functools.cache
+def _measurements(quick):
+    from tfdivcolor.command_line import start_tensorflow
+
+    start_tensorflow()
+    import tensorflow as tf
+
+    @tf.function
+    def convolve(x, kernel):
+        return tf.nn.conv2d(x, kernel, 1, "SAME")
+
+    products = [product(size) for size in SIZES[:1 if quick else None]]
+    halves = [product(SIZES[0], tf.bfloat16)]
+    convolutions = []
+    for batch, side, inputs, outputs, size in CONVOLUTIONS[
+            :1 if quick else None]:
+        x = tf.random.normal([batch, side, side, inputs])
+        kernel = tf.random.normal([size, size, inputs, outputs])
+        convolutions.append((
+            functools.partial(convolve, x, kernel),
+            2.0 * batch * side**2 * size**2 * inputs * outputs))
+    return {kind: [(timing.clocked(function), operations)
+                   for function, operations in functions]
+            for kind, functions in (
+                ("product", products), ("convolution", convolutions),
+                ("bfloat16 product", halves))}
+
+
+def product(size, dtype="float32"):
+    """A matrix product to measure the limit with.
+
+    Args:
+        size: int. Of the square matrices.
+        dtype: their type.
+
+    Returns:
+        function of no arguments that multiplies them, and float, its number
+        of operations.
+    """
+    import tensorflow as tf
+
+    a, b = (tf.cast(tf.random.normal([size, size]), dtype) for _ in range(2))
+
+    @tf.function
+    def multiply(a, b):
+        return tf.matmul(a, b)
+
+    return functools.partial(multiply, a, b), 2.0 * size**3
+
+
+def best_product(quick=False):
+    """The rate of the size of matrices that is the fastest here.
+
+    Returns:
+        function of no arguments: float, operations a second now.
+    """
+    trials = []
+    for size in SIZES[:1 if quick else None]:
+        multiply, operations = product(size)
+        measurement = timing.clocked(multiply)
+        trials.append((operations / measurement(), measurement, operations))
+    _, measurement, operations = max(trials, key=lambda trial: trial[0])
+    return lambda: operations / measurement()
+
+
+# --- What it is -----------------------------------------------------------
+
+
+def description(options):
+    """The machine and the versions that a run's figures belong to.
+
+    Returns:
+        dict from a name to str.
+    """
+    import tfdivcolor
+
+    return {
+        "date": datetime.date.today().isoformat(),
+        "version": f"tfdivcolor {tfdivcolor.__version__}{_commit()}",
+        "processor": f"{_processor()}, {len(_cores())} cores",
+        "instructions": _flags() or "not known",
+        "memory": _memory(),
+        "system": f"{platform.system()} {platform.release().split('-')[0]}",
+        "software": ", ".join(
+            [f"Python {platform.python_version()}",
+             *(f"{name} {_version(name)}" for name in PACKAGES)]),
+        "oneDNN": "on" if os.environ.get(
+            "TF_ENABLE_ONEDNN_OPTS", "1") != "0" else "off",
+        "seed": str(options.seed),
+        "weights": options.weights,
+    }
+
+
+def _version(name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _cores():
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return range(os.cpu_count())
+
+
+def _commit():
+    """The checkout's commit: ", commit 1234567", or nothing."""
+    folder = os.path.dirname(__file__)
+    try:
+        commit, changed = (subprocess.run(
+            ["git", *command], cwd=folder, capture_output=True, text=True,
+            check=True).stdout.strip() for command in (
+                ("rev-parse", "--short", "HEAD"), ("status", "--porcelain")))
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return f", commit {commit}{' with changes' if changed else ''}"
+
+
+def _cpuinfo(key):
+    """A field of Linux' list of processors, or nothing."""
+    try:
+        with open("/proc/cpuinfo") as lines:
+            return next((line.partition(":")[2].strip() for line in lines
+                         if line.startswith(key)), "")
+    except OSError:
+        return ""
+
+
+def _processor():
+    return _cpuinfo("model name") or platform.processor() or "not known"
+
+
+def _flags():
+    """Those of the instruction sets that matter which the processor has."""
+    has = set(_cpuinfo("flags").split())
+    return ", ".join(flag if flag in has else f"no {flag}"
+                     for flag in FLAGS) if has else ""
+
+
+def _memory():
+    try:
+        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return "not known"
+    return f"{size / 2**30:.0f} GiB"

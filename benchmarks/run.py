@@ -1,0 +1,149 @@
+"""The benchmarks of speed and memory, and whether their goals are met.
+
+    python -m benchmarks.run                          # all, under 20 minutes
+    python -m benchmarks.run sampling growth
+    python -m benchmarks.run --json run.json --plot run.png
+
+What is compared is measured in turns in one run; a figure is the median over
+the rounds, with the quartiles in brackets.  Other programs should rest
+meanwhile.  The tables are Markdown, as in docs/performance.md.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+import time
+from pathlib import Path
+
+from benchmarks import table
+from benchmarks.results import Options, spread_of
+
+NAMES = ("machine", "train_step", "input", "sampling", "full_size", "start",
+         "growth")
+
+
+def main(arguments=None):
+    """Runs the program; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    names = options.names or NAMES
+    from tqdm import tqdm
+
+    from benchmarks import machine
+
+    asked = Options(options.weights, options.seed, options.data,
+                    options.photo, options.quick)
+    found = {"machine": machine.description(asked), "benchmarks": {},
+             "quick": asked.quick}
+    print(table(["", "this run"], [
+        list(pair) for pair in found["machine"].items()]))
+    failed, started = [], time.monotonic()
+    with tqdm(names, unit="benchmark") as bar:
+        for name in bar:
+            module = importlib.import_module(f"benchmarks.{name}")
+            bar.set_postfix_str("", refresh=False)
+            bar.set_description(name)
+            try:
+                part = module.measure(asked, bar.set_postfix_str)
+            # The others are worth having still.
+            except Exception as error:
+                failed.append(name)
+                tqdm.write(f"{name}: {_line(error)}", file=sys.stderr)
+                continue
+            found["benchmarks"][name] = part
+            tqdm.write(_text(name, part), file=sys.stdout)
+            if options.json:
+                options.json.write_text(json.dumps(found, indent=1) + "\n")
+    print(f"\n## Goals\n\n{goals(found['benchmarks'])}")
+    print(f"\n{(time.monotonic() - started) / 60:.1f} minutes"
+          f"{', QUICK: these figures mean nothing' if asked.quick else ''}")
+    if options.plot:
+        from benchmarks import plot
+
+        plot.save(found, options.plot)
+    for path in (options.json, options.plot):
+        if path and (path != options.json or found["benchmarks"]):
+            print(f"wrote {path}")
+    if failed:
+        print(f"run: failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.run", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", type=_name,
+        help=f"which: {', '.join(NAMES)} (default: all)")
+    parser.add_argument("--json", type=Path, metavar="FILE",
+                        help="write everything that was measured")
+    parser.add_argument("--plot", type=Path, metavar="FILE",
+                        help="write a figure, PNG, PDF or SVG")
+    parser.add_argument(
+        "--data", type=_there, metavar="DIR",
+        help="folder of JPEG files to read (default: generated ones)")
+    parser.add_argument(
+        "--photo", type=_there, metavar="FILE", help="photograph to colour at "
+        "full size (default: scikit-image's astronaut)")
+    parser.add_argument("--weights", default="lfw", metavar="NAME_OR_DIR")
+    parser.add_argument("--seed", type=int, default=0, metavar="N",
+                        help="of results and of all else that is random")
+    parser.add_argument(
+        "--quick", action="store_true",
+        help="small networks, one round: whether everything runs")
+    return parser
+
+
+def _name(text):
+    if text not in NAMES:
+        raise argparse.ArgumentTypeError(
+            f"must be one of {', '.join(NAMES)} (received {text!r})")
+    return text
+
+
+def _there(text):
+    if not Path(text).exists():
+        raise argparse.ArgumentTypeError(f"must be there (received {text!r})")
+    return text
+
+
+def _line(error):
+    """An error in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:300]
+
+
+def _text(name, part):
+    """A benchmark's tables, as Markdown."""
+    lines = [f"\n## {name}"]
+    for one in part["tables"]:
+        lines += [f"\n{one['caption']}:\n",
+                  table(one["headings"], one["rows"])]
+    return "\n".join(lines)
+
+
+def goals(benchmarks):
+    """The table of ratios, bounds, and whether they were met; str.
+
+    Args:
+        benchmarks: dict from a benchmark's name to its report.
+    """
+    rows = []
+    for name, part in benchmarks.items():
+        for one in part["goals"]:
+            found = (spread_of(one["found"], one["unit"]) if one["found"]
+                     else one["instead"])
+            bound = next((f"{sign} {one[key]:g} {one['unit']}".strip()
+                          for key, sign in (("at_least", ">="),
+                                            ("at_most", "<="))
+                          if one[key] is not None), "")
+            met = {True: "yes", False: "NO", None: ""}[one["met"]]
+            rows.append([name, one["name"], found, bound, met,
+                         one["absolute"]])
+    return table(["benchmark", "figure", "median (quartiles)", "goal", "met",
+                  "absolute"], rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""What `benchmarks.soak` does over and over: pieces of a long run."""
+
+import contextlib
+import io
+import itertools
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+import tfdivcolor as tdc
+from tfdivcolor import color, data, formats, images, plots, presets
+from training import configs, loop, steps, synthetic
+from training.checkpoints import Checkpoints
+from training.logs import Log
+
+STEPS = 6  # of training, at a time
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
+SMALLEST, LARGEST = 1e3, 1.5e6  # pixels of a photograph
+
+
+def make(options, folder, random):
+    """The pieces of work.
+
+    Args:
+        options: with data, weights, and only: names of `soak`'s options.
+        folder: path of an empty folder.
+        random: `np.random.Generator`. Of sizes, numbers and formats.
+
+    Returns:
+        dict from a name to a function without arguments.
+
+    Raises:
+        ValueError: if there are no such pieces, weights or photographs.
+    """
+    folder = Path(folder)
+    config = configs.CONFIGS["smoke"]
+    source = options.data or synthetic.write_folder(folder / "pictures")
+    photos, validation = (
+        data.load(source, canvas=config.preset_options["canvas"],
+                  margin=margin, subset=subset, progress=False,
+                  validation_fraction=config.validation_fraction)
+        for subset, margin in (("train", config.margin), ("validation", 0)))
+    kept = {"colorizer": tdc.load(options.weights)}
+    trained = training(config, photos, validation, folder / "run")
+
+    def load():
+        kept["colorizer"] = tdc.load(options.weights)
+
+    work = {
+        "train": lambda: next(trained),
+        "sample": lambda: sample(kept["colorizer"], random),
+        "colorize": lambda: colorize(kept["colorizer"], random),
+        "load": load,
+        "broken": lambda: read_broken(folder / "broken"),
+    }
+    wanted = options.only or list(work)
+    unknown = sorted(set(wanted) - set(work))
+    if unknown:
+        raise ValueError(f"only: must be some of {', '.join(work)} "
+                         f"(received {', '.join(unknown)})")
+    return {name: work[name] for name in wanted}
+
+
+def training(config, photos, validation, folder):
+    """The joint stage as `training.loop` runs it, without an end.
+
+    Args:
+        config: `configs.Config`.
+        photos, validation: `PhotoSet`.
+        folder: pathlib.Path of a run's folder, to be made.
+
+    Yields:
+        None, after every few steps and after an epoch.
+    """
+    folder.mkdir()
+    colorizer = presets.build(config.preset, **config.preset_options)
+    colorizer.prepare(photos)
+    strategy = tf.distribute.get_strategy()
+    log = Log(folder)
+    with colorizer.training_stage("joint") as (model, adapt):
+        # A constant rate: the schedule's end would come.
+        optimizer = keras.optimizers.Adam(1e-4)
+        optimizer.build(model.trainable_variables)
+        average = steps.MovingAverage(
+            [v.value for v in model.trainable_variables], config.ema_momentum)
+        train_step = steps.make_train_step(
+            model, optimizer, average, config.clip_norm, config.batch_size)
+        evaluate = steps.make_evaluation(model)
+        checkpoints = Checkpoints(
+            folder / "checkpoints", colorizer, optimizer, average)
+        batches = adapt(validation.batches(
+            config.batch_size, shuffle=False, drop_remainder=False))
+        step = 0
+        for epoch in itertools.count():
+            for batch in strategy.experimental_distribute_dataset(adapt(
+                    photos.batches(config.batch_size, config.seed, epoch,
+                                   augment=data.Augmentation()))):
+                sums = {}
+                loop.add_terms(sums, train_step(
+                    batch, tf.constant(step, tf.int64)), "soak", step)
+                log.scalars("soak", "train", step, {
+                    name: value for name, (value,) in sums.items()})
+                step += 1
+                if step % STEPS == 0:
+                    yield
+            with average.swapped():
+                log.scalars("soak", "validation", step,
+                            evaluate(batches))
+                log.picture("soak", step, _grid(
+                    colorizer, validation, folder / "grid.png"))
+            checkpoints.save(step)
+            yield
+
+
+def _grid(colorizer, photos, path):
+    batch = next(iter(photos.batches(min(4, len(photos)), shuffle=False)))
+    ab = colorizer.sample(batch["luminance"])["ab"]
+    pixels = plots.grid(color.join(batch["luminance"][:, None], ab).numpy())
+    images.write_png(path, pixels)
+    return pixels
+
+
+def sample(colorizer, random):
+    """Samples fields for some pictures, a number of each."""
+    size = colorizer.canvas
+    luminance = random.uniform(
+        0, 100, [random.integers(1, 9), size, size, 1]).astype(np.float32)
+    colorizer.sample(luminance, int(random.integers(1, 101)),
+                     seed=int(random.integers(1000)))
+
+
+def colorize(colorizer, random):
+    """Colours a photograph of any size and format, with hints or without."""
+    pixels, ratio = np.exp(random.uniform(
+        *np.log([[SMALLEST, 1 / 3], [LARGEST, 3]])))
+    width, height = (round((pixels * r) ** 0.5) for r in (ratio, 1 / ratio))
+    picture = Image.fromarray(synthetic.picture(
+        int(random.integers(1000)))).resize((width, height))
+    image_format = str(random.choice(FORMATS))
+    hints = [tdc.Hint(int(random.integers(width)),
+                      int(random.integers(height)),
+                      random.integers(0, 256, 3).tolist())
+             for _ in range(random.integers(4))]
+    result = colorizer.colorize(
+        formats.encode(np.asarray(picture), image_format),
+        int(random.integers(1, 9)), seed=int(random.integers(1000)),
+        hints=hints)
+    formats.encode(result.image(0), image_format)
+
+
+def read_broken(folder):
+    """Reads a folder and TFRecord files, of which some are broken."""
+    if not folder.exists():
+        _write_broken(folder)
+    for path in (folder / "pictures", f"{folder}/shards-*"):
+        # Each of them is reported, over and over.
+        with contextlib.redirect_stderr(io.StringIO()):
+            photos = data.load(path, canvas=32, progress=False)
+        if not photos.skipped:
+            raise ValueError(f"{path}: must be reported as broken")
+    for path in (folder / "pictures").iterdir():
+        try:
+            images.read(path)
+        except images.ImageError:
+            continue
+
+
+def _write_broken(folder):
+    pictures = synthetic.write_folder(folder / "pictures", 6)
+    shards = data.write_tfrecords(pictures, folder / "shards", 2)
+    for path in (pictures / "picture001.png", Path(shards[1])):
+        content = path.read_bytes()
+        path.write_bytes(content[:len(content) // 2])
+    (pictures / "picture002.png").write_bytes(b"")
+    (pictures / "picture003.png").write_text("no picture")
+    (pictures / "picture004.png").unlink()
+    (pictures / "picture004.png").symlink_to("nothing")

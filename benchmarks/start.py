@@ -1,0 +1,133 @@
+"""Start: how long the first answer takes.
+
+    --help         `tfdivcolor --help`, a process from start to end
+    one picture    `tfdivcolor colorize one.jpg`, against `python -c "import
+                   tensorflow"`: what is not TensorFlow's import
+    load           `tdc.load`, then the first and the second call of `sample`
+                   and of `colorize`, a fresh process each time
+
+Files were read before, so that the disk does not count.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import timing
+from benchmarks.processes import once
+from benchmarks.results import (
+    Options,
+    duration,
+    goal,
+    median,
+    report,
+    section,
+    spread,
+)
+
+HELP_LIMIT, COLORIZE_LIMIT = 0.3, 2.0  # seconds
+HELP_ROUNDS, ROUNDS = 9, 5
+CALLS = ("load", "sample, first", "sample, second", "colorize, first",
+         "colorize, second")
+
+
+def measure(options, say):
+    """Measures all of it; see the module's docstring."""
+    say("--help")
+    help_seconds = timing.alternate(
+        {"help": lambda: _run(_command("--help"))},
+        options.rounds(HELP_ROUNDS))["help"]
+    say("colorize one.jpg")
+    with tempfile.TemporaryDirectory() as folder:
+        picture, out = Path(folder, "one.jpg"), Path(folder, "out")
+        once(write_picture, options, picture)
+        found = timing.alternate(
+            {"import": lambda: _run(
+                [sys.executable, "-c", "import tensorflow"]),
+             "colorize": lambda: _run(_command(
+                 "colorize", picture, "--out", out, "--overwrite",
+                 "--weights", options.weights))},
+            options.rounds(ROUNDS))
+    rest = [a - b for a, b in zip(found["colorize"], found["import"])]
+    say("load, first and second call")
+    calls = timing.alternate(
+        {"calls": lambda: once(calls_of, options)},
+        options.rounds(3))["calls"]
+    return report(
+        [section("Seconds from the shell", ["", "s"], [
+            ["`tfdivcolor --help`", spread(help_seconds)],
+            ["`import tensorflow`", spread(found["import"])],
+            ["`tfdivcolor colorize one.jpg`", spread(found["colorize"])]]),
+         section("Seconds in Python, after TensorFlow's import",
+                 ["", "s"], [[name, spread([call[name] for call in calls])]
+                             for name in CALLS])],
+        [goal("`tfdivcolor --help`", help_seconds, at_most=HELP_LIMIT,
+              unit="s"),
+         goal("`tfdivcolor colorize one.jpg`, without TensorFlow's import",
+              rest, at_most=COLORIZE_LIMIT, unit="s",
+              absolute=f"{duration(median(found['colorize']))} - "
+              f"{duration(median(found['import']))}")],
+        help=help_seconds, shell=found, calls=calls)
+
+
+def _command(*arguments):
+    """The command as it is installed beside this Python.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    program = Path(sys.executable).with_name("tfdivcolor")
+    if not program.exists():
+        raise ValueError("tfdivcolor must be installed beside this Python: "
+                         f"pip install -e . (received {sys.executable})")
+    return [program, *arguments]
+
+
+def _run(command):
+    """Seconds of a process, from its start to its end."""
+    # As the command sets it for itself.
+    environment = {"TF_ENABLE_ONEDNN_OPTS": "1", **os.environ}
+    return timing.seconds(lambda: subprocess.run(
+        command, check=True, env=environment, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL))
+
+
+# --- In processes of their own --------------------------------------------
+
+
+def write_picture(options, path):
+    """A photograph of 512 x 512 pixels as JPEG."""
+    from PIL import Image
+
+    from benchmarks import pictures
+
+    Image.fromarray(pictures.photograph(options)).resize([512, 512]).save(
+        path)
+
+
+def calls_of(options):
+    """Seconds of each of `CALLS`, in a process that has only TensorFlow.
+
+    Returns:
+        dict from one of `CALLS` to float.
+    """
+    from tfdivcolor.command_line import start_tensorflow
+
+    start_tensorflow()
+    import tfdivcolor as tdc
+    from benchmarks import pictures
+
+    pixels = pictures.photograph(Options())
+    loaded = []
+    found = {"load": timing.seconds(
+        lambda: loaded.append(tdc.load(options.weights)))}
+    colorizer, = loaded
+    grey = pixels[:colorizer.canvas, :colorizer.canvas, :1] / 2.55
+    for name, call in (
+            ("sample", lambda: colorizer.sample(grey[None])),
+            ("colorize", lambda: colorizer.colorize(pixels).images)):
+        for which in ("first", "second"):
+            found[f"{name}, {which}"] = timing.seconds(call)
+    return found

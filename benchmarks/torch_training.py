@@ -1,0 +1,145 @@
+"""Training the published network in plain PyTorch, to measure ours against.
+
+The paper's losses, Adam, `.backward()`, and a Dataset that decodes JPEG files
+in a DataLoader's workers: the usual way.  What ours does beyond that (clipped
+gradients, a moving average of the weights, more augmentation) is left out.
+"""
+
+import numpy as np
+import torch
+from PIL import Image
+from skimage import color
+from torch.nn import functional
+from torch.utils import data
+
+from benchmarks import pictures, torch_networks
+
+WORKERS = 2
+LEARNING_RATE = 1e-3
+KL_WEIGHT, MAHALANOBIS_WEIGHT, GRADIENT_WEIGHT = 0.32, 0.1, 1e-3
+VARIANCE = 0.1  # of the mixture's components
+
+
+class Photographs(data.Dataset):
+    """JPEG files -> L / 50 - 1 [1, c, c] and ab / 128 [2, c, c].
+
+    Args:
+        paths: list of paths.
+        canvas: int. Pixels a side.
+    """
+
+    def __init__(self, paths, canvas):
+        self.paths, self.canvas = paths, canvas
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, index):
+        picture = Image.open(self.paths[index]).convert("RGB")
+        picture = picture.resize([self.canvas] * 2, Image.Resampling.BILINEAR)
+        lab = color.rgb2lab(np.asarray(picture)).astype(np.float32)
+        if torch.rand(()) < 0.5:
+            lab = lab[:, ::-1].copy()
+        lab = torch.from_numpy(lab).permute(2, 0, 1)
+        return lab[:1] / 50 - 1, lab[1:] / 128
+
+
+def loader(paths, canvas, batch_size):
+    """One epoch of batches."""
+    return data.DataLoader(
+        Photographs(paths, canvas), batch_size, shuffle=True,
+        num_workers=WORKERS, drop_last=True)
+
+
+class Stage:
+    """One stage's train step.
+
+    Args:
+        options: `results.Options`.
+        stage: "vae", or "mdn" on the frozen VAE's posteriors.
+        layout: torch.contiguous_format or torch.channels_last.
+    """
+
+    def __init__(self, options, stage, layout):
+        self.layout = layout
+        self.vae, self.mixture = (
+            network.to(memory_format=layout)
+            for network in torch_networks.build(options))
+        trained = self.vae
+        if stage == "mdn":
+            self.vae.eval()
+            trained = self.mixture
+        self.loss = self._vae_loss if stage == "vae" else self._mixture_loss
+        statistics = pictures.statistics(
+            pictures.canvas(options), options.seed)
+        self.components, self.stddev, self.ab_weights = (
+            torch.tensor(statistics[name])
+            for name in ("components", "stddev", "ab_weights"))
+        self.optimizer = torch.optim.Adam(
+            trained.parameters(), lr=LEARNING_RATE)
+
+    def step(self, luminance, ab):
+        """One step; the loss as float."""
+        luminance = luminance.to(memory_format=self.layout)
+        ab = ab.to(memory_format=self.layout)
+        self.optimizer.zero_grad()
+        loss = self.loss(luminance, ab)
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def train(self, batches):
+        """Steps over a loader."""
+        for luminance, ab in batches:
+            self.step(luminance, ab)
+
+    def _vae_loss(self, luminance, ab):
+        ab_hat, loc, log_variance = self.vae(luminance, ab)
+        kl = 0.5 * (loc**2 + log_variance.exp() - 1 - log_variance).sum(1)
+        return (histogram(ab, ab_hat, self.ab_weights)
+                + MAHALANOBIS_WEIGHT * mahalanobis(
+                    ab, ab_hat, self.components, self.stddev)
+                + GRADIENT_WEIGHT * gradient(ab, ab_hat)
+                + KL_WEIGHT * kl).mean()
+
+    def _mixture_loss(self, luminance, ab):
+        with torch.no_grad():
+            loc, log_variance = self.vae.encoder(ab)
+            z = loc + torch.exp(0.5 * log_variance) * torch.randn_like(loc)
+        return nearest(*self.mixture(luminance), z).mean()
+
+
+# --- The paper's losses, one number a picture -----------------------------
+
+
+def histogram(ab, ab_hat, ab_weights):
+    """Squared error, weighted by how rare the true colour is; [B, 2, c, c]
+    each and a table [bins, bins] -> [B]."""
+    bins = len(ab_weights)
+    index = torch.floor(ab * 128 / 10 + bins / 2).clamp(0, bins - 1).long()
+    weights = ab_weights[index[:, 0], index[:, 1]]
+    return (weights * ((ab - ab_hat) ** 2).sum(1)).sum((1, 2))
+
+
+def mahalanobis(ab, ab_hat, components, stddev):
+    """Squared error in units of the data's spread; components [P, c * c * 2].
+    """
+    error = (ab - ab_hat).permute(0, 2, 3, 1).flatten(1)
+    squared = (error @ components.T) ** 2
+    residual = ((error**2).sum(1) - squared.sum(1)).clamp(min=0)
+    return (squared / stddev**2).sum(1) + residual / stddev[-1] ** 2
+
+
+def gradient(ab, ab_hat):
+    """Squared error of horizontal and vertical differences."""
+    error = ab - ab_hat
+    return (((error[:, :, 1:] - error[:, :, :-1]) ** 2).sum((1, 2, 3))
+            + ((error[..., 1:] - error[..., :-1]) ** 2).sum((1, 2, 3)))
+
+
+def nearest(logits, locs, z):
+    """The closest component's bound: [B, K], [B, K, d], [B, d] -> [B]."""
+    distance, index = ((z[:, None] - locs) ** 2).sum(2).min(dim=1)
+    log_weights = functional.log_softmax(logits, dim=1)
+    return (distance / (2 * VARIANCE)
+            - log_weights.gather(1, index[:, None])[:, 0])

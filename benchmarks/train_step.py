@@ -1,0 +1,353 @@
+"""Train steps: pictures a second, share of the machine's rate, and PyTorch.
+
+    step           `regions` (vae, mdn, joint) and `paper_skip` (vae, mdn),
+                   32 pictures in memory: the step that `training.loop` runs,
+                   clipping and moving average included
+    limit          its multiply-adds, forwards and backwards, as one large
+                   matrix product
+    PyTorch        the published network (`paper_skip`) written plainly in it,
+                   the same steps: in memory, and end to end, where ours reads
+                   a PhotoSet's cache and PyTorch decodes JPEG files in two
+                   workers of a DataLoader
+    variants       the same step compiled by XLA, and in mixed bfloat16
+    agreement      that both frameworks' networks have as many parameters and,
+                   with the same weights, the same outputs
+
+The first batch and the compilation are not in the times; end to end, each
+round begins its pipeline anew, as an epoch does.
+"""
+
+import functools
+import re
+import tempfile
+from pathlib import Path
+
+from benchmarks import stages, timing
+from benchmarks.processes import once, process
+from benchmarks.results import (
+    duration,
+    figure,
+    goal,
+    median,
+    report,
+    section,
+    spread,
+)
+from benchmarks.stages import BATCH, Stage
+
+STAGES = (("regions", "vae"), ("regions", "mdn"), ("regions", "joint"),
+          ("paper_skip", "vae"), ("paper_skip", "mdn"))
+QUICK = VARIED = STAGES[2:4]
+LIMIT = 2.0  # times the matrix product, of DESIGN's honest targets
+STEP, END_TO_END = 1.0, 2.0
+ROUNDS = {"regions": 7, "paper_skip": 3}
+EPOCH = 3  # steps of a round end to end
+EPOCH_ROUNDS = 2
+VARIANTS = {"XLA (jit_compile)": {"jit": True},
+            "mixed bfloat16": {"policy": "mixed_bfloat16"}}
+VARIANT_BATCH = 8  # some of them are slow
+TOLERANCE = 1e-3
+
+
+def measure(options, say):
+    """Measures all of it; see the module's docstring."""
+    steps, variants, goals, measured = [], [], [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        for preset, stage in QUICK if options.quick else STAGES:
+            name = f"{preset} {stage}"
+            say(name)
+            found = _stage(options, preset, stage, Path(folder, name))
+            measured[name] = found
+            steps.append(_row(name, found))
+            goals += _goals(name, found)
+    for preset, stage in QUICK[1:] if options.quick else VARIED:
+        say(f"{preset} {stage}, variants")
+        found = once(variants_of, options, preset, stage)
+        measured[f"{preset} {stage}, variants"] = found
+        variants += _variant_rows(f"{preset} {stage}", found)
+    say("agreement of the frameworks")
+    agreement = once(agreement_of, options)
+    return report(
+        [section(f"One step, {_batch(options)} pictures in memory",
+                 ["stage", "pictures/s", "s a step", "GFLOP",
+                  "of the product's rate", "PyTorch s a step", "layout"],
+                 steps),
+         section(f"Variants of our step, {VARIANT_BATCH} pictures: time / that "
+                 "of the plain one", ["stage", "variant", "ratio"], variants),
+         section("The published network in both frameworks",
+                 ["", "value"], [[key, str(value)]
+                                 for key, value in agreement.items()])],
+        goals, stages=measured, agreement=agreement)
+
+
+def _batch(options):
+    return 2 if options.quick else BATCH
+
+
+def _stage(options, preset, stage, folder):
+    """Times of one stage, ours and PyTorch's in turns."""
+    folder.mkdir()
+    with process() as ours, process() as theirs:
+        operations = ours(prepare, options, preset, stage)
+        turns = {"ours": functools.partial(ours, seconds),
+                 "rate": functools.partial(ours, product_rate, options.quick)}
+        epochs, layout = {}, None
+        if preset == "paper_skip":
+            try:
+                layout = theirs(prepare_torch, options, stage)
+            except ImportError as error:
+                layout = f"not run: {error.name} is not installed"
+            else:
+                turns["torch"] = functools.partial(theirs, torch_seconds)
+        found = timing.alternate(turns, options.rounds(ROUNDS[preset]))
+        if "torch" in turns:
+            paths = ours(prepare_epoch, options, folder)
+            epochs = timing.alternate({
+                "ours": functools.partial(ours, epoch_seconds),
+                "torch": functools.partial(
+                    theirs, torch_epoch_seconds, options, paths)},
+                options.rounds(EPOCH_ROUNDS))
+    return {"operations": operations, "batch": _batch(options),
+            "layout": layout, "epochs": epochs, **found}
+
+
+def _row(name, found):
+    total = sum(found["operations"].values())
+    return [name, figure(found["batch"] / median(found["ours"])),
+            spread(found["ours"]), figure(total / 1e9),
+            spread([100 * total / second / rate for second, rate in zip(
+                found["ours"], found["rate"])], "%"),
+            spread(found["torch"]) if "torch" in found else "",
+            found["layout"] or ""]
+
+
+def _goals(name, found):
+    total = sum(found["operations"].values())
+    yield goal(
+        f"{name}: step / its multiply-adds as a matrix product",
+        timing.ratios(found["ours"],
+                      [total / rate for rate in found["rate"]]),
+        at_most=LIMIT,
+        absolute=f"{duration(median(found['ours']))}, "
+        f"{figure(total / 1e9)} GFLOP at "
+        f"{figure(median(found['rate']) / 1e9)} GFLOP/s")
+    if not found["layout"]:
+        return
+    for what, part, bound in (("step", found, STEP),
+                              ("end to end", found["epochs"], END_TO_END)):
+        if "torch" in part:
+            yield goal(
+                f"{name}: {what}, PyTorch / ours",
+                timing.ratios(part["torch"], part["ours"]), at_least=bound,
+                absolute=f"{duration(median(part['torch']))} / "
+                f"{duration(median(part['ours']))}"
+                + (f" for {EPOCH} steps" if part is not found else ""))
+        else:
+            yield goal(f"{name}: {what}, PyTorch / ours", [], at_least=bound,
+                       absolute=found["layout"])
+
+
+def _variant_rows(name, found):
+    for variant in VARIANTS:
+        if variant in found["failed"]:
+            ratio = f"fails: {found['failed'][variant]}"
+        else:
+            ratio = spread(timing.ratios(
+                found["seconds"][variant], found["seconds"]["plain"]))
+        yield [name, variant, ratio]
+
+
+# --- In the process of ours -----------------------------------------------
+
+_STATE = {}
+
+
+def prepare(options, preset, stage):
+    """Makes and traces a stage; dict from a kind of operation to float."""
+    from tfdivcolor.command_line import start_tensorflow
+
+    start_tensorflow()
+    from benchmarks import machine
+
+    one = Stage(options, preset, stage, _batch(options))
+    _STATE.update(stage=one, measurement=timing.clocked(one.run),
+                  rate=machine.best_product(options.quick))
+    return one.operations()
+
+
+def seconds():
+    """Seconds of a step, now."""
+    return _STATE["measurement"]()
+
+
+def product_rate(quick):
+    """Operations a second of a matrix product, now."""
+    return _STATE["rate"]()
+
+
+def prepare_epoch(options, folder):
+    """Decodes pictures into a cache; list of the JPEG files' paths."""
+    from benchmarks import pictures
+
+    count = EPOCH * _batch(options)
+    photos = pictures.decoded(options, count, folder)
+    _STATE["epoch"] = functools.partial(
+        _epoch, photos, _batch(options), options.seed)
+    return pictures.paths(options, count, folder / "pictures")[0]
+
+
+def _epoch(photos, batch_size, seed):
+    from tfdivcolor import data
+
+    stage = _STATE["stage"]
+    stage.train(stage.adapt(photos.batches(
+        batch_size, seed=seed, augment=data.Augmentation())))
+
+
+def epoch_seconds():
+    """Seconds of `EPOCH` steps with the pictures read, now."""
+    return timing.seconds(_STATE["epoch"])
+
+
+def variants_of(options, preset, stage):
+    """Seconds of a small batch's step, plain and in each variant.
+
+    Returns:
+        dict of seconds: dict from a variant to a list; failed: dict from a
+        variant to its error, in one line.
+    """
+    from tfdivcolor.command_line import start_tensorflow
+
+    start_tensorflow()
+    turns, failed = {}, {}
+    for name, how in {"plain": {}, **VARIANTS}.items():
+        try:
+            one = Stage(options, preset, stage, VARIANT_BATCH, **how)
+            turns[name] = timing.clocked(one.run)
+        # What a variant cannot do is a finding.
+        except Exception as error:
+            failed[name] = _reason(error)
+    return {"seconds": timing.alternate(turns, options.rounds(3)),
+            "failed": failed}
+
+
+def _reason(error):
+    """An error in one line, without what Keras puts around it."""
+    text = re.sub(r"\x1b\[\d*m", "", str(error))  # colours
+    text = text.rpartition("Exception encountered when calling")[2]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    text = " ".join(lines).partition(" Arguments received by")[0]
+    return f"{type(error).__name__}: {text}"[:160]
+
+
+# --- In the process of PyTorch --------------------------------------------
+
+
+def prepare_torch(options, stage):
+    """Makes the stage in the layout that is the faster; its name.
+
+    Raises:
+        ImportError: without torch, or scikit-image for its colours.
+    """
+    import torch
+
+    from benchmarks import pictures, torch_training
+
+    torch.manual_seed(options.seed)
+    side = pictures.canvas(options)
+    trials = {}
+    for name, layout in (("channels first", torch.contiguous_format),
+                         ("channels last", torch.channels_last)):
+        one = torch_training.Stage(options, stage, layout)
+        small = torch.rand(8, 1, side, side), torch.rand(8, 2, side, side)
+        trials[name] = (timing.clocked(
+            functools.partial(one.step, *small), least=0)(), one)
+    name = min(trials, key=lambda name: trials[name][0])
+    one = trials[name][1]
+    size = _batch(options)
+    batch = (2 * torch.rand(size, 1, side, side) - 1,
+             torch.rand(size, 2, side, side) - 0.5)
+    _STATE.update(stage=one, measurement=timing.clocked(
+        functools.partial(one.step, *batch)))
+    return name
+
+
+def torch_seconds():
+    """Seconds of a step, now."""
+    return _STATE["measurement"]()
+
+
+def torch_epoch_seconds(options, paths):
+    """Seconds of the same steps with the pictures decoded, now."""
+    from benchmarks import pictures, torch_training
+
+    return timing.seconds(lambda: _STATE["stage"].train(
+        torch_training.loader(
+            paths, pictures.canvas(options), _batch(options))))
+
+
+# --- In a process with both -----------------------------------------------
+
+
+def agreement_of(options):
+    """Whether the networks in PyTorch are ours.
+
+    Returns:
+        dict of parameters of both, and the largest difference of outputs
+        with the same weights; or of why it was not compared.
+
+    Raises:
+        ValueError: if they are not the same.
+    """
+    try:
+        from benchmarks import torch_networks
+    except ImportError:
+        return {"not run": "torch is not installed"}
+    from tfdivcolor.command_line import start_tensorflow
+
+    start_tensorflow()
+    import keras
+    import numpy as np
+
+    keras.utils.set_random_seed(options.seed)
+    colorizer = stages.build(options, "paper_skip")
+    vae, mixture = (
+        network.eval() for network in torch_networks.build(options))
+    random = np.random.default_rng(options.seed)
+    for variable in colorizer.variables:  # batch norm as after training
+        kind = variable.path.rpartition("/")[2]
+        if kind in ("gamma", "moving_variance"):
+            variable.assign(random.uniform(0.5, 1.5, variable.shape))
+        elif kind in ("beta", "moving_mean"):
+            variable.assign(random.normal(0, 0.3, variable.shape))
+    torch_networks.copy_weights(colorizer, vae, mixture)
+    side = colorizer.canvas
+    luminance = random.uniform(0, 100, [2, side, side, 1]).astype(np.float32)
+    ab = random.normal(0, 30, [2, side, side, 2]).astype(np.float32)
+    ours = colorizer.vae({"luminance": luminance, "ab": ab}, training=False)
+    params = colorizer.mdn(luminance)
+    seen = torch_networks.turned(luminance / 50 - 1)
+    ab_hat, loc, _ = vae(seen, torch_networks.turned(ab / 128))
+    logits, locs = mixture(seen)
+    pairs = {
+        "ab_hat": (ours["ab_hat"] / 128, torch_networks.turned_back(ab_hat)),
+        "posterior": (ours["loc"], loc.detach().numpy()),
+        "logits": (params["mixture_logits"], logits.detach().numpy()),
+        "locs": (params["locs"], locs.detach().numpy())}
+    found = {}
+    for name, model, module in (("VAE", colorizer.vae, vae),
+                                ("mixture", colorizer.mdn, mixture)):
+        counts = (sum(int(np.prod(v.shape))
+                      for v in model.trainable_variables),
+                  torch_networks.parameters(module))
+        if counts[0] != counts[1]:
+            raise ValueError(f"{name}: must have as many parameters in both "
+                             f"frameworks (received {counts})")
+        found[f"parameters, {name}"] = counts[0]
+    for name, (a, b) in pairs.items():
+        difference = float(np.abs(np.asarray(a) - b).max())
+        if difference > TOLERANCE:
+            raise ValueError(f"{name}: must agree to {TOLERANCE} "
+                             f"(received a difference of {difference})")
+        found[f"largest difference, {name}"] = f"{difference:.1e}"
+    return found
