@@ -33,12 +33,12 @@ SIZES = {
     "results": (12, 25, 50, 100),
     "batch": (8, 16, 32, 64),
     "pixels": (0.75, 1.5, 3, 6),  # megapixels
-    "files": (8, 16, 32, 64),
+    "files": (8, 32, 128),
 }
 QUICK = {"results": (4, 8), "batch": (2, 4), "pixels": (0.1, 0.2),
          "files": (1, 2)}
 RESULTS = 8
-ROUNDS = {"results": 5, "batch": 5, "pixels": 3, "files": 2}
+ROUNDS = {"results": 5, "batch": 5, "pixels": 2, "files": 2}
 LIMIT = 1.1
 FLAT = 1.25
 EXPONENTS = [step / 100 for step in range(20, 301)]

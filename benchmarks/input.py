@@ -24,8 +24,8 @@ from benchmarks.stages import BATCH, Stage
 COUNT = 256  # pictures
 SHARDS = 4
 WAYS = ("folder of JPEG files", "TFRecord shards", "cache", "cache, augmented")
-LOOPS = {("regions", "joint"): 24, ("paper_skip", "vae"): 3}  # steps a round
-ROUNDS = 3
+LOOPS = {("regions", "joint"): 12, ("paper_skip", "vae"): 2}  # steps a round
+ROUNDS = 2
 LIMIT = 2.0  # per cent
 
 

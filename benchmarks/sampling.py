@@ -86,7 +86,7 @@ def _published(ours, options, say):
                  theirs, published_seconds, batch, layout)
                 for layout in ("channels first", "channels last")}},
             # It takes a second or so.
-            options.rounds(5)) for batch in batches}, None
+            options.rounds(3)) for batch in batches}, None
 
 
 def _report(times, reuse, operations, limit, published, absent, profile):

@@ -28,7 +28,7 @@ from benchmarks.results import (
 )
 
 HELP_LIMIT, COLORIZE_LIMIT = 0.3, 2.0  # seconds
-HELP_ROUNDS, ROUNDS = 9, 5
+HELP_ROUNDS, ROUNDS = 9, 3
 CALLS = ("load", "sample, first", "sample, second", "colorize, first",
          "colorize, second")
 
@@ -54,7 +54,7 @@ def measure(options, say):
     say("load, first and second call")
     calls = timing.alternate(
         {"calls": lambda: once(calls_of, options)},
-        options.rounds(3))["calls"]
+        options.rounds(2))["calls"]
     return report(
         [section("Seconds from the shell", ["", "s"], [
             ["`tfdivcolor --help`", spread(help_seconds)],

@@ -12,7 +12,7 @@ import time
 LEAST_SECONDS = 0.1  # that a measurement takes, so that the clock is no matter
 
 
-def clocked(function, least=LEAST_SECONDS):
+def clocked(function, least=LEAST_SECONDS, warm=False):
     """Warms a function up and makes a measurement of it.
 
     Args:
@@ -24,7 +24,8 @@ def clocked(function, least=LEAST_SECONDS):
     Returns:
         function of no arguments: float, seconds a call.
     """
-    function()
+    if not warm:
+        function()
     once = seconds(function)
     calls = max(1, math.ceil(least / max(once, 1e-9)))
 

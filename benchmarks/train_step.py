@@ -41,7 +41,7 @@ QUICK = VARIED = STAGES[2:4]
 LIMIT = 2.0  # times the matrix product, of DESIGN's honest targets
 STEP, END_TO_END = 1.0, 2.0
 ROUNDS = {"regions": 7, "paper_skip": 3}
-EPOCH = 3  # steps of a round end to end
+EPOCH = 2  # steps of a round end to end
 EPOCH_ROUNDS = 2
 VARIANTS = {"XLA (jit_compile)": {"jit": True},
             "mixed bfloat16": {"policy": "mixed_bfloat16"}}
@@ -170,7 +170,7 @@ def prepare(options, preset, stage):
     from benchmarks import machine
 
     one = Stage(options, preset, stage, _batch(options))
-    _STATE.update(stage=one, measurement=timing.clocked(one.run),
+    _STATE.update(stage=one, measurement=timing.clocked(one.run, warm=True),
                   rate=machine.best_product(options.quick))
     return one.operations()
 
@@ -223,7 +223,7 @@ def variants_of(options, preset, stage):
     for name, how in {"plain": {}, **VARIANTS}.items():
         try:
             one = Stage(options, preset, stage, VARIANT_BATCH, **how)
-            turns[name] = timing.clocked(one.run)
+            turns[name] = timing.clocked(one.run, warm=True)
         # What a variant cannot do is a finding.
         except Exception as error:
             failed[name] = _reason(error)
@@ -268,7 +268,7 @@ def prepare_torch(options, stage):
     batch = (2 * torch.rand(size, 1, side, side) - 1,
              torch.rand(size, 2, side, side) - 0.5)
     _STATE.update(stage=one, measurement=timing.clocked(
-        functools.partial(one.step, *batch)))
+        functools.partial(one.step, *batch), warm=True))
     return name
 
 

@@ -19,7 +19,7 @@ import re
 import sys
 import time
 
-from tfdivcolor import batch, command_line
+from tfdivcolor import command_line
 from tfdivcolor.settings import DEFAULTS, MAX_SAMPLES, Sampling
 
 # Neither Beam nor TensorFlow here, so that --help answers at once.
@@ -36,20 +36,21 @@ def main(arguments=None):
         call = _call(options)
         runner, beam_options = _beam(options.runner, beam_flags)
     except ImportError as error:
-        batch.report("Apache Beam must be installed: pip install '.[bulk]' "
-                     f"(received {error})")
+        command_line.report(
+            "Apache Beam must be installed: pip install '.[bulk]' "
+            f"(received {error})")
         return 1
     except (ValueError, OSError) as error:
-        batch.report(error)
+        command_line.report(error)
         return 2
     started = time.monotonic()
     try:
         counts = run(call, runner, beam_options)
     except (KeyboardInterrupt, Exception) as error:  # whatever runners raise
         if _is_interrupt(error):
-            batch.report("stopped; the same command goes on from here")
+            command_line.report("stopped; the same command goes on from here")
             return 130
-        batch.report(_last_line(error))
+        command_line.report(_last_line(error))
         return 1
     print(_summary(call, counts, time.monotonic() - started))
     return 1 if counts["failed"] else 0

@@ -59,10 +59,10 @@ def main(arguments=None):
         print(load_report.table(summaries))
         _write(options, summaries, phases)
     except (ServerError, ValueError, OSError, ImportError) as error:
-        batch.report(error)
+        command_line.report(error)
         return 1
     except KeyboardInterrupt:
-        batch.report("stopped")
+        command_line.report("stopped")
         return 130
     return 1 if any(summary["errors"] for summary in summaries) else 0
 

@@ -23,6 +23,7 @@ from images_test import gives_pixels_or_our_error
 from PIL import ExifTags, Image, ImageCms
 
 from tfdivcolor import formats, images
+from tfdivcolor.settings import OUTPUT_FORMATS
 
 WORDS = {"Software": "tfdivcolor 1", "weights": "lfw 0a1b", "seed": "-3",
          "num_samples": "8", "mode": "diverse", "rank": "0",
@@ -534,7 +535,7 @@ def test_every_output_format_is_written_and_has_a_suffix():
     pixels = _smooth(3)
     photo = images.read(pixels)
     suffixes = []
-    for wanted in formats.OUTPUT_FORMATS:
+    for wanted in OUTPUT_FORMATS:
         image_format = formats.output_format(photo, wanted)
         again = images.read(formats.encode(pixels, image_format))
         assert again.image_format == image_format

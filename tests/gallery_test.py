@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tfdivcolor import formats, gallery, images
+from tfdivcolor.settings import OUTPUT_FORMATS
 
 HOSTILE = "</script><b onerror='alert(1)'>\" #1 50% \N{SNOWMAN}&amp; ?"
 NOT_UNICODE = os.fsdecode(b"gr\xfcn")
@@ -163,7 +164,7 @@ def test_previews_are_reduced_never_enlarged(tmp_path, size, expected):
 
 
 @pytest.mark.parametrize("name, deep", [
-    *((name, False) for name in formats.OUTPUT_FORMATS),
+    *((name, False) for name in OUTPUT_FORMATS),
     ("png", True), ("tiff", True)])
 def test_every_format_of_results_is_read(tmp_path, name, deep):
     if name == "heic":

@@ -4,27 +4,18 @@ import collections
 import concurrent.futures
 import contextlib
 import os
-import sys
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 import tfdivcolor
 from tfdivcolor import formats, images, outputs
+from tfdivcolor.command_line import report
 from tfdivcolor.settings import MAX_PIXELS, UNSTEERED, Sampling, Steering
 
 # Encoding one result, and writing it, goes on beside the making of the next.
 _WRITERS = 2
-
-
-def report(message):
-    """Says one line on stderr, beside a progress bar and not across it."""
-    line = " ".join(str(message).splitlines())
-    # A file's name need not be text.
-    line = line.encode(errors="backslashreplace").decode()
-    tqdm.write(f"tfdivcolor: {line}", file=sys.stderr)
 
 
 def find_pictures(paths):
@@ -77,7 +68,7 @@ class Work:
         sampling: `Sampling`.
         steering: `Steering`.
         same_z: bool. Whether all photographs have the latents of the first.
-        image_format: one of `formats.OUTPUT_FORMATS`, or None for each
+        image_format: one of `settings.OUTPUT_FORMATS`, or None for each
             photograph's own.
         sheet: bool. Whether to write a contact sheet too.
         original: bool. Whether to write the photograph as it came too, and

@@ -1,10 +1,10 @@
 """The command `tfdivcolor`: colorize, evaluate, export, info.
 
 A command is two functions: one adds its parser, with `run` set to the other,
-which does the work and returns the exit code (those of colorize are in a
-module of their own).  TensorFlow is imported by the second only, by
-`start_tensorflow`, so that `--help` answers at once and bad arguments are
-refused at once.
+which does the work and returns the exit code (those of colorize are in modules
+of their own).  All that takes time to import is imported by the second only,
+TensorFlow by `start_tensorflow`, so that `--help` answers at once and bad
+arguments are refused at once.
 
 Exit codes: 0 all went well; 1 something failed, said in one line each on
 stderr; 2 the arguments were wrong; 130 stopped by Ctrl-C.
@@ -12,8 +12,7 @@ stderr; 2 the arguments were wrong; 130 stopped by Ctrl-C.
 
 from pathlib import Path
 
-from tfdivcolor import colorize_command
-from tfdivcolor.batch import report
+from tfdivcolor import colorize_arguments
 from tfdivcolor.command_line import (
     Parser,
     UsageError,
@@ -24,6 +23,7 @@ from tfdivcolor.command_line import (
     checking,
     find_weights,
     positive,
+    report,
     start_tensorflow,
 )
 from tfdivcolor.settings import (
@@ -68,7 +68,7 @@ def _parser():
         description="Samples many plausible colourings of grey photographs.")
     commands = parser.add_subparsers(
         metavar="COMMAND", required=True, title="commands")
-    colorize_command.add(commands)
+    colorize_arguments.add(commands)
     _add_evaluate(commands)
     _add_export(commands)
     _add_info(commands)

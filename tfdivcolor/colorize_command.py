@@ -1,121 +1,27 @@
-"""`tfdivcolor colorize`: its arguments, and the run over all photographs."""
+"""`tfdivcolor colorize`: the run over all photographs."""
 
-import argparse
 import contextlib
 import errno
 import warnings
-from pathlib import Path
 
 from tqdm import tqdm
 
-from tfdivcolor import batch, formats, images, outputs
+from tfdivcolor import batch, images, outputs
+from tfdivcolor.colorize_arguments import GALLERY
 from tfdivcolor.command_line import (
-    add_quiet,
-    add_running,
-    add_sampling,
     checking,
     find_weights,
-    positive,
+    report,
     start_tensorflow,
 )
-from tfdivcolor.hints import Hint
-from tfdivcolor.settings import MAX_PIXELS, UNSTEERED, Sampling, Steering
+from tfdivcolor.settings import UNSTEERED, Sampling, Steering
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-_GALLERY = "index.html"
 _FAILED = "tfdivcolor_failed.txt"
 
 
-def add(commands):
-    """Adds the command's parser."""
-    parser = commands.add_parser(
-        "colorize", help="colourise photographs",
-        description="Writes colourings of each photograph: NAME_00, the most "
-        "probable, and so on (by the weight of their components with --mode "
-        "components; the kept one first with --keep), and NAME.json, a record "
-        "of how they were made. What the same call has made already is left "
-        "as it is: that is, one with the same photograph, weights, number, "
-        "seed, mode, temperature, steering and --format.")
-    parser.set_defaults(run=_run)
-    parser.add_argument(
-        "paths", nargs="+", metavar="PATH",
-        help="image file, or folder: all images in it and its folders")
-    _add_output(parser.add_argument_group("what is written"))
-    add_sampling(parser.add_argument_group("which colourings"))
-    _add_steering(parser.add_argument_group("a hand on the colours"))
-    running = parser.add_argument_group("how it runs")
-    add_running(running)
-    running.add_argument(
-        "--max-pixels", type=positive, default=MAX_PIXELS, metavar="N",
-        help="refuse larger pictures (default: %(default)s)")
-    add_quiet(running)
-
-
-def _add_output(group):
-    group.add_argument(
-        "--out", type=Path, default=Path("out"), metavar="DIR",
-        help="folder to write to (default: %(default)s)")
-    group.add_argument(
-        "--format", choices=formats.OUTPUT_FORMATS,
-        help="of the colourings (default: that of each photograph; PNG for "
-        "GIF, palette and 1-bit ones)")
-    group.add_argument(
-        "--sheet", action="store_true",
-        help="also write NAME_sheet.png, all results on one picture")
-    group.add_argument(
-        "--gallery", action="store_true",
-        help=f"also write {_GALLERY}, one page to look at all results and "
-        "choose, for any browser, without a network")
-    group.add_argument(
-        "--keep-original", action="store_true",
-        help="put the own colours of photographs that have any beside the "
-        "results, on the sheet and in the gallery; also writes NAME_original")
-    group.add_argument(
-        "--overwrite", action="store_true",
-        help="replace files that another call has written, and others of "
-        "their names; never the photographs themselves")
-
-
-def _add_steering(group):
-    group.add_argument(
-        "--hint", action="append", default=[], type=_hint, dest="hints",
-        metavar="X,Y,#RRGGBB",
-        help="a colour that is known at a pixel of the upright photograph, "
-        "from its top left; may be given again")
-    group.add_argument(
-        "--keep", type=int, metavar="RANK",
-        help="begin again from this result (the number in its file's name) "
-        "of the same call without --keep: it comes first, then variations of "
-        "it")
-    group.add_argument(
-        "--strength", type=float, metavar="S",
-        help="how far those go: 0 not at all, 1 as far as the model would "
-        f"(default: {UNSTEERED.strength})")
-    warmth = group.add_mutually_exclusive_group()
-    warmth.add_argument(
-        "--warmer", type=float, default=0.0, metavar="X",
-        help="draw results that are warmer on average, by so many CIE units, "
-        "where the photograph leaves it open; 10 is plain to see")
-    warmth.add_argument(
-        "--cooler", type=float, default=0.0, metavar="X",
-        help="the opposite")
-    group.add_argument(
-        "--saturation", type=float, default=UNSTEERED.saturation,
-        metavar="F", help="factor on the chroma (default: %(default)s)")
-    group.add_argument(
-        "--same-z", action="store_true",
-        help="give all photographs the latents of the first, in the order of "
-        "their names: for the frames of a film, which are alike")
-
-
-def _hint(text):
-    try:
-        return Hint.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _run(options):
+def run(options):
+    """Colourises; returns the exit code."""
     with checking():
         if options.strength is not None and options.keep is None:
             raise ValueError("--strength needs --keep "
@@ -170,13 +76,13 @@ def _colorize(options, work, pictures, done, failed):
                 if getattr(outcome.__cause__, "errno", None) in _DISK_FULL:
                     raise outcome
                 failed.append(outcome)
-                batch.report(outcome)
+                report(outcome)
                 continue
             done.append(base)
             written += outcome is not None
             if outcome is not None and not (outcome.is_grey or told):
                 told = True
-                batch.report(f"{path} is in colour: its luminance is used")
+                report(f"{path} is in colour: its luminance is used")
             if outcome is not None and not options.quiet:
                 _say_hints(path, outcome)
     return written
@@ -200,7 +106,7 @@ def _say_hints(path, result):
     for hint, before, after in zip(
             result.steering.hints, result.hints_before,
             result.hints_after.T):
-        batch.report(
+        report(
             f"{path}: hint {hint} is missed by {after[0]:.1f} ab units in "
             f"the first result, by {after.max():.1f} at most; by "
             f"{before:.1f} without hints")
@@ -222,7 +128,7 @@ def _check_gallery(options):
     """Refuses to replace a page of someone else."""
     from tfdivcolor import gallery
 
-    page = options.out / _GALLERY
+    page = options.out / GALLERY
     if page.exists() and not (options.overwrite or gallery.is_page(page)):
         raise images.ImageError(
             f"{page}: must be a gallery of an earlier call, or not there, or "
@@ -233,11 +139,11 @@ def _write_gallery(options, bases, failed):
     from tfdivcolor import gallery
 
     page = gallery.write(
-        options.out / _GALLERY, bases, quiet=options.quiet)
+        options.out / GALLERY, bases, quiet=options.quiet)
     for _, reason in page.left_out:
         failed.append(reason)
-        batch.report(f"left out of the gallery: {reason}")
-    return options.out / _GALLERY
+        report(f"left out of the gallery: {reason}")
+    return options.out / GALLERY
 
 
 def _summary(work, written, present, failed, places, out):

@@ -129,3 +129,13 @@ def find_weights(weights):
     with checking():
         folder = presets.find(weights)
     return folder, storage.describe(folder)
+
+
+def report(message):
+    """Says one line on stderr, beside a progress bar and not across it."""
+    from tqdm import tqdm
+
+    line = " ".join(str(message).splitlines())
+    # A file's name need not be text.
+    line = line.encode(errors="backslashreplace").decode()
+    tqdm.write(f"tfdivcolor: {line}", file=sys.stderr)

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
 from tfdivcolor import exif as directories, metadata as words
+from tfdivcolor.settings import OUTPUT_FORMATS
 
 FORMATS = {
     "JPEG": (".jpg", ".jpeg"),
@@ -24,8 +25,6 @@ FORMATS = {
     "GIF": (".gif",),
     "HEIF": (".heic", ".heif"),
 }
-# As users type them: what `output_format` takes.
-OUTPUT_FORMATS = ("png", "jpeg", "webp", "tiff", "bmp", "heic")
 
 # What `encode` writes without loss, and with 16 bits a channel.
 LOSSLESS_FORMATS = ("PNG", "WEBP", "TIFF", "BMP")
@@ -93,7 +92,7 @@ def output_format(photo, wanted=None):
 
     Args:
         photo: `images.Photo`.
-        wanted: str, one of `OUTPUT_FORMATS`, or None.
+        wanted: str, one of `settings.OUTPUT_FORMATS`, or None.
 
     Returns:
         str, one that `encode` takes.

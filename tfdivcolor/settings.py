@@ -137,6 +137,8 @@ EXPORT_FORMATS = {
     "tflite": "decoder and prior for LiteRT (TensorFlow Lite)",
 }
 IMAGE_FORMATS = ("png", "jpeg")
+# Of colourings at full size, by the command.
+OUTPUT_FORMATS = ("png", "jpeg", "webp", "tiff", "bmp", "heic")
 WARMUP_PIXELS = 64  # of a picture in warm-up requests
 
 

@@ -49,10 +49,10 @@ def main(arguments=None):
             client.signature_for(sampling.num_samples)
             lost = _colorize(client, pictures, sampling, options)
     except (ServerError, ValueError, OSError, ImportError) as error:
-        batch.report(error)
+        command_line.report(error)
         return 1
     except KeyboardInterrupt:
-        batch.report("stopped")
+        command_line.report("stopped")
         return 130
     return 1 if failed or lost else 0
 
@@ -183,11 +183,11 @@ def _attempt(client, path, sampling):
         return client.colorize(path, sampling.num_samples, sampling.seed,
                                sampling.temperature)
     except images.ImageError as error:
-        batch.report(error)
+        command_line.report(error)
     except ServerError as error:
         if error.code in _FINAL:
             raise
-        batch.report(f"{path}: {error.code}: {error.message}")
+        command_line.report(f"{path}: {error.code}: {error.message}")
     return None
 
 
