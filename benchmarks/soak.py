@@ -61,7 +61,7 @@ def _count(folder):
         return None
 
 
-def run(work, seconds, random, every=EVERY, tick=lambda seconds: None):
+def run(work, seconds, random, every, tick=lambda seconds: None):
     """Does pieces of work in turns, and writes down what they cost.
 
     Args:
@@ -217,8 +217,16 @@ def _parser():
     return parser
 
 
+def _write(options, found):
+    from tfdivcolor import images
+
+    if options.json:
+        images.write_atomically(options.json, json.dumps(
+            {**vars(options), **found}, indent=1).encode())
+
+
 def main(arguments=None):
-    """Runs the program; returns its exit code, 0 if nothing grows."""
+    """Runs the program; returns its exit code, 0 if all is flat."""
     options = _parser().parse_args(arguments)
     # After parsing, so that --help does not wait for TensorFlow.
     from tfdivcolor.command_line import start_tensorflow
@@ -231,7 +239,6 @@ def main(arguments=None):
     from tqdm import tqdm
 
     from benchmarks import soak_work
-    from tfdivcolor import images
 
     # Weights that are loaded again are traced again, which it warns of.
     tf.get_logger().setLevel("ERROR")
@@ -242,13 +249,13 @@ def main(arguments=None):
                 total=round(seconds), unit="s") as bar:
             work = soak_work.make(options, folder, random)
             readings, calls, grown = run(
-                work, seconds, random,
+                work, seconds, random, EVERY,
                 tick=lambda passed: bar.update(round(passed) - bar.n))
+        measured = {"calls": calls, "grown": grown, "readings": readings}
+        # First: too few readings to judge are readings all the same.
+        _write(options, measured)
         found = judge(readings)
-        if options.json:
-            images.write_atomically(options.json, json.dumps({
-                **vars(options), **found, "calls": calls, "grown": grown,
-                "readings": readings}, indent=1).encode())
+        _write(options, {**found, **measured})
         if options.plot:
             draw(readings, found, options.plot)
     except (ValueError, OSError) as error:

@@ -15,6 +15,7 @@ from tfdivcolor import color, data, formats, images, plots, presets
 from training import configs, loop, steps, synthetic
 from training.checkpoints import Checkpoints
 from training.logs import Log
+from training.strategies import distribute
 
 STEPS = 6  # of training, at a time
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
@@ -95,9 +96,11 @@ def training(config, photos, validation, folder):
             config.batch_size, shuffle=False, drop_remainder=False))
         step = 0
         for epoch in itertools.count():
-            for batch in strategy.experimental_distribute_dataset(adapt(
-                    photos.batches(config.batch_size, config.seed, epoch,
-                                   augment=data.Augmentation()))):
+            for batch in distribute(
+                    strategy, config.batch_size, lambda shard: adapt(
+                        photos.batches(config.batch_size, config.seed, epoch,
+                                       augment=data.Augmentation(),
+                                       shard=shard))):
                 sums = {}
                 loop.add_terms(sums, train_step(
                     batch, tf.constant(step, tf.int64)), "soak", step)

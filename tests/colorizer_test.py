@@ -1,5 +1,6 @@
 """Sampling and colourising with a Colorizer; its files."""
 
+import gc
 import io
 import json
 import subprocess
@@ -12,6 +13,7 @@ import tensorflow as tf
 from conftest import TINY_REGIONS
 from PIL import Image
 from skimage import color as skcolor, data
+from tensorflow.python.framework.func_graph import FuncGraph
 
 import tfdivcolor as tdc
 from tfdivcolor import presets, storage
@@ -317,3 +319,19 @@ def test_unknown_weights_and_presets():
         tdc.load("nowhere")
     with pytest.raises(ValueError, match="regions, paper, paper_skip"):
         tdc.Colorizer.from_preset("best")
+
+
+def test_one_that_is_gone_leaves_no_graph_behind(make_tiny, batch):
+    def graphs():
+        gc.collect()
+        return sum(isinstance(one, FuncGraph) for one in gc.get_objects())
+
+    def use():
+        colorizer = make_tiny()
+        colorizer.sample(batch["luminance"], 2)
+        colorizer.freeze().sample(batch["luminance"], 2)
+
+    use()
+    before = graphs()
+    use()
+    assert graphs() <= before

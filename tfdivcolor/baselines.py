@@ -58,6 +58,9 @@ class Baseline(LossTermsModel):
         self.widths = tuple(widths)
         self.feature_channels = feature_channels
         self.depth = depth
+        # As in `Colorizer`, and for the same reason not as a decorator.
+        self.sample_fields = tf.function(
+            self.sample_fields, reduce_retracing=True, autograph=False)
 
     def sample(self, luminance, num_samples=DEFAULTS.num_samples,
                seed=DEFAULTS.seed):
@@ -81,7 +84,6 @@ class Baseline(LossTermsModel):
             luminance, picture_seeds(seed, luminance.shape[0]),
             tf.constant(num_samples, tf.int32))}
 
-    @tf.function(reduce_retracing=True, autograph=False)
     def sample_fields(self, luminance, seed, num_samples):
         """`sample` in TensorFlow: seed int64 [B], num_samples int32 scalar."""
         return denormalize_ab(self._fields(

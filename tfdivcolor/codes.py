@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from tfdivcolor.layers import PACKAGE, conv_block
+from tfdivcolor.layers import PACKAGE, conv_block, silu
 from tfdivcolor.regions import PALETTE_SCALE, RegionDecoder
 
 
@@ -86,7 +86,7 @@ class CodeDecoder(layers.Layer):
         self.from_latent = layers.Dense(
             width, use_bias=False, name="from_latent")
         self.from_latent.build((None, None, latent_dim))
-        self.hidden = layers.Dense(width, activation="silu", name="hidden")
+        self.hidden = layers.Dense(width, activation=silu, name="hidden")
         self.hidden.build((None, None, width))
         self.palette = layers.Dense(2 * num_regions, name="palette")
         self.palette.build((None, None, width))
@@ -99,7 +99,7 @@ class CodeDecoder(layers.Layer):
             [layers.Flatten()(grey[name]) for name in ("bottleneck", "tokens")],
             axis=-1)
         x = self.from_latent(z) + self.from_picture(picture)[:, None]
-        x = self.hidden(keras.activations.silu(x))
+        x = self.hidden(silu(x))
         return self.painter(self.palette(x), grey, training=training)
 
     def get_config(self):

@@ -67,6 +67,10 @@ class Colorizer(LossTermsModel):
                 "the energy loss needs a decoder with coordinates, that of "
                 f"regions (received {type(vae.decoder).__name__})")
         self.built = True  # the parts made their weights when they were made
+        # Not as a decorator, whose functions outlive a Keras model: programs
+        # that load models again and again would grow.
+        self.sample_fields = tf.function(
+            self.sample_fields, reduce_retracing=True, autograph=False)
 
     @classmethod
     def from_preset(cls, name="regions"):
@@ -298,7 +302,6 @@ class Colorizer(LossTermsModel):
                 f"{self.num_components}, in mode components "
                 f"(received {options.num_samples})")
 
-    @tf.function(reduce_retracing=True, autograph=False)
     def sample_fields(self, luminance, seed, temperature, num_samples, mode):
         """The sampling routine, in TensorFlow: Python, CLI and SavedModel.
 

@@ -7,7 +7,18 @@ from keras import layers
 PACKAGE = "tfdivcolor"
 
 
-def conv_block(x, filters, size, strides=1, activation="silu", name=None):
+@keras.saving.register_keras_serializable(PACKAGE)
+def silu(x):
+    """x sigmoid(x), the networks' activation.
+
+    TensorFlow's own registers a gradient with every trace, for good: in a
+    process that loads models again and again all their graphs would stay in
+    memory.
+    """
+    return x * tf.sigmoid(x)
+
+
+def conv_block(x, filters, size, strides=1, activation=silu, name=None):
     """Convolution, batch norm, activation: a functional-API block.
 
     Args:
@@ -15,7 +26,7 @@ def conv_block(x, filters, size, strides=1, activation="silu", name=None):
         filters: int. Output channels.
         size: int. Kernel side in pixels.
         strides: int.
-        activation: str. Keras activation name.
+        activation: function, or str, the name of one of Keras.
         name: str. Name of the convolution; the others derive from it.
 
     Returns:
@@ -27,7 +38,9 @@ def conv_block(x, filters, size, strides=1, activation="silu", name=None):
     # 0.95: the moving statistics must keep up in runs of a few epochs.
     x = layers.BatchNormalization(
         momentum=0.95, synchronized=True, name=f"{name}_norm")(x)
-    return layers.Activation(activation, name=f"{name}_{activation}")(x)
+    activation = keras.activations.get(activation)
+    return layers.Activation(
+        activation, name=f"{name}_{activation.__name__}")(x)
 
 
 def residual_block(x, name):

@@ -27,6 +27,7 @@ from tfdivcolor.layers import (
     add_per_picture,
     conv_block,
     residual_block,
+    silu,
     upsample,
 )
 
@@ -142,7 +143,7 @@ class RegionPosterior(layers.Layer):
         self.latent_dim = 2 * num_regions
         self.scale_network = keras.Sequential([
             keras.Input((num_regions,)),
-            layers.Dense(64, activation="silu", name="hidden"),
+            layers.Dense(64, activation=silu, name="hidden"),
             layers.Dense(
                 self.latent_dim, name="log_variance",
                 bias_initializer=keras.initializers.Constant(-4.0)),
@@ -237,7 +238,7 @@ class RegionDecoder(layers.Layer):
         painted = tf.reshape(painted, [batch, size, size, samples, 2])
         painted = tf.reshape(
             tf.transpose(painted, [0, 3, 1, 2, 4]), [-1, size, size, 2])
-        hidden = keras.activations.silu(add_per_picture(
+        hidden = silu(add_per_picture(
             self.from_field(painted), self.from_features(grey["features"])))
         field = painted + self.correction(hidden)
         return tf.reshape(field, [batch, samples, size, size, 2])
@@ -355,7 +356,7 @@ class RegionMixtureHead(layers.Layer):
         bottleneck = keras.Input(self.bottleneck_shape)
         whole = layers.Flatten(name="flatten")(bottleneck)
         whole = layers.Dropout(self.dropout, name="dropout")(whole)
-        whole = layers.Dense(256, activation="silu", name="whole")(whole)
+        whole = layers.Dense(256, activation=silu, name="whole")(whole)
         x = RegionEmbedding(name="embedding")(
             layers.Dense(self.width, name="token")(tokens))
         x = layers.Add(name="add_whole")([x, layers.Reshape(
@@ -381,7 +382,7 @@ class RegionMixtureHead(layers.Layer):
         x = layers.Add(name=f"{name}_add_1")([x, y])
         y = layers.LayerNormalization(name=f"{name}_norm_2")(x)
         y = layers.Dense(
-            2 * self.width, activation="silu", name=f"{name}_expand")(y)
+            2 * self.width, activation=silu, name=f"{name}_expand")(y)
         y = layers.Dense(self.width, name=f"{name}_contract")(y)
         return layers.Add(name=f"{name}_add_2")([x, y])
 
