@@ -1,4 +1,5 @@
-"""Programs that print figures; run from a checkout, never by the tests.
+"""Programs that print figures; run from a checkout (by slow tests
+only to see that they run).
 
     python -m benchmarks.run                               # speed and memory
     python -m benchmarks.upsampling --data data/lfw.tgz    # quality

@@ -135,6 +135,10 @@ def prepare(options, preset, stage, steps, folder):
     one = Stage(options, preset, stage, _batch(options))
     photos = pictures.decoded(
         options, (steps + 1) * _batch(options), folder)
+    if photos.steps_per_epoch(_batch(options)) <= steps:
+        raise ValueError(
+            f"data must hold {(steps + 1) * _batch(options)} pictures in "
+            f"colour for this (received {len(photos)})")
     _STATE.update(stage=one, photos=photos, steps=steps, options=options)
 
 

@@ -10,9 +10,9 @@
     profile        which kinds of operations the time goes to
 
 Ours are the trained weights, frozen (`Colorizer.freeze`, as the command has
-them), in the default mode, the choice of the results included; the published
-network has random weights and takes the mixture's means, as its figures do,
-which costs it nothing.
+them; not where fields alone are decoded), in the default mode, the choice of
+the results included; the published network has random weights and takes the
+mixture's means, as its figures do, which costs it nothing.
 """
 
 import functools
@@ -116,8 +116,8 @@ def _report(times, reuse, operations, limit, published, absent, profile):
             f"B = {batch}, S = {RESULTS}: published network in PyTorch / "
             "ours", timing.ratios(found[best], found["ours"]),
             at_least=STRETCH if batch == 1 else None,
-            absolute=f"{_over(found[best], found['ours'])}, {best}; floor "
-            f"{FLOOR:g}"))
+            absolute=f"{_over(found[best], found['ours'])}, {best}"
+            + (f"; floor {FLOOR:g}" if batch == 1 else "")))
     if absent:
         goals.append(goal(
             f"B = 1, S = {RESULTS}: published network in PyTorch / ours", [],

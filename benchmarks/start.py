@@ -18,7 +18,6 @@ from pathlib import Path
 from benchmarks import timing
 from benchmarks.processes import once
 from benchmarks.results import (
-    Options,
     duration,
     goal,
     median,
@@ -116,10 +115,12 @@ def calls_of(options):
     from tfdivcolor.command_line import start_tensorflow
 
     start_tensorflow()
+    import numpy as np
+
     import tfdivcolor as tdc
     from benchmarks import pictures
 
-    pixels = pictures.photograph(Options())
+    pixels = np.asarray(pictures.scaled(options, 0.25))
     loaded = []
     found = {"load": timing.seconds(
         lambda: loaded.append(tdc.load(options.weights)))}

@@ -90,7 +90,7 @@ def _stage(options, preset, stage, folder):
     with process() as ours, process() as theirs:
         operations = ours(prepare, options, preset, stage)
         turns = {"ours": functools.partial(ours, seconds),
-                 "rate": functools.partial(ours, product_rate, options.quick)}
+                 "rate": functools.partial(ours, product_rate)}
         epochs, layout = {}, None
         if preset == "paper_skip":
             try:
@@ -180,7 +180,7 @@ def seconds():
     return _STATE["measurement"]()
 
 
-def product_rate(quick):
+def product_rate():
     """Operations a second of a matrix product, now."""
     return _STATE["rate"]()
 
@@ -191,6 +191,9 @@ def prepare_epoch(options, folder):
 
     count = EPOCH * _batch(options)
     photos = pictures.decoded(options, count, folder)
+    if len(photos) < count:
+        raise ValueError(f"data must hold {count} pictures in colour for this "
+                         f"(received {len(photos)})")
     _STATE["epoch"] = functools.partial(
         _epoch, photos, _batch(options), options.seed)
     return pictures.paths(options, count, folder / "pictures")[0]
@@ -226,6 +229,8 @@ def variants_of(options, preset, stage):
             turns[name] = timing.clocked(one.run, warm=True)
         # What a variant cannot do is a finding.
         except Exception as error:
+            if name == "plain":
+                raise
             failed[name] = _reason(error)
     return {"seconds": timing.alternate(turns, options.rounds(3)),
             "failed": failed}

@@ -87,8 +87,9 @@ def session(nursery, log, program, *arguments, until=None):
     """
     print(log, program, *arguments, file=nursery.stdin, flush=True)
     child = int(nursery.stdout.readline())
+    deadline = time.monotonic() + 300
     while until and not select.select([nursery.stdout], [], [], 0.0002)[0]:
-        if until():
+        if until() or time.monotonic() > deadline:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
             break

@@ -139,8 +139,8 @@ class Run:
                 [sys.executable, "-c", WORKER, stages,
                  kept / f"{index}.npz", action, str(at), *strategy,
                  "--workdir", workdir, *arguments],
-                env=environment, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, text=True))
+                env=environment, stdout=open(kept / f"{index}.out", "w"),
+                stderr=subprocess.STDOUT))
         self.ends = [None] * count
         deadline = time.monotonic() + 1200
         try:
@@ -152,7 +152,10 @@ class Run:
         finally:
             for process in processes:
                 process.kill()
-        self.said = [process.communicate()[0] for process in processes]
+        for process in processes:
+            process.wait()
+        self.said = [(kept / f"{index}.out").read_text()
+                     for index in range(count)]
         self.codes = [process.returncode for process in processes]
 
     def check(self, *codes):
@@ -194,7 +197,6 @@ def test_two_workers_learn_what_one_learns(tmp_path):
         assert one.keys() == both.keys()
         for name in one.keys() - {"time", "pictures_per_second"}:
             if isinstance(one[name], float):
-                print(name, one[name], both[name])
                 assert both[name] == pytest.approx(one[name], rel=5e-3)
             else:
                 assert both[name] == one[name]
@@ -220,7 +222,9 @@ def test_two_workers_killed_stopped_and_resumed(tmp_path):
     shutil.copytree(tmp_path / "kept", tmp_path / "expected")
     # kill -9 of both.
     killed = -signal.SIGKILL
-    run([cut] * 2, {0: ("SIGKILL", 3), 1: ("SIGKILL", 3)}).check(killed, killed)
+    codes = run([cut] * 2, {0: ("SIGKILL", 3), 1: ("SIGKILL", 3)}).codes
+    # The first to die may end the other, in the middle of their meeting.
+    assert killed in codes and set(codes) <= {killed, 1}
     # SIGTERM to one saves, and ends both.
     stopped = run([cut] * 2, {1: ("SIGTERM", 4)}).check(0, 0)
     for said in stopped.said:

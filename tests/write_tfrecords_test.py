@@ -46,6 +46,18 @@ def test_shards_hold_the_fields_of_the_folder(pictures, tmp_path, capsys):
             field, folder.lab[folder.names.index(name)])
 
 
+def test_shards_of_another_number_are_not_mixed(pictures, tmp_path, capsys):
+    command = [str(pictures), "--out", str(tmp_path / "photos"), "--shards"]
+    assert main([*command, "2"]) == 0
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    assert main([*command, "3"]) == 1
+    line, = capsys.readouterr().err.splitlines()
+    assert "must not be beside shards of another number" in line
+    assert "photos-00000-of-00002.tfrecord" in line
+    assert main([*command, "2"]) == 0  # its own are replaced
+    assert before == {file: file.read_bytes() for file in tmp_path.iterdir()}
+
+
 def test_files_that_cannot_be_read_are_named_and_counted(
         pictures, tmp_path, capsys):
     folder = tmp_path / "some"

@@ -114,12 +114,11 @@ class Work:
         for path, stem in pictures:
             base = folder / stem
             try:
-                job = self._job(path, base, inputs)
-                result = None if job is None else self._finish(job)
+                outcome = self._one(path, base, inputs)
             except faults as error:
-                yield path, base, self._failure(path, error)
-            else:
-                yield path, base, result
+                outcome = self._failure(path, error)
+            yield path, base, outcome
+            del outcome  # a photograph in memory, while the next is read
 
     def _failure(self, path, error):
         """What a photograph failed with, as an `images.ImageError`."""
@@ -191,10 +190,14 @@ class Work:
             "weights_sha256": self.sha256, "input": path.name,
             "input_sha256": checksum}
 
-    def _finish(self, job):
-        """Colourises and writes what `_job` has made ready."""
+    def _one(self, path, base, inputs):
+        """Colourises a photograph and writes the results; None if they are
+        there."""
         from tfdivcolor import coloring
 
+        job = self._job(path, base, inputs)
+        if job is None:
+            return None
         steering = self.steering
         if self._first[1] is not None:
             steering = replace(steering, hints=(), keep=None, warmth=0.0)

@@ -114,9 +114,8 @@ class Coloring:
 def colorize(colorizer, photo, options, steering=UNSTEERED, latents=None):
     """Colourises a photograph.
 
-    Each goes through the networks alone: how sums are rounded depends on a
-    row's place in a batch, and the same photograph is to give the same bytes
-    in any company.
+    One at a time: how sums are rounded depends on a row's place in a batch,
+    and the same photograph is to give the same bytes in any company.
 
     Args:
         colorizer: `Colorizer`.

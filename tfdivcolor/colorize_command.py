@@ -85,6 +85,7 @@ def _colorize(options, work, pictures, done, failed):
                 report(f"{path} is in colour: its luminance is used")
             if outcome is not None and not options.quiet:
                 _say_hints(path, outcome)
+            del outcome  # a photograph in memory, while the next is read
     return written
 
 

@@ -19,7 +19,8 @@ _SEED_STRIDE = 2**40  # examples that one seed can number
 
 
 class Skipped(NamedTuple):
-    """A picture left out: its name, and `GREY` or why it is unreadable."""
+    """A picture, folder or shard left out: its name, and `GREY` or why it is
+    unreadable."""
 
     name: str
     reason: str
@@ -34,7 +35,8 @@ class PhotoSet:
             memory or a read-only memory map. L 0..100, a and b in CIE units.
         names: list of N str. Paths within the folder or archive, or the
             TFRecords' `image/filename`.
-        skipped: list of `Skipped`. Pictures found but not used.
+        skipped: list of `Skipped`. Pictures found but not used, and damaged
+            folders and shards.
         canvas: int. Pixels a side of the fields in a batch.
         margin: int. Pixels a side beyond the canvas, for random crops.
 

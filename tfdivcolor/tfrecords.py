@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import glob
 import os
 import tempfile
 
@@ -42,8 +43,8 @@ def write_tfrecords(path, prefix, num_shards, on_skip=sources.say,
         list of the paths written, PREFIX-00000-of-00004.tfrecord and so on.
 
     Raises:
-        ValueError: if there is nothing that can be read, or fewer pictures
-            than shards.
+        ValueError: if there is nothing that can be read, fewer pictures than
+            shards, or shards of another number are there.
         OSError: if the files cannot be written; then there is none of them.
     """
     if num_shards < 1:
@@ -51,6 +52,13 @@ def write_tfrecords(path, prefix, num_shards, on_skip=sources.say,
             f"num_shards must be 1 or more (received {num_shards})")
     items = sources.source_of(path)(path, on_skip)
     folder, base = os.path.split(os.fspath(prefix))
+    pattern = glob.escape(os.fspath(prefix)) + "-?????-of-?????.tfrecord"
+    others = sorted(set(glob.glob(pattern)) - set(glob.glob(
+        pattern.replace("of-?????", f"of-{num_shards:05d}"))))
+    if others:
+        raise ValueError(
+            f"{prefix}: must not be beside shards of another number, as a "
+            f"pattern would find both; remove them (received {others[0]})")
     names = [f"{base}-{shard:05d}-of-{num_shards:05d}.tfrecord"
              for shard in range(num_shards)]
     try:

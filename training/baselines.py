@@ -102,6 +102,7 @@ def train(settings, photos, validation):
     validation = validation.batches(
         settings.batch_size, shuffle=False, drop_remainder=False)
     step, terms = 0, {}
+    evaluate = steps.make_evaluation(model)
     with tqdm(total=total, desc=settings.model, unit="step", mininterval=2,
               smoothing=0.05) as progress:
         for epoch in range(settings.epochs):
@@ -114,7 +115,7 @@ def train(settings, photos, validation):
                 if step % SHOW_EVERY == 0 or step == total:
                     _show(progress, settings, means, step)
             with average.swapped():
-                terms = steps.evaluate(model, validation)
+                terms = evaluate(validation)
             progress.write(f"{settings.model}, epoch {epoch + 1}: "
                            + _line(terms))
     average.finish()

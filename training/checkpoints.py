@@ -82,14 +82,19 @@ class Checkpoints:
             int. Number of steps done, 0 if there is no checkpoint.
 
         Raises:
-            AssertionError: if the checkpoint does not fit the model.
-            ValueError: if there are checkpoints, and all of them are damaged.
+            ValueError: if a checkpoint does not fit the model, or there are
+                checkpoints, and all of them are damaged.
         """
         found = self._found()
         for path in found:
             try:
                 status = self._checkpoint.restore(str(path.with_suffix("")))
                 status.assert_consumed()
+            except AssertionError as error:
+                raise ValueError(
+                    f"{path.with_suffix('')}: must be a checkpoint of this "
+                    "model, as this version makes it (received another)"
+                    ) from error
             # What TensorFlow raises depends on the place of the damage.
             except (tf.errors.OpError, ValueError, RuntimeError,
                     LookupError, OSError) as error:

@@ -263,7 +263,8 @@ def _claim(workdir, config, pictures, make=True):
         **dataclasses.asdict(config),
         "pictures_sha256": pictures}))
     if path.exists():
-        found = json.loads(path.read_text())
+        # Runs of 0.4 have batches in one part.
+        found = {"accumulate": 1, **json.loads(path.read_text())}
         different = sorted(key for key in wanted
                            if found.get(key) != wanted[key])
         if different:

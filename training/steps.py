@@ -155,8 +155,3 @@ def make_evaluation(model):
         return {name: value / count for name, value in sums.items()}
 
     return evaluation
-
-
-def evaluate(model, dataset):
-    """Mean loss terms over a data set, once; see `make_evaluation`."""
-    return make_evaluation(model)(dataset)

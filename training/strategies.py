@@ -13,8 +13,8 @@ copied: the same pictures under the same names, best prepared once
 (`training.prepare_lfw`), as otherwise every worker decodes them all.  Every
 worker takes its rows of each batch; `batch_size` counts those of all.  Worker
 0, the chief, is the only one that writes.  All go on from its checkpoints; when
-one is lost the others end within `HEARTBEAT_SECONDS`, and the same commands go
-on.
+one is lost the others end, `HEARTBEAT_SECONDS` later or a little more, and the
+same commands go on.
 """
 
 import contextlib

@@ -37,6 +37,8 @@ def main(arguments=None):
     """Runs the command; returns its exit code."""
     options = _parser().parse_args(arguments)
     # After parsing, so that --help does not wait for TensorFlow.
+    import tensorflow as tf
+
     from tfdivcolor import data
     from training import configs, loop, strategies, synthetic
 
@@ -71,6 +73,10 @@ def main(arguments=None):
         return 130
     except (ValueError, FloatingPointError, ImportError, OSError) as error:
         print(f"training: {error}", file=sys.stderr)
+        return 1
+    except tf.errors.OpError as error:
+        print(f"training: {error.message.strip().partition(chr(10))[0]}",
+              file=sys.stderr)
         return 1
     except strategies.WorkerLost as error:
         print(f"training: {error}; the same commands go on from the last "

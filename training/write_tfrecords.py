@@ -38,6 +38,9 @@ def main(arguments=None):
     except (ValueError, OSError) as error:
         print(f"write_tfrecords: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("write_tfrecords: stopped; nothing is written", file=sys.stderr)
+        return 130
     size = sum(map(os.path.getsize, paths))
     where = paths[0]
     if len(paths) > 1:
