@@ -38,6 +38,7 @@ def place(tiny, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_everything_in_one_table(place, monkeypatch):
     # Few training pictures here.
     monkeypatch.setattr(comparison, "COMPONENTS", 4)

@@ -25,6 +25,7 @@ def test_auc_of_colours_from_one_distribution():
         0.5, abs=0.2)
 
 
+@pytest.mark.slow
 def test_auc_of_tinted_results():
     luminance, truth, results = _pictures(24)
     assert realism.two_sample_auc(
