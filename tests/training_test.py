@@ -158,9 +158,11 @@ def test_another_configuration_in_the_same_folder_is_refused(tmp_path):
 # --- The command -----------------------------------------------------------
 
 
-def test_help_does_not_wait_for_tensorflow():
-    program = ("import sys\nfrom training import train\n"
-               "try:\n    train.main(['--help'])\n"
+@pytest.mark.parametrize(
+    "name", ["train", "baselines", "write_tfrecords"])
+def test_help_does_not_wait_for_tensorflow(name):
+    program = (f"import sys\nfrom training import {name}\n"
+               f"try:\n    {name}.main(['--help'])\n"
                "except SystemExit:\n    print('tensorflow' in sys.modules)")
     printed = subprocess.run([sys.executable, "-c", program], check=True,
                              capture_output=True, text=True).stdout

@@ -17,15 +17,6 @@ def pictures(tmp_path_factory):
         tmp_path_factory.mktemp("pictures"), count=11)
 
 
-def test_help_does_not_wait_for_tensorflow():
-    program = ("import sys\nfrom training import write_tfrecords\n"
-               "try:\n    write_tfrecords.main(['--help'])\n"
-               "except SystemExit:\n    print('tensorflow' in sys.modules)")
-    printed = subprocess.run([sys.executable, "-c", program], check=True,
-                             capture_output=True, text=True).stdout
-    assert printed.endswith("False\n")
-
-
 def test_shards_hold_the_fields_of_the_folder(pictures, tmp_path, capsys):
     prefix = tmp_path / "new" / "photos"
     assert main([str(pictures), "--out", str(prefix), "--shards", "3"]) == 0

@@ -20,6 +20,8 @@ from pathlib import Path
 import tensorflow as tf
 from tqdm import tqdm
 
+from training.errors import reason
+
 
 class Checkpoints:
     """Saves and restores one stage.
@@ -68,7 +70,7 @@ class Checkpoints:
             raise OSError(
                 f"{self._folder}: must be a folder that checkpoints can be "
                 f"written to; of before there are: {kept} "
-                f"(received {_reason(error)})") from error
+                f"(received {reason(error)})") from error
         # Two, should the newest turn out damaged.
         self._keep(self._found()[:2])
 
@@ -99,7 +101,7 @@ class Checkpoints:
             except (tf.errors.OpError, ValueError, RuntimeError,
                     LookupError, OSError) as error:
                 tqdm.write(f"{path.with_suffix('')}: this checkpoint is "
-                           f"damaged ({_reason(error)}); TRYING THE ONE BEFORE")
+                           f"damaged ({reason(error)}); TRYING THE ONE BEFORE")
                 damaged = path
                 continue
             if self._writes:
@@ -132,10 +134,3 @@ class Checkpoints:
 
 def _is_index(path):
     return path.suffix == ".index"
-
-
-def _reason(error):
-    text = getattr(error, "message", None) or str(error)
-    # Without the names of graph nodes around it.
-    text = re.sub(r"\{\{.*?\}\} |\[Op:\w+\]", "", text)
-    return text.strip().partition("\n")[0].strip()

@@ -27,6 +27,8 @@ import tensorflow as tf
 from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
 from tensorflow.python.eager import context
 
+from training.errors import reason
+
 # Without a sign of life for so long a worker counts as lost.  TensorFlow's own
 # 10 s are too few for a machine that is busy tracing and compiling.
 HEARTBEAT_SECONDS = 60
@@ -77,7 +79,7 @@ def make(name):
         raise ValueError(
             f"TF_CONFIG: must have a free port of this machine as address "
             f"{index}, {addresses[index]}, and those of workers that can be "
-            f"reached (received {_first_line(error)})") from error
+            f"reached (received {reason(error)})") from error
 
 
 def read_cluster(text):
@@ -223,8 +225,4 @@ def _cause(error):
     """What a collective operation says that it was aborted by."""
     found = re.search(r"aborted by: (.*?)(?:\nThe error could be|$)",
                       error.message, re.DOTALL)
-    return " ".join(found[1].split()) if found else _first_line(error)
-
-
-def _first_line(error):
-    return error.message.strip().partition("\n")[0]
+    return " ".join(found[1].split()) if found else reason(error)
