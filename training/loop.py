@@ -26,11 +26,7 @@ from tqdm import tqdm
 from tfdivcolor import color, data, images, plots, presets, storage
 from training.checkpoints import Checkpoints
 from training.logs import Log
-from training.steps import (
-    MovingAverage,
-    make_evaluation,
-    make_train_step,
-)
+from training.steps import MovingAverage, make_evaluation, make_train_step
 from training.strategies import Stopped, Workers, distribute
 
 LOG_EVERY = 20  # steps
