@@ -48,6 +48,10 @@ def make(options, folder, random):
     trained = training(config, photos, validation, folder / "run")
 
     def load():
+        # Keras numbers what has no name, such as dropout's generators, and
+        # TensorFlow keeps 36 kB for every new name of a variable, for good.
+        # This is what Keras offers to programs that make models forever.
+        keras.utils.clear_session()
         kept["colorizer"] = tdc.load(options.weights)
 
     work = {

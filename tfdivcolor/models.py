@@ -21,7 +21,7 @@ class LossTermsModel(keras.Model):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.noise_generator = keras.random.SeedGenerator(0)
+        self.noise_generator = keras.random.SeedGenerator(0, name="noise")
         self._term_metrics = {}
 
     def loss_terms(self, batch, outputs):

@@ -130,13 +130,15 @@ def rows(models, luminance, first, height):
     scale = tf.cast(cells, tf.float32) / tf.cast(height, tf.float32)
     position = tf.clip_by_value(
         (numbers + 0.5) * scale - 0.5, 0.0, tf.cast(cells - 1, tf.float32))
-    # Only a few rows of cells matter to a strip: a small product.
-    start = tf.cast(position[0], tf.int32)
-    end = tf.minimum(tf.cast(position[-1], tf.int32) + 2, cells)
-    centres = tf.cast(tf.range(start, end), tf.float32)
-    weights = tf.nn.relu(1.0 - tf.abs(position[:, tf.newaxis] - centres))
+    # Gathered, not a product with a matrix of weights: oneDNN would compile
+    # one for every size of photograph, and keep a thousand of them.
+    above = tf.cast(position, tf.int32)
+    below = tf.minimum(above + 1, cells - 1)
+    share = (position - tf.cast(above, tf.float32))[:, tf.newaxis]
+    upper, lower = (
+        tf.gather(models.planes, row, axis=1) for row in (above, below))
     slope_a, slope_b, offset_a, offset_b, lowest, highest = tf.unstack(
-        tf.matmul(weights, models.planes[:, start:end]), num=6)
+        upper + share * (lower - upper), num=6)
     luminance = tf.clip_by_value(luminance, lowest, highest)
     return tuple(
         tf.clip_by_value(slope * luminance + offset,
