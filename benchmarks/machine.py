@@ -14,10 +14,10 @@ import subprocess
 from importlib import metadata
 
 from benchmarks import timing
-from benchmarks.processes import process
+from benchmarks.processes import once, process
 from benchmarks.results import figure, goal, median, report, section, spread
 
-SIZES = (1024, 2048, 3072)
+SIZES, GPU_SIZES = (1024, 2048, 3072), (4096, 8192)
 # Batch, pixels a side, channels in, channels out, kernel.
 CONVOLUTIONS = ((32, 32, 128, 128, 3), (8, 32, 256, 256, 3),
                 (4, 32, 384, 128, 5))
@@ -83,15 +83,15 @@ def _measurements(quick):
     def convolve(x, kernel):
         return tf.nn.conv2d(x, kernel, 1, "SAME")
 
-    products = [product(size) for size in SIZES[:1 if quick else None]]
-    halves = [product(SIZES[0], tf.bfloat16)]
+    products = [product(size) for size in _sizes(quick)]
+    halves = [product(_sizes(quick)[0], tf.bfloat16)]
     convolutions = []
     for batch, side, inputs, outputs, size in CONVOLUTIONS[
             :1 if quick else None]:
         x = tf.random.normal([batch, side, side, inputs])
         kernel = tf.random.normal([size, size, inputs, outputs])
         convolutions.append((
-            functools.partial(convolve, x, kernel),
+            _finishing(convolve, x, kernel),
             2.0 * batch * side**2 * size**2 * inputs * outputs))
     return {kind: [(timing.clocked(function), operations)
                    for function, operations in functions]
@@ -114,12 +114,28 @@ def product(size, dtype="float32"):
     import tensorflow as tf
 
     a, b = (tf.cast(tf.random.normal([size, size]), dtype) for _ in range(2))
+    return _finishing(tf.function(tf.matmul), a, b), 2.0 * size**3
 
-    @tf.function
-    def multiply(a, b):
-        return tf.matmul(a, b)
 
-    return functools.partial(multiply, a, b), 2.0 * size**3
+def _finishing(function, *arguments):
+    """Function of no arguments that calls one and waits for a GPU."""
+    import tensorflow as tf
+
+    def call():
+        function(*arguments)
+        tf.test.experimental.sync_devices()
+
+    return call
+
+
+def _sizes(quick):
+    """Of matrices: small ones are slow on a GPU, large ones take long on a
+    processor."""
+    import tensorflow as tf
+
+    if quick:
+        return SIZES[:1]
+    return GPU_SIZES if tf.config.list_physical_devices("GPU") else SIZES
 
 
 def best_product(quick=False):
@@ -129,7 +145,7 @@ def best_product(quick=False):
         function of no arguments: float, operations a second now.
     """
     trials = []
-    for size in SIZES[:1 if quick else None]:
+    for size in _sizes(quick):
         multiply, operations = product(size)
         measurement = timing.clocked(multiply)
         trials.append((operations / measurement(), measurement, operations))
@@ -153,6 +169,7 @@ def description(options):
         "version": f"tfdivcolor {tfdivcolor.__version__}{_commit()}",
         "processor": f"{_processor()}, {len(_cores())} cores",
         "instructions": _flags() or "not known",
+        "GPU": once(_gpu),
         "memory": _memory(),
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "software": ", ".join(
@@ -163,6 +180,17 @@ def description(options):
         "seed": str(options.seed),
         "weights": options.weights,
     }
+
+
+def _gpu():
+    from tfdivcolor.command_line import start_tensorflow
+
+    start_tensorflow()
+    import tensorflow as tf
+
+    return ", ".join(
+        tf.config.experimental.get_device_details(gpu)["device_name"]
+        for gpu in tf.config.list_physical_devices("GPU")) or "none"
 
 
 def _version(name):

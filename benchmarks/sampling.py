@@ -169,7 +169,15 @@ def seconds(name, batch, samples):
 
 @functools.cache
 def _measurement(name, batch, samples):
-    return timing.clocked(_functions(batch, samples)[name])
+    import tensorflow as tf
+
+    function = _functions(batch, samples)[name]
+
+    def finish():
+        function()
+        tf.test.experimental.sync_devices()
+
+    return timing.clocked(finish)
 
 
 @functools.cache
@@ -284,6 +292,7 @@ def _published_measurement(batch, layout):
             else torch.contiguous_format)
     vae, mixture = (copy.deepcopy(network).to(memory_format=form)
                     for network in _STATE["networks"])
-    luminance = torch.rand(batch, 1, canvas, canvas).to(memory_format=form)
+    luminance = torch.rand(batch, 1, canvas, canvas).to(
+        torch_networks.DEVICE, memory_format=form)
     return timing.clocked(lambda: torch_networks.sample(
-        vae, mixture, luminance * 2 - 1, RESULTS))
+        vae, mixture, luminance * 2 - 1, RESULTS).cpu())

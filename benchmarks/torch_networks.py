@@ -15,6 +15,10 @@ from torch.nn import functional
 
 from benchmarks import pictures, stages
 
+# A GPU where there is one, as TensorFlow does, and with its precision there.
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+torch.set_float32_matmul_precision("high")
+
 ENCODER_WIDTHS = (128, 256, 512, 1024)
 DECODER_WIDTHS = (1024, 512, 256, 128)
 FEATURE_WIDTHS = (64, 128, 256, 512)
@@ -186,12 +190,15 @@ def build(options):
         `SkipVAE`, `Mixture`.
     """
     side = pictures.canvas(options)
-    if not options.quick:
-        return SkipVAE(side), Mixture(side)
-    small = stages.SMALL_PAPER
-    return (SkipVAE(side, widths=small["widths"]),
-            Mixture(side, feature_widths=small["feature_widths"],
-                    widths=small["mixture_widths"], hidden=small["hidden"]))
+    vae, mixture = {}, {}
+    if options.quick:
+        small = stages.SMALL_PAPER
+        vae = {"widths": small["widths"]}
+        mixture = {"feature_widths": small["feature_widths"],
+                   "widths": small["mixture_widths"],
+                   "hidden": small["hidden"]}
+    return (SkipVAE(side, **vae).to(DEVICE),
+            Mixture(side, **mixture).to(DEVICE))
 
 
 @torch.no_grad()
@@ -278,9 +285,10 @@ def turned(pictures):
     Returns:
         tensor [B, channels, c, c].
     """
-    return torch.tensor(pictures).permute(0, 3, 1, 2).flip(2, 3).contiguous()
+    pictures = torch.tensor(pictures, device=DEVICE).permute(0, 3, 1, 2)
+    return pictures.flip(2, 3).contiguous()
 
 
 def turned_back(pictures):
     """Inverse of `turned`; NumPy array."""
-    return pictures.detach().flip(2, 3).permute(0, 2, 3, 1).numpy()
+    return pictures.detach().flip(2, 3).permute(0, 2, 3, 1).cpu().numpy()

@@ -73,15 +73,16 @@ class Stage:
         statistics = pictures.statistics(
             pictures.canvas(options), options.seed)
         self.components, self.stddev, self.ab_weights = (
-            torch.tensor(statistics[name])
+            torch.tensor(statistics[name], device=torch_networks.DEVICE)
             for name in ("components", "stddev", "ab_weights"))
         self.optimizer = torch.optim.Adam(
             trained.parameters(), lr=LEARNING_RATE)
 
     def step(self, luminance, ab):
         """One step; the loss as float."""
-        luminance = luminance.to(memory_format=self.layout)
-        ab = ab.to(memory_format=self.layout)
+        luminance, ab = (
+            tensor.to(torch_networks.DEVICE, memory_format=self.layout)
+            for tensor in (luminance, ab))
         self.optimizer.zero_grad()
         loss = self.loss(luminance, ab)
         loss.backward()

@@ -92,11 +92,13 @@ def start_tensorflow(threads=None):
     TF_CPP_MIN_LOG_LEVEL silences it only once its log is set up. What it
     writes before (on oneDNN, on CUDA) goes to file descriptor 2 whatever the
     environment says, so that one is put aside meanwhile. Both only if the
-    user has not set the variable.
+    user has not set the variable. Of a GPU's memory it takes what it needs,
+    not all, so that other programs have room, unless the user has said so.
 
     Args:
         threads: int. Limit on processor cores, or None.
     """
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     silent = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _without_stderr() if silent else contextlib.nullcontext():
