@@ -225,6 +225,16 @@ def test_joint_kl_is_log_q_minus_log_p(tiny, batch):
         atol=1e-2)
 
 
+def test_noise_has_one_name():
+    """TensorFlow keeps 36 kB for every new name of a variable."""
+    first, second = (
+        {part.noise_generator.state.value.name
+         for part in (colorizer.vae, colorizer.mdn)}
+        for colorizer in (presets.build("regions", **TINY_REGIONS)
+                          for _ in range(2)))
+    assert first == second
+
+
 def test_units_of_the_public_tensors(tiny, batch):
     field = tiny.vae(batch)["ab_hat"]
     grey = tiny.vae.grey_encoder(color.normalize_luminance(

@@ -170,3 +170,14 @@ def test_graph_of_unknown_shape_gives_the_same():
         arrays = _random(4, height, width, [9, 7])
         np.testing.assert_allclose(
             guided(*arrays), upsample.guided(*arrays), atol=1e-4)
+
+
+@pytest.mark.parametrize("function", [canvas.join, canvas.join_16])
+def test_no_size_of_photograph_is_compiled_for(function):
+    """As oneDNN does products and convolutions; it keeps the last 1024."""
+    graph = function.get_concrete_function().graph.as_graph_def()
+    kinds = {node.op for nodes in (
+        graph.node, *(part.node_def for part in graph.library.function))
+        for node in nodes}
+    assert "GatherV2" in kinds  # the rows' own graph is in it
+    assert not [kind for kind in kinds if "MatMul" in kind or "Conv" in kind]
