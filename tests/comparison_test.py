@@ -80,6 +80,7 @@ def test_everything_in_one_table(place, monkeypatch):
         "sheet_worst.png"}
 
 
+@pytest.mark.slow
 def test_what_was_not_run_is_said(place):
     text = comparison.run(
         str(place / "pictures"), place / "weights", limit=5, subset_size=2)

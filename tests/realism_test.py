@@ -32,6 +32,7 @@ def test_auc_of_tinted_results():
         luminance, truth, results + [0.1, 0.0]) > 0.95
 
 
+@pytest.mark.slow
 def test_auc_of_colours_that_ignore_the_grey_picture():
     luminance, _, _ = _pictures(32)
     # As many red and green fields in both; only the truth follows the grey.
