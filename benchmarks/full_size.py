@@ -17,7 +17,7 @@ from benchmarks.processes import once, peak_memory
 from benchmarks.results import Options, goal, report, section, spread
 
 SIZES = (0.3, 3, 12, 100)  # megapixels
-LARGE, RESULTS, ROUNDS = 12, 8, 3  # of benchmarks.run
+LARGE, RESULTS, ROUNDS = 12, 8, 2  # of benchmarks.run
 PARTS = ("colorize", "image", "encode")
 HEADINGS = ["megapixels", "size", "seconds", *PARTS, "peak GB"]
 GRAIN = 3.0  # levels; an enlarged photograph alone is easy to compress

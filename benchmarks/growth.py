@@ -38,7 +38,7 @@ SIZES = {
 QUICK = {"results": (4, 8), "batch": (2, 4), "pixels": (0.1, 0.2),
          "files": (1, 2)}
 RESULTS = 8
-ROUNDS = {"results": 5, "batch": 5, "pixels": 2, "files": 2}
+ROUNDS = {"results": 5, "batch": 5, "pixels": 2, "files": 1}
 LIMIT = 1.1
 FLAT = 1.25
 EXPONENTS = [step / 100 for step in range(20, 301)]

@@ -6,8 +6,13 @@ One process does in turns, in a random order, all that a long run does
 (`benchmarks.soak_work`): training with epochs that end and begin again,
 checkpoints, validation, grids and logs; sampling of changing numbers;
 colouring of photographs of changing sizes and formats, with hints; loading
-weights again; reading files that are broken.  Meanwhile it writes down
-resident memory, open files and threads.
+weights again; reading files that are broken.  After each round of these it
+writes down the memory in use, resident memory, open files and threads.
+
+In use is what the allocator has given out and not got back (glibc tells): what
+is lost stays in it.  Resident memory has also what the allocator keeps for
+later, which swings with the sizes of photographs; it is judged where there is
+nothing better.
 
 The first third of the time is warm-up: caches fill, and the allocator finds
 its size.  To the rest a straight line is fitted.  Its uncertainty (95 %) comes
@@ -18,6 +23,8 @@ for training has to spare.  Fewer than 30 minutes cannot show that little.
 """
 
 import argparse
+import ctypes
+import gc
 import json
 import os
 import sys
@@ -29,6 +36,7 @@ EVERY = 3.0  # seconds between two readings, at least
 WARM_UP = 1 / 3  # of the time
 STRETCHES = 8
 STUDENT = 2.447  # 97.5th percentile of Student's t with STRETCHES - 2 degrees
+MEMORY = {"in_use": "memory in use", "resident": "resident memory"}
 COUNTED = {"files": "open files", "threads": "threads"}
 
 
@@ -36,14 +44,39 @@ def reading():
     """What the process has now.
 
     Returns:
-        dict of megabytes: float, resident (its peak, where the system does
-        not tell); files and threads: int, or None where it does not tell.
+        dict of in_use: float, MB, or None where the allocator does not tell;
+        resident: float, MB (its peak, where the system does not tell); files
+        and threads: int, or None where it does not tell.
     """
-    return {"megabytes": _megabytes(), "files": _count("/proc/self/fd"),
+    return {"in_use": _in_use(), "resident": _resident(),
+            "files": _count("/proc/self/fd"),
             "threads": _count("/proc/self/task") or threading.active_count()}
 
 
-def _megabytes():
+class _Allocated(ctypes.Structure):
+    """glibc's struct mallinfo2."""
+
+    _fields_ = [(name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks",
+        "uordblks", "fordblks", "keepcost")]
+
+
+def _in_use():
+    try:
+        mallinfo2 = ctypes.CDLL(None).mallinfo2
+    except (AttributeError, OSError, TypeError):  # another C library
+        return None
+    mallinfo2.restype = _Allocated
+    found = mallinfo2()
+    return (found.uordblks + found.hblkhd) / 1e6  # small and large pieces
+
+
+def _held():
+    """What `judge` goes by."""
+    return _in_use() or _resident()
+
+
+def _resident():
     try:
         with open("/proc/self/statm") as file:
             pages = int(file.read().split()[1])
@@ -69,14 +102,15 @@ def run(work, seconds, random, every, tick=lambda seconds: None):
             each is called once, in a random order.
         seconds: float. How long; what has begun is finished.
         random: `np.random.Generator`. Of the order.
-        every: float. Seconds between two readings, at least.
+        every: float. Seconds between two readings, at least; they are taken
+            after whole rounds, when what is lost in cycles is collected.
         tick: function, called with the seconds that have passed.
 
     Returns:
         readings: list of dicts as `reading` gives them, with seconds: float
             since the start.
         calls: dict from a name to the number of its calls.
-        grown: dict from a name to the megabytes by which memory grew during
+        grown: dict from a name to the megabytes by which memory in use grew in
             its calls after the warm-up. What one frees another may take: a
             hint of where to look, no more.
     """
@@ -85,13 +119,16 @@ def run(work, seconds, random, every, tick=lambda seconds: None):
     readings = []
     started = time.monotonic()
     for name in _turns(names, random):
-        before = _megabytes()
+        before = _held()
         work[name]()
         calls[name] += 1
         passed = time.monotonic() - started
         if passed > WARM_UP * seconds:
-            grown[name] += _megabytes() - before
+            grown[name] += _held() - before
+        if sum(calls.values()) % len(names):
+            continue
         if not readings or passed - readings[-1]["seconds"] >= every:
+            gc.collect()
             readings.append({"seconds": passed, **reading()})
             tick(passed)
         if passed > seconds:
@@ -111,40 +148,31 @@ def judge(readings, limit=LIMIT):
         limit: float. MB an hour that still count as flat.
 
     Returns:
-        dict of slope and uncertainty: floats, MB an hour; line: the fitted
-        megabytes at the first and last second fitted; memory: "flat", "grows"
-        or "not clear"; files, threads: the same, and for each its count
-        before and after as files_range, threads_range.
+        dict of in_use and resident: dict of slope and uncertainty: floats, MB
+        an hour; line: the fitted megabytes at the first and last second
+        fitted (None for in_use where it is not known); memory: "flat",
+        "grows" or "not clear", by what is in use if it is known; files,
+        threads: the same, and for each its count before and after as
+        files_range, threads_range.
 
     Raises:
         ValueError: if there are fewer than two readings for each stretch.
     """
-    import numpy as np
-
     end = readings[-1]["seconds"]
     kept = [r for r in readings if r["seconds"] >= WARM_UP * end]
     if len(kept) < 2 * STRETCHES:
         raise ValueError(
             f"minutes: must be enough for {2 * STRETCHES} readings after the "
             f"warm-up (received {len(kept)})")
-    hours = np.array([r["seconds"] for r in kept]) / 3600
-    megabytes = np.array([r["megabytes"] for r in kept])
-    x, y = (np.array([part.mean() for part in np.array_split(
-        values, STRETCHES)]) for values in (hours, megabytes))
-    slope, intercept = np.polyfit(x, y, 1)
-    residual = y - (slope * x + intercept)
-    error = np.sqrt((residual @ residual) / (STRETCHES - 2)
-                    / ((x - x.mean()) @ (x - x.mean())))
-    uncertainty = STUDENT * error
-    if slope + uncertainty <= limit:
-        memory = "flat"
+    found = {"limit": limit, **{name: _fit(
+        [r["seconds"] for r in kept], [r[name] for r in kept])
+        for name in MEMORY}}
+    judged = found["in_use"] or found["resident"]
+    if judged["slope"] + judged["uncertainty"] <= limit:
+        found["memory"] = "flat"
     else:
-        memory = "grows" if slope - uncertainty > 0 else "not clear"
-    found = {
-        "slope": float(slope), "uncertainty": float(uncertainty),
-        "limit": limit, "memory": memory,
-        "line": [float(slope * at + intercept)
-                 for at in (hours[0], hours[-1])]}
+        found["memory"] = ("grows" if judged["slope"] > judged["uncertainty"]
+                           else "not clear")
     third = len(kept) // 3
     for name in COUNTED:
         first, last = ([r[name] for r in part]
@@ -159,6 +187,24 @@ def judge(readings, limit=LIMIT):
     return found
 
 
+def _fit(seconds, megabytes):
+    """A line through readings; None if some are missing."""
+    import numpy as np
+
+    if None in megabytes:
+        return None
+    hours = np.asarray(seconds) / 3600
+    x, y = (np.array([part.mean() for part in np.array_split(
+        values, STRETCHES)]) for values in (hours, megabytes))
+    slope, intercept = np.polyfit(x, y, 1)
+    residual = y - (slope * x + intercept)
+    error = np.sqrt((residual @ residual) / (STRETCHES - 2)
+                    / ((x - x.mean()) @ (x - x.mean())))
+    return {"slope": float(slope), "uncertainty": float(STUDENT * error),
+            "line": [float(slope * at + intercept)
+                     for at in (hours[0], hours[-1])]}
+
+
 def draw(readings, found, path):
     """Writes a figure of memory with the fitted line, files and threads."""
     from tfdivcolor import plots
@@ -167,11 +213,12 @@ def draw(readings, found, path):
     start = WARM_UP * minutes[-1]
     figure, charts = plots.panels(2, 1, width=7, height=2.6)
     memory, counts = charts[:, 0]
-    memory.plot(minutes, [r["megabytes"] for r in readings],
-                color=plots.COLORS[0], linewidth=0.8, label="resident memory")
-    memory.plot([start, minutes[-1]], found["line"], color=plots.COLORS[1],
-                linewidth=1.5, label="{slope:+.0f} \N{PLUS-MINUS SIGN} "
-                "{uncertainty:.0f} MB an hour".format(**found))
+    for color, (name, label) in zip(plots.COLORS, MEMORY.items()):
+        if found[name]:
+            memory.plot(minutes, [r[name] for r in readings], color=color,
+                        linewidth=0.8, label=f"{label}, {_growth(found[name])}")
+            memory.plot([start, minutes[-1]], found[name]["line"],
+                        color=color, linewidth=1.5)
     memory.set_ylabel("MB")
     for color, (name, label) in zip(plots.COLORS[2:], COUNTED.items()):
         if None not in (r[name] for r in readings):
@@ -183,14 +230,22 @@ def draw(readings, found, path):
     plots.save(figure, path)
 
 
+def _growth(fit):
+    if not fit:
+        return "not known"
+    return ("{slope:+.0f} \N{PLUS-MINUS SIGN} {uncertainty:.0f} MB an "
+            "hour".format(**fit))
+
+
 def _print(found, calls, grown):
     from benchmarks import table
 
     print(table(["work", "calls", "MB grown in it"], [
         [name, f"{calls[name]:,}", f"{grown[name]:+.1f}"] for name in calls]))
-    print("memory: {memory}: {slope:+.0f} MB an hour, uncertainty "
-          "{uncertainty:.0f}, limit {limit:.0f} (a day's run then grows by "
-          "less than 1 GB)".format(**found))
+    print(f"memory: {found['memory']}; limit {found['limit']:.0f} MB an hour, "
+          "uncertainty included (a day's run then grows by less than 1 GB)")
+    for name, label in MEMORY.items():
+        print(f"{label}: {_growth(found[name])}")
     for name, label in COUNTED.items():
         ranges = found.get(f"{name}_range")
         between = " to ".join(f"{low}..{high}" for low, high in ranges or ())

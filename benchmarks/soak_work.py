@@ -20,9 +20,10 @@ from training.strategies import distribute
 STEPS = 6  # of training, at a time
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
 SMALLEST, LARGEST = 1e3, 1.5e6  # pixels of a photograph
-# Of sampling.  Few, so that the warm-up sees them all: for each new pair oneDNN
-# compiles some twenty operations, and it keeps the last 1024 of a kind.
-BATCHES, NUMBERS = (1, 4, 8), (1, 8, 30, 100)
+# Few, so that the warm-up sees all their pairs: for each oneDNN compiles some
+# twenty operations, and it keeps the last 1024 of a kind.
+BATCHES, NUMBERS = (1, 4, 8), (1, 8, 30, 100)  # of sampling
+RESULTS, HINTS = (1, 4, 8), (0, 1, 3)  # of colouring
 
 
 def make(options, folder, random):
@@ -153,10 +154,10 @@ def colorize(colorizer, random):
     hints = [tdc.Hint(int(random.integers(width)),
                       int(random.integers(height)),
                       random.integers(0, 256, 3).tolist())
-             for _ in range(random.integers(4))]
+             for _ in range(random.choice(HINTS))]
     result = colorizer.colorize(
         formats.encode(np.asarray(picture), image_format),
-        int(random.integers(1, 9)), seed=int(random.integers(1000)),
+        int(random.choice(RESULTS)), seed=int(random.integers(1000)),
         hints=hints)
     formats.encode(result.image(0), image_format)
 
