@@ -4,7 +4,8 @@
                shards decoded to Lab fields (done once, then kept in a cache),
                and batches drawn from the cache, as training draws them
     waiting    the share of a training loop's time that it spends in asking
-               for the next batch, `regions` joint and `paper_skip` vae
+               for the next batch: of `regions` joint, as a quick step waits
+               the most
     cost       the loop's step against the same step on a batch in memory:
                the pipeline's threads take the step's cores even where the
                loop never waits
@@ -24,7 +25,7 @@ from benchmarks.stages import BATCH, Stage
 COUNT = 256  # pictures
 SHARDS = 4
 WAYS = ("folder of JPEG files", "TFRecord shards", "cache", "cache, augmented")
-LOOPS = {("regions", "joint"): 12, ("paper_skip", "vae"): 1}  # steps a round
+LOOP, STEPS = ("regions", "joint"), 12  # of a round
 ROUNDS = 2
 LIMIT = 2.0  # per cent
 
@@ -34,39 +35,33 @@ def measure(options, say):
     say("rates")
     with tempfile.TemporaryDirectory() as folder:
         rates = once(rates_of, options, folder)
-    rows, goals, loops = [], [], {}
-    for (preset, stage), steps in LOOPS.items():
-        name = f"{preset} {stage}"
-        say(f"waiting, {name}")
-        steps = options.rounds(steps)
-        with process() as call, tempfile.TemporaryDirectory() as folder:
-            call(prepare, options, preset, stage, steps, folder)
-            found = loops[name] = timing.alternate(
-                {"memory": functools.partial(call, from_memory),
-                 "cache": functools.partial(call, from_cache)},
-                options.rounds(ROUNDS))
-        total, waiting = zip(*found["cache"])
-        share = [100 * part for part in timing.ratios(waiting, total)]
-        cost = timing.ratios(total, found["memory"])
-        rows.append([name, duration(median(found["memory"]) / steps),
-                     duration(median(total) / steps),
-                     duration(median(waiting) / steps)])
-        goals += [
-            goal(f"{name}: share of the loop spent waiting", share,
-                 at_most=LIMIT, unit="%",
-                 absolute=f"{duration(median(waiting) / steps)} of "
-                 f"{duration(median(total) / steps)} a step"),
-            goal(f"{name}: step with the pipeline / on a batch in memory",
-                 cost, absolute=f"{duration(median(total) / steps)} / "
-                 f"{duration(median(found['memory']) / steps)}")]
+    name = " ".join(LOOP)
+    say(f"waiting, {name}")
+    steps = options.rounds(STEPS)
+    with process() as call, tempfile.TemporaryDirectory() as folder:
+        call(prepare, options, *LOOP, steps, folder)
+        found = timing.alternate(
+            {"memory": functools.partial(call, from_memory),
+             "cache": functools.partial(call, from_cache)},
+            options.rounds(ROUNDS))
+    total, waiting = zip(*found["cache"])
+    step, step_in_memory, wait = (
+        duration(median(values) / steps)
+        for values in (total, found["memory"], waiting))
     return report(
         [section("Pictures a second, canvas 64", ["from", "median", "slowest"],
                  [[way, figure(median(rates[way])), figure(min(rates[way]))]
                   for way in WAYS]),
          section(f"A step of a loop over the cache, {_batch(options)} pictures",
                  ["stage", "in memory", "from the cache", "of that waiting"],
-                 rows)],
-        goals, rates=rates, loops=loops)
+                 [[name, step_in_memory, step, wait]])],
+        [goal(f"{name}: share of the loop spent waiting",
+              [100 * part for part in timing.ratios(waiting, total)],
+              at_most=LIMIT, unit="%", absolute=f"{wait} of {step} a step"),
+         goal(f"{name}: step with the pipeline / on a batch in memory",
+              timing.ratios(total, found["memory"]),
+              absolute=f"{step} / {step_in_memory}")],
+        rates=rates, loop=found)
 
 
 def _batch(options):
