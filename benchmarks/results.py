@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from benchmarks import timing
 
+KINDS = 12  # rows of a profile
+
 
 @dataclass(frozen=True)
 class Options:
@@ -53,6 +55,23 @@ def report(tables, goals=(), **measured):
 def section(caption, headings, rows):
     """A table of a report and what it is; all are str."""
     return {"caption": caption, "headings": headings, "rows": rows}
+
+
+def profiled(what, profile):
+    """The section that says where the time of something goes.
+
+    Args:
+        what: str.
+        profile: dict of `operations.profile`.
+
+    Returns:
+        `section` of the largest shares.
+    """
+    return section(
+        f"Where the time of {what} goes, by kind of operation",
+        ["kind", "share", "a call"],
+        [[kind, f"{100 * share:.1f} %", f"{number:.0f}"]
+         for kind, (share, number) in list(profile.items())[:KINDS]])
 
 
 def goal(name, values, at_least=None, at_most=None, unit="", absolute="",

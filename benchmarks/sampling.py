@@ -24,6 +24,7 @@ from benchmarks.results import (
     figure,
     goal,
     median,
+    profiled,
     report,
     section,
     spread,
@@ -34,7 +35,6 @@ BATCHES = (1, 8, 32)  # at S = 8
 RESULTS = 8
 ROUNDS = 9
 LIMIT, STRETCH, FLOOR = 1.8, 20.0, 15.0
-KINDS = 12  # rows of the profile
 
 
 def measure(options, say):
@@ -130,11 +130,7 @@ def _report(times, reuse, operations, limit, published, absent, profile):
          section(f"Multiply-adds of B = 8, S = {RESULTS}", ["kind", "GFLOP"], [
              [kind, figure(value / 1e9)]
              for kind, value in sorted(operations.items())]),
-         section(f"Where the time of B = 8, S = {RESULTS} goes, by kind of "
-                 "operation", ["kind", "share", "a call"], [
-                     [kind, f"{100 * share:.1f} %", f"{number:.0f}"]
-                     for kind, (share, number) in list(
-                         profile.items())[:KINDS]])],
+         profiled(f"B = 8, S = {RESULTS}", profile)],
         goals,
         times=[{"B": batch, "S": samples, "seconds": found}
                for (batch, samples), found in times.items()],

@@ -1,21 +1,22 @@
 """Training the published network in plain PyTorch, to measure ours against.
 
-The paper's losses, Adam, `.backward()`, and a Dataset that decodes JPEG files
-in a DataLoader's workers: the usual way.  What ours does beyond that (clipped
-gradients, a moving average of the weights, more augmentation) is left out.
+The paper's losses, `.backward()`, Adam with clipped gradients and a moving
+average of the weights, as ours, and a Dataset that decodes JPEG files in a
+DataLoader's workers: the usual way.  Our further augmentation is left out.
 """
 
 import numpy as np
 import torch
 from PIL import Image
 from skimage import color
-from torch.nn import functional
+from torch.nn import functional, utils
+from torch.optim import swa_utils
 from torch.utils import data
 
 from benchmarks import pictures, torch_networks
+from benchmarks.stages import CLIP_NORM, EMA_MOMENTUM, LEARNING_RATE
 
 WORKERS = 2
-LEARNING_RATE = 1e-3
 KL_WEIGHT, MAHALANOBIS_WEIGHT, GRADIENT_WEIGHT = 0.32, 0.1, 1e-3
 VARIANCE = 0.1  # of the mixture's components
 
@@ -65,10 +66,10 @@ class Stage:
         self.vae, self.mixture = (
             network.to(memory_format=layout)
             for network in torch_networks.build(options))
-        trained = self.vae
+        self.trained = self.vae
         if stage == "mdn":
             self.vae.eval()
-            trained = self.mixture
+            self.trained = self.mixture
         self.loss = self._vae_loss if stage == "vae" else self._mixture_loss
         statistics = pictures.statistics(
             pictures.canvas(options), options.seed)
@@ -76,7 +77,10 @@ class Stage:
             torch.tensor(statistics[name], device=torch_networks.DEVICE)
             for name in ("components", "stddev", "ab_weights"))
         self.optimizer = torch.optim.Adam(
-            trained.parameters(), lr=LEARNING_RATE)
+            self.trained.parameters(), lr=LEARNING_RATE)
+        self.average = swa_utils.AveragedModel(
+            self.trained,
+            multi_avg_fn=swa_utils.get_ema_multi_avg_fn(EMA_MOMENTUM))
 
     def step(self, luminance, ab):
         """One step; the loss as float."""
@@ -86,7 +90,9 @@ class Stage:
         self.optimizer.zero_grad()
         loss = self.loss(luminance, ab)
         loss.backward()
+        utils.clip_grad_norm_(self.trained.parameters(), CLIP_NORM)
         self.optimizer.step()
+        self.average.update_parameters(self.trained)
         return loss.item()
 
     def train(self, batches):

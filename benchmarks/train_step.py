@@ -29,6 +29,7 @@ from benchmarks.results import (
     figure,
     goal,
     median,
+    profiled,
     report,
     section,
     spread,
@@ -46,6 +47,7 @@ EPOCH_ROUNDS = 2
 VARIANTS = {"XLA (jit_compile)": {"jit": True},
             "mixed bfloat16": {"policy": "mixed_bfloat16"}}
 VARIANT_BATCH = 8  # some of them are slow
+PROFILED, PROFILED_STEPS = ("regions", "joint"), 5
 TOLERANCE = 1e-3
 
 
@@ -74,6 +76,8 @@ def measure(options, say):
                  ["stage", "pictures/s", "s a step", "GFLOP",
                   "of the product's rate", "PyTorch s a step", "layout"],
                  steps),
+         *(profiled(name, found["profile"])
+           for name, found in measured.items() if "profile" in found),
          section(f"Variants of our step, {VARIANT_BATCH} pictures: time / that "
                  "of the plain one", ["stage", "variant", "ratio"], variants),
          section("The published network in both frameworks",
@@ -102,6 +106,8 @@ def _stage(options, preset, stage, folder):
             else:
                 turns["torch"] = functools.partial(theirs, torch_seconds)
         found = timing.alternate(turns, options.rounds(ROUNDS[preset]))
+        if (preset, stage) == PROFILED:
+            found["profile"] = ours(kinds)
         if "torch" in turns:
             paths = ours(prepare_epoch, options, folder)
             epochs = timing.alternate({
@@ -185,6 +191,13 @@ def seconds():
 def product_rate():
     """Operations a second of a matrix product, now."""
     return _STATE["rate"]()
+
+
+def kinds():
+    """`operations.profile` of a step."""
+    from benchmarks import operations
+
+    return operations.profile(_STATE["stage"].run, PROFILED_STEPS)
 
 
 def prepare_epoch(options, folder):
