@@ -15,11 +15,12 @@ later, which swings with the sizes of photographs; it is judged where there is
 nothing better.
 
 The first third of the time is warm-up: caches fill, and the allocator finds
-its size.  To the rest a straight line is fitted.  Its uncertainty (95 %) comes
-from the means of eight stretches of time, as neighbouring values are not
-independent.  "Flat" is growth of at most 40 MB an hour, uncertainty included:
-a day's run takes less than 1 GB more then, which fits beside what a machine
-for training has to spare.  Fewer than 30 minutes cannot show that little.
+its size.  The rest is cut into eight stretches, and a straight line fitted to
+the lowest value of each: what is at work comes and goes above them, what is
+lost lifts them.  Its uncertainty (95 %) is that of those eight.  "Flat" is
+growth of at most 40 MB an hour, uncertainty included: a day's run takes less
+than 1 GB more then, which fits beside what a machine for training has to
+spare.  Fewer than 30 minutes cannot show that little.
 """
 
 import argparse
@@ -188,14 +189,15 @@ def judge(readings, limit=LIMIT):
 
 
 def _fit(seconds, megabytes):
-    """A line through readings; None if some are missing."""
+    """A line below readings; None if some are missing."""
     import numpy as np
 
     if None in megabytes:
         return None
     hours = np.asarray(seconds) / 3600
-    x, y = (np.array([part.mean() for part in np.array_split(
-        values, STRETCHES)]) for values in (hours, megabytes))
+    lowest = [part[np.argmin(np.take(megabytes, part))] for part in
+              np.array_split(np.arange(len(hours)), STRETCHES)]
+    x, y = hours[lowest], np.take(megabytes, lowest)
     slope, intercept = np.polyfit(x, y, 1)
     residual = y - (slope * x + intercept)
     error = np.sqrt((residual @ residual) / (STRETCHES - 2)

@@ -29,7 +29,9 @@ def test_verdicts_on_memory(slope, verdict):
     found = soak.judge(readings(slope))
     assert found["memory"] == verdict
     fit = found["in_use"]
-    assert abs(fit["slope"] - slope) < fit["uncertainty"] + 5
+    # Within a stretch a steep line moves where its lowest value is.
+    assert abs(fit["slope"] - slope) < (
+        fit["uncertainty"] + 5 + 0.02 * abs(slope))
     assert found["files"] == found["threads"] == "flat"
 
 
