@@ -213,7 +213,7 @@ def draw(readings, found, path):
 
     minutes = [r["seconds"] / 60 for r in readings]
     start = WARM_UP * minutes[-1]
-    figure, charts = plots.panels(2, 1, width=7, height=2.6)
+    figure, charts = plots.panels(2, 1, width=8, height=2.6)
     memory, counts = charts[:, 0]
     for color, (name, label) in zip(plots.COLORS, MEMORY.items()):
         if found[name]:
