@@ -26,7 +26,8 @@ def photos():
 
 def test_rows_are_those_of_one_default_call(tiny, photos):
     measured = evaluation.measure(
-        Method("tiny", tiny), photos, subset=3, progress=False)
+        Method("tiny", tiny), photos, subset=3, test_realism=False,
+        progress=False)
     values = measured.values
     lab = photos.lab.astype(np.float32)
     for i in (0, 17):  # independently, one picture at a time
@@ -84,7 +85,8 @@ def test_the_truth_as_a_method_makes_no_error(photos):
 
 def test_one_answer_has_a_gaussian_likelihood(photos):
     measured = evaluation.measure(
-        Method("grey", floors.Grey(), most=1), photos, progress=False)
+        Method("grey", floors.Grey(), most=1), photos, test_realism=False,
+        progress=False)
     assert "best_of_5" not in measured.values
     assert measured.errors_of_100 is None
     truth = photos.lab[..., 1:].astype(np.float64) / 128

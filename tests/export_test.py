@@ -222,6 +222,7 @@ def test_a_folder_holds_versions_of_one_format(exported, tiny):
         export.save(exported.parent, tiny, format="decode")
 
 
+@pytest.mark.slow  # one more export
 def test_the_smallest_limits_can_be_exported(tiny, tmp_path):
     """Warm-up requests keep to them."""
     options = ExportOptions(

@@ -147,7 +147,8 @@ def test_gradients_reach_every_weight(name):
         assert np.any(np.abs(gradient) > 0), variable.path
 
 
-@pytest.mark.parametrize("name", ["vae", "colorizer"])
+@pytest.mark.parametrize("name", [
+    pytest.param("vae", marks=pytest.mark.slow), "colorizer"])
 def test_fit_lowers_the_loss_and_reports_terms(name):
     keras.utils.set_random_seed(0)
     model = parts(name)

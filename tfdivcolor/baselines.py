@@ -287,7 +287,7 @@ class ConditionalGAN(Baseline):
                             activation="leaky_relu",
                             kernel_initializer="he_normal", name=f"patch_{i}")
               for i, width in enumerate(self.patch_widths)],
-            layers.Conv2D(1, 1, name="logits"),
+            layers.Conv2D(1, 1, name="logits", dtype="float32"),
         ], name="discriminator")
         self.built = True  # the parts made their weights when they were made
 
@@ -359,8 +359,8 @@ def _unet(canvas, widths, feature_channels, depth, noise_dim=0):
     x = layers.Concatenate(name="skip_luminance")(
         [upsample(x, "upsample_luminance"), luminance])
     x = conv_block(x, feature_channels, 3, name="features")
-    return keras.Model(
-        inputs, layers.Conv2D(2, 3, padding="same", name="ab")(x))
+    return keras.Model(inputs, layers.Conv2D(
+        2, 3, padding="same", name="ab", dtype="float32")(x))
 
 
 def _mean_absolute_error(ab, ab_hat):

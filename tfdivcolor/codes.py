@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from tfdivcolor.layers import PACKAGE, conv_block, silu
+from tfdivcolor.layers import PACKAGE, conv_block, float32, silu
 from tfdivcolor.regions import PALETTE_SCALE, RegionDecoder
 
 
@@ -24,7 +24,7 @@ class CodePosterior(layers.Layer):
 
     def __init__(self, canvas, feature_channels, latent_dim,
                  widths=(32, 64, 96, 128), **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.canvas = canvas
         self.feature_channels = feature_channels
         self.latent_dim = latent_dim
@@ -42,9 +42,9 @@ class CodePosterior(layers.Layer):
     def call(self, ab_norm, grey, training=False):
         """Encodes colour fields; as `RegionPosterior.call`."""
         # Scaled to about unit variance, as the features are.
-        loc, log_variance = self.network(
+        loc, log_variance = float32(self.network(
             tf.concat([PALETTE_SCALE * ab_norm, grey["features"]], axis=-1),
-            training=training)
+            training=training))
         # Bounds keep the density finite while the network is still moving.
         log_variance = tf.clip_by_value(log_variance, -10.0, 1.0)
         return loc, tf.exp(0.5 * log_variance)
@@ -70,7 +70,7 @@ class CodeDecoder(layers.Layer):
 
     def __init__(self, canvas, num_regions, feature_channels,
                  bottleneck_channels, latent_dim, width=128, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.canvas = canvas
         self.num_regions = num_regions
         self.feature_channels = feature_channels
@@ -100,7 +100,7 @@ class CodeDecoder(layers.Layer):
             axis=-1)
         x = self.from_latent(z) + self.from_picture(picture)[:, None]
         x = self.hidden(silu(x))
-        return self.painter(self.palette(x), grey, training=training)
+        return self.painter(float32(self.palette(x)), grey, training=training)
 
     def get_config(self):
         return {**super().get_config(), "canvas": self.canvas,

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from tfdivcolor.layers import PACKAGE, conv_block
+from tfdivcolor.layers import PACKAGE, conv_block, float32
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -26,7 +26,7 @@ class GreyFeatures(layers.Layer):
     """
 
     def __init__(self, canvas=64, widths=(64, 128, 256, 512), **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.canvas = canvas
         self.widths = tuple(widths)
         x = luminance = keras.Input((canvas, canvas, 1))
@@ -46,7 +46,7 @@ class GreyFeatures(layers.Layer):
         Returns:
             float32 [B, *feature_shape].
         """
-        return self.network(luminance_norm, training=training)
+        return float32(self.network(luminance_norm, training=training))
 
     def get_config(self):
         return {**super().get_config(), "canvas": self.canvas,
@@ -78,7 +78,7 @@ class BackboneFeatures(layers.Layer):
 
     def __init__(self, backbone="VGG16", weights=None,
                  layer="block4_conv3", size=224, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.backbone = backbone
         self.layer = layer
         self.size = size
@@ -106,7 +106,7 @@ class BackboneFeatures(layers.Layer):
         x = 127.5 * (luminance_norm + 1.0)
         x = tf.image.resize(x, [self.size, self.size], "bilinear")
         x = self._preprocess(tf.repeat(x, 3, axis=-1))
-        return self.network(x, training=False)
+        return float32(self.network(x, training=False))
 
     def get_config(self):
         return {**super().get_config(), "backbone": self.backbone,

@@ -18,6 +18,23 @@ def silu(x):
     return x * tf.sigmoid(x)
 
 
+def float32(outputs):
+    """What comes out of layers, in float32 under any precision policy.
+
+    Convolutions and dense layers compute in the policy's precision
+    (`keras.mixed_precision`).  What is done with their results, palettes,
+    densities and losses, needs all digits; so the layers that call them take
+    their inputs as they are (`autocast=False`) and end in float32.
+
+    Args:
+        outputs: tensor, or a structure of them.
+
+    Returns:
+        The same, each tensor float32.
+    """
+    return tf.nest.map_structure(lambda x: tf.cast(x, tf.float32), outputs)
+
+
 def conv_block(x, filters, size, strides=1, activation=silu, name=None):
     """Convolution, batch norm, activation: a functional-API block.
 

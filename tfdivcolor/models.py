@@ -20,7 +20,8 @@ class LossTermsModel(keras.Model):
     """
 
     def __init__(self, **kwargs):
-        super().__init__(**kwargs)
+        # The parts compute in the precision that the policy says.
+        super().__init__(autocast=False, **kwargs)
         self.noise_generator = keras.random.SeedGenerator(0, name="noise")
         self._term_metrics = {}
 

@@ -24,7 +24,7 @@ import tensorflow as tf
 from keras import layers
 
 from tfdivcolor.distributions import unpack
-from tfdivcolor.layers import PACKAGE, JoinedConv2D, conv_block
+from tfdivcolor.layers import PACKAGE, JoinedConv2D, conv_block, float32
 from tfdivcolor.losses import MDN_VARIANCE
 
 ENCODER_WIDTHS = (128, 256, 512, 1024)
@@ -53,7 +53,7 @@ class PaperGreyEncoder(layers.Layer):
 
     def __init__(self, canvas=64, latent_dim=64,
                  widths=ENCODER_WIDTHS[:3], **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.canvas = canvas
         self.latent_dim = latent_dim
         self.widths = tuple(widths)
@@ -77,7 +77,7 @@ class PaperGreyEncoder(layers.Layer):
             dict `grey` of skip_0, skip_1, ... at 1/2, 1/4, ... of the canvas
             and code: float32 [B, canvas / 16, canvas / 16, d].
         """
-        return self.network(luminance_norm, training=training)
+        return float32(self.network(luminance_norm, training=training))
 
     def get_config(self):
         return {**super().get_config(), "canvas": self.canvas,
@@ -96,7 +96,7 @@ class PaperPosterior(layers.Layer):
 
     def __init__(self, canvas=64, latent_dim=64, widths=ENCODER_WIDTHS,
                  **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.canvas = canvas
         self.latent_dim = latent_dim
         self.widths = tuple(widths)
@@ -120,7 +120,7 @@ class PaperPosterior(layers.Layer):
             loc, scale: float32 [B, d].
         """
         loc, log_variance = tf.split(
-            self.network(ab_norm, training=training), 2, axis=-1)
+            float32(self.network(ab_norm, training=training)), 2, axis=-1)
         return loc, tf.exp(0.5 * tf.clip_by_value(log_variance, -20.0, 10.0))
 
     def get_config(self):
@@ -141,7 +141,7 @@ class PaperDecoder(layers.Layer):
 
     def __init__(self, canvas=64, latent_dim=64, widths=DECODER_WIDTHS,
                  skip=False, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.canvas = canvas
         self.latent_dim = latent_dim
         self.widths = tuple(widths)
@@ -205,7 +205,7 @@ class PaperDecoder(layers.Layer):
             else:
                 x = convolution(x)
             x = tf.nn.relu(norm(x, training=training))
-        field = self.output_convolution(_double(x))
+        field = float32(self.output_convolution(_double(x)))
         return tf.reshape(
             field, [batch, samples, self.canvas, self.canvas, 2])
 
@@ -251,7 +251,7 @@ class PaperMixtureHead(layers.Layer):
     def __init__(self, feature_shape, num_components=8, latent_dim=64,
                  scale=MDN_VARIANCE ** 0.5, widths=MIXTURE_WIDTHS, hidden=4096,
                  **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.feature_shape = tuple(feature_shape)
         self.num_components = num_components
         self.latent_dim = latent_dim
@@ -279,7 +279,7 @@ class PaperMixtureHead(layers.Layer):
         Returns:
             MixtureParameters (see `distributions`).
         """
-        packed = self.network(grey, training=training)
+        packed = float32(self.network(grey, training=training))
         return unpack(
             packed, self.num_components, self.latent_dim, self.scale)
 

@@ -26,6 +26,7 @@ from tfdivcolor.layers import (
     PACKAGE,
     add_per_picture,
     conv_block,
+    float32,
     residual_block,
     silu,
     upsample,
@@ -53,7 +54,7 @@ class GreyNetwork(layers.Layer):
 
     def __init__(self, canvas=64, num_regions=32, widths=(32, 64, 96, 160),
                  feature_channels=32, depth=0, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         if canvas % 16:
             raise ValueError(
                 f"canvas must be a multiple of 16 (received {canvas})")
@@ -81,7 +82,7 @@ class GreyNetwork(layers.Layer):
             [upsample(x, "upsample_luminance"), luminance])
         features = conv_block(x, self.feature_channels, 3, name="features")
         logits = layers.Conv2D(self.num_regions, 1, name="regions")(features)
-        assignment = layers.Softmax(name="assignment")(logits)
+        assignment = layers.Softmax(dtype="float32", name="assignment")(logits)
         return keras.Model(luminance, [assignment, features, bottleneck])
 
     def call(self, luminance_norm, training=False):
@@ -94,8 +95,8 @@ class GreyNetwork(layers.Layer):
         Returns:
             dict `grey`, see the module's docstring.
         """
-        assignment, features, bottleneck = self.network(
-            luminance_norm, training=training)
+        assignment, features, bottleneck = float32(self.network(
+            luminance_norm, training=training))
         pixels = self.canvas ** 2
         assignment = tf.reshape(assignment, [-1, pixels, self.num_regions])
         area = tf.reduce_sum(assignment, axis=1)  # [B, M], in pixels
@@ -138,7 +139,7 @@ class RegionPosterior(layers.Layer):
     """
 
     def __init__(self, num_regions=32, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.num_regions = num_regions
         self.latent_dim = 2 * num_regions
         self.scale_network = keras.Sequential([
@@ -169,8 +170,8 @@ class RegionPosterior(layers.Layer):
             transpose_a=True)
         palette = tf.linalg.solve(gram, moments)  # [B, M, 2]
         loc = PALETTE_SCALE * tf.reshape(palette, [-1, self.latent_dim])
-        log_variance = self.scale_network(
-            grey["log_area"], training=training)
+        log_variance = float32(self.scale_network(
+            grey["log_area"], training=training))
         # Bounds keep the density finite while the areas are still moving.
         log_variance = tf.clip_by_value(log_variance, -10.0, 1.0)
         return loc, tf.exp(0.5 * log_variance)
@@ -194,7 +195,7 @@ class RegionDecoder(layers.Layer):
 
     def __init__(self, canvas=64, num_regions=32, feature_channels=32,
                  hidden=16, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.canvas = canvas
         self.num_regions = num_regions
         self.latent_dim = 2 * num_regions
@@ -240,7 +241,7 @@ class RegionDecoder(layers.Layer):
             tf.transpose(painted, [0, 3, 1, 2, 4]), [-1, size, size, 2])
         hidden = silu(add_per_picture(
             self.from_field(painted), self.from_features(grey["features"])))
-        field = painted + self.correction(hidden)
+        field = painted + float32(self.correction(hidden))
         return tf.reshape(field, [batch, samples, size, size, 2])
 
     def sensitivity(self, grey):
@@ -340,7 +341,7 @@ class RegionMixtureHead(layers.Layer):
     def __init__(self, num_regions=32, token_channels=36,
                  bottleneck_shape=(4, 4, 160), num_components=8, rank=6,
                  width=96, num_blocks=2, dropout=0.2, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.num_regions = num_regions
         self.token_channels = token_channels
         self.bottleneck_shape = tuple(bottleneck_shape)
@@ -396,8 +397,8 @@ class RegionMixtureHead(layers.Layer):
         Returns:
             MixtureParameters (see `distributions`), K components, D = 2M.
         """
-        logits, packed = self.network(
-            [grey["tokens"], grey["bottleneck"]], training=training)
+        logits, packed = float32(self.network(
+            [grey["tokens"], grey["bottleneck"]], training=training))
         m, k = self.num_regions, self.num_components
         packed = tf.reshape(packed, [-1, m, k, 4 + 2 * self.rank])
         packed = tf.transpose(packed, [0, 2, 1, 3])  # [B, K, M, 4 + 2R]
