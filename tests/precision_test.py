@@ -4,50 +4,35 @@ Convolutions and dense layers compute in it; palettes, densities and losses
 stay in float32, and so does what is loaded.
 """
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from baselines_test import NAMES, build
 from conftest import TINY_REGIONS, random_batch
+from paper_test import small_skip_vae
 
 import tfdivcolor as tdc
-from tfdivcolor import Colorizer, LatentMDN, baselines, presets
+from tfdivcolor import Colorizer, LatentMDN, presets
 from tfdivcolor.features import BackboneFeatures
-from tfdivcolor.losses import LossWeights
-from tfdivcolor.paper import (
-    PaperDecoder,
-    PaperGreyEncoder,
-    PaperMixtureHead,
-    PaperPosterior,
-)
-from tfdivcolor.vae import ColorVAE
-
-SIZE = {"canvas": 32, "latent_dim": 6}
-BASELINE = {"canvas": 32, "widths": (8, 12, 16, 24), "feature_channels": 8,
-            "depth": 1}
+from tfdivcolor.paper import PaperMixtureHead
 
 
 def paper_skip():
-    vae = ColorVAE(
-        PaperGreyEncoder(**SIZE, widths=(8, 12, 16)),
-        PaperPosterior(**SIZE, widths=(8, 12, 16, 20)),
-        PaperDecoder(**SIZE, widths=(20, 16, 12, 8), skip=True),
-        LossWeights(l2=1.0, kl=0.1, gradient=0.1))
+    vae = small_skip_vae()
     features = BackboneFeatures("VGG16", layer="block2_pool", size=32)
-    head = PaperMixtureHead(features.feature_shape, latent_dim=6,
-                            widths=(4,) * 5, hidden=16)
-    return Colorizer(vae, LatentMDN(features, head, 32), stages=("vae", "mdn"))
+    head = PaperMixtureHead(
+        features.feature_shape, latent_dim=vae.latent_dim, widths=(4,) * 5,
+        hidden=16)
+    return Colorizer(vae, LatentMDN(features, head, vae.canvas),
+                     stages=("vae", "mdn"))
 
 
-MODELS = {
-    "regions": lambda: presets.build("regions", **TINY_REGIONS),
-    "paper_skip": paper_skip,
-    "cvae": lambda: baselines.ConditionalVAE(
-        num_regions=8, latent_dim=6, **BASELINE),
-    "regression": lambda: baselines.RegressionCNN(**BASELINE),
-    "cgan": lambda: baselines.ConditionalGAN(
-        noise_dim=5, patch_widths=(4, 6), **BASELINE),
-}
+MODELS = {"regions": lambda: presets.build("regions", **TINY_REGIONS),
+          "paper_skip": paper_skip,
+          **{name: functools.partial(build, name) for name in NAMES}}
 
 
 @pytest.fixture(params=["mixed_bfloat16", "mixed_float16"])
