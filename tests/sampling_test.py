@@ -94,6 +94,32 @@ def test_diverse_finds_the_groups_of_a_mixture_of_far_components():
         assert distance.min(1).max() < 1.0
 
 
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 1000), st.integers(1, 40), st.integers(0, 30),
+       st.booleans())
+def test_each_choice_lowers_the_sum_of_distances_the_most(
+        seed, num_chosen, others, doubled):
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(2, num_chosen + others, 5)).astype(np.float32)
+    if doubled:
+        points[:, ::2] = points[:, :1]
+    found = sampling._spread_out(tf.constant(points),
+                                 tf.constant(num_chosen)).numpy()
+    for own, chosen in zip(points.astype(float), found):
+        distance = np.linalg.norm(own[:, None] - own, axis=-1)
+        nearest = np.full(len(own), np.inf)
+        for point in chosen:
+            to_chosen = np.linalg.norm(own - point, axis=-1)
+            assert to_chosen.min() == 0  # it is one of the points
+            # Near ties may fall either way.
+            sums = np.minimum(nearest, distance).sum(axis=1)
+            nearest = np.minimum(nearest, to_chosen)
+            # In float32 equal points are some 1e-3 apart.
+            np.testing.assert_allclose(
+                nearest.sum(), sums.min(), rtol=1e-4,
+                atol=5e-3 * len(own) if doubled else 1e-4)
+
+
 def test_diverse_covers_better_than_draws():
     # What it is for: the expected distance to the nearest result is lower.
     params = mixture(batch=1, k=3, d=4)

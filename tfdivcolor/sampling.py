@@ -160,19 +160,34 @@ def _spread_out(points, num_chosen):
         float32 [B, S, D].
     """
     distance = _distances(points, points)  # [B, P, P]
+    first = tf.argmin(tf.reduce_sum(distance, axis=-1), axis=-1,
+                      output_type=tf.int32)
+    nearest = tf.gather(distance, first, batch_dims=1)  # [B, P]
+    # Of each point, the sum if it were chosen next.  float64: so much is taken
+    # away from it, on a GPU in any order, that float32 would not repeat.
+    cost = tf.cast(tf.reduce_sum(
+        tf.minimum(nearest[:, None], distance), axis=-1), tf.float64)
 
-    def choose(i, nearest, chosen):
-        cost = tf.reduce_sum(
-            tf.minimum(nearest[:, None], distance), axis=-1)  # [B, P]
+    def choose(i, nearest, cost, chosen):
         best = tf.argmin(cost, axis=-1, output_type=tf.int32)
-        nearest = tf.minimum(
-            nearest, tf.gather(distance, best, batch_dims=1))
-        return i + 1, nearest, chosen.write(i, best)
+        new = tf.gather(distance, best, batch_dims=1)
+        # What the points that have come nearer no longer add to a sum is taken
+        # away.  They are fewer with each choice; summing up anew would cost
+        # P^2 for each.
+        nearer = tf.where(new < nearest)  # [N, 2]
+        less = tf.nn.relu(
+            tf.minimum(tf.gather_nd(nearest, nearer)[:, None],
+                       tf.gather_nd(distance, nearer))
+            - tf.gather_nd(new, nearer)[:, None])  # [N, P]
+        cost -= tf.math.unsorted_segment_sum(
+            tf.cast(less, cost.dtype), nearer[:, 0], tf.shape(points)[0])
+        cost.set_shape(points.shape[:2])
+        return i + 1, tf.minimum(nearest, new), cost, chosen.write(i, best)
 
-    _, _, chosen = tf.while_loop(
+    chosen = tf.TensorArray(tf.int32, size=num_chosen, element_shape=[None])
+    *_, chosen = tf.while_loop(
         lambda i, *_: i < num_chosen, choose,
-        (0, tf.fill(tf.shape(points)[:2], points.dtype.max),
-         tf.TensorArray(tf.int32, size=num_chosen, element_shape=[None])))
+        (1, nearest, cost, chosen.write(0, first)))
     return tf.gather(points, tf.transpose(chosen.stack()), batch_dims=1)
 
 
