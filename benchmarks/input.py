@@ -9,6 +9,7 @@
     cost       the loop's step against the same step on a batch in memory:
                the pipeline's threads take the step's cores even where the
                loop never waits
+    end        the longest that it took to let an epoch's pipeline go
 
 An epoch's first batch, for which the pipeline starts, is not counted.
 """
@@ -44,7 +45,7 @@ def measure(options, say):
             {"memory": functools.partial(call, from_memory),
              "cache": functools.partial(call, from_cache)},
             options.rounds(ROUNDS))
-    total, waiting = zip(*found["cache"])
+    total, waiting, ends = zip(*found["cache"])
     step, step_in_memory, wait = (
         duration(median(values) / steps)
         for values in (total, found["memory"], waiting))
@@ -53,8 +54,10 @@ def measure(options, say):
                  [[way, figure(median(rates[way])), figure(min(rates[way]))]
                   for way in WAYS]),
          section(f"A step of a loop over the cache, {_batch(options)} pictures",
-                 ["stage", "in memory", "from the cache", "of that waiting"],
-                 [[name, step_in_memory, step, wait]])],
+                 ["stage", "in memory", "from the cache", "of that waiting",
+                  "end of the epoch"],
+                 [[name, step_in_memory, step, wait,
+                   duration(max(ends))]])],
         [goal(f"{name}: share of the loop spent waiting",
               [100 * part for part in timing.ratios(waiting, total)],
               at_most=LIMIT, unit="%", absolute=f"{wait} of {step} a step"),
@@ -147,10 +150,10 @@ def from_memory():
 
 
 def from_cache():
-    """Seconds of the steps over an epoch, and those spent waiting.
+    """Seconds of the steps over an epoch, waiting in it, and of its end.
 
     Returns:
-        two floats.
+        three floats; waiting is a part of the first, the end is not.
     """
     from tfdivcolor import data
 
@@ -165,4 +168,6 @@ def from_cache():
         batch = next(batches)
         waiting += time.perf_counter() - asked
         stage.train([batch])
-    return time.perf_counter() - start, waiting
+    total, start = time.perf_counter() - start, time.perf_counter()
+    del batches
+    return total, waiting, time.perf_counter() - start

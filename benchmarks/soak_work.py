@@ -104,11 +104,10 @@ def training(config, photos, validation, folder):
             config.batch_size, shuffle=False, drop_remainder=False))
         step = 0
         for epoch in itertools.count():
-            for batch in distribute(
-                    strategy, config.batch_size, lambda shard: adapt(
-                        photos.batches(config.batch_size, config.seed, epoch,
-                                       augment=data.Augmentation(),
-                                       shard=shard))):
+            for batch in distribute(strategy, lambda shard: adapt(
+                    photos.batches(config.batch_size, config.seed, epoch,
+                                   augment=data.Augmentation(),
+                                   shard=shard))):
                 sums = {}
                 loop.add_terms(sums, train_step(
                     batch, tf.constant(step, tf.int64)), "soak", step)

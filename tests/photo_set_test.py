@@ -88,6 +88,11 @@ def test_resuming_gives_the_tail(photographs, batch_size, seed, epoch, draw):
     equal_batches(whole[start:], numpy_batches(resumed))
 
 
+def test_batches_have_no_autotuner(photographs):
+    for dataset in (photographs.batches(6), photographs.epochs(6)):
+        assert dataset.options().autotune.enabled is False
+
+
 def test_shards_are_the_rows_of_the_whole_batch(photographs):
     options = {"seed": 3, "augment": Augmentation(), "start": 1}
     whole = numpy_batches(photographs.batches(6, **options))

@@ -330,10 +330,15 @@ def train(strategy, accumulate=1):
             [v.value for v in colorizer.trainable_variables], 0.9)
         step = steps.make_train_step(
             colorizer, optimizer, average, 5.0, 8, accumulate)
-    data = tf.data.Dataset.from_tensors(random_batch(8, 32)).unbatch().batch(8)
+    data = tf.data.Dataset.from_tensors(random_batch(8, 32))
     losses = []
+
+    def rows(shard):
+        return data.map(lambda batch: {name: value[shard[0]::shard[1]]
+                                       for name, value in batch.items()})
+
     for i in range(4):
-        for batch in strategies.distribute(strategy, 8, lambda shard: data):
+        for batch in strategies.distribute(strategy, rows):
             losses.append(float(step(batch, tf.constant(i, tf.int64))["loss"]))
     return losses, [a.numpy() for a in average.averages]
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfdivcolor import augmentation, seeds
+from tfdivcolor import augmentation, pipelines, seeds
 
 GREY = "grey"
 
@@ -177,8 +177,9 @@ class PhotoSet:
         # `shard` has already given every worker its own rows.
         options.experimental_distribute.auto_shard_policy = (
             tf.data.experimental.AutoShardPolicy.OFF)
-        return (epochs.flat_map(plan).map(fetch, tf.data.AUTOTUNE)
-                .prefetch(tf.data.AUTOTUNE).with_options(options))
+        return pipelines.untuned(
+            epochs.flat_map(plan).map(fetch, pipelines.PARALLEL)
+            .prefetch(pipelines.AHEAD)).with_options(options)
 
     def _plan(self, seed, shuffle, epoch):
         position = np.arange(len(self))

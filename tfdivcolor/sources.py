@@ -21,7 +21,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tqdm import tqdm
 
-from tfdivcolor import images
+from tfdivcolor import images, pipelines
 from tfdivcolor.photo_set import Skipped
 
 ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tar.gz")
@@ -265,7 +265,8 @@ def _records(shard, on_skip):
     """The pictures of one file, up to its first damage."""
     number, offset, wrong = 0, 0, None
     try:
-        for record in tf.data.TFRecordDataset(shard).as_numpy_iterator():
+        records = pipelines.untuned(tf.data.TFRecordDataset(shard))
+        for record in records.as_numpy_iterator():
             features = tf.train.Example.FromString(record).features.feature
             name, = features["image/filename"].bytes_list.value
             encoded, = features["image/encoded"].bytes_list.value

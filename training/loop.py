@@ -138,12 +138,11 @@ def _run_stage(index, stage, config, colorizer, workdir, train, validation,
         saved = time.monotonic()
         while step < total:
             epoch, done = divmod(step, steps_per_epoch)
-            batches = distribute(
-                strategy, config.batch_size, lambda shard: adapt(
-                    train.batches(config.batch_size, seed=config.seed,
-                                  epoch=index * 100_000 + epoch, start=done,
-                                  augment=data.Augmentation(),
-                                  shard=shard).take(total - step)))
+            batches = distribute(strategy, lambda shard: adapt(
+                train.batches(config.batch_size, seed=config.seed,
+                              epoch=index * 100_000 + epoch, start=done,
+                              augment=data.Augmentation(),
+                              shard=shard).take(total - step)))
             sums, since = {}, time.monotonic()
             for batch in batches:
                 means = train_step(batch, tf.constant(step, tf.int64))

@@ -196,29 +196,38 @@ class Workers:
             raise
 
 
-def distribute(strategy, batch_size, make):
+def distribute(strategy, make):
     """Every replica's rows of global batches.
+
+    Not by the strategy's own datasets: those hand batches on by iterators
+    whose autotuner cannot be turned off (`pipelines`).
 
     Args:
         strategy: tf.distribute.Strategy.
-        batch_size: int. Rows of a global batch, a multiple of the number of
-            replicas.
         make: function, shard (index, count) -> tf.data.Dataset of the rows
-            that worker `index` of `count` has in each global batch.
+            that replica `index` of `count` has in each global batch; of as
+            many batches for each.
 
-    Returns:
-        iterable of what `strategy.run` takes.
+    Yields:
+        what `strategy.run` takes.
     """
-    def rows(pipeline):
-        dataset = make(
-            (pipeline.input_pipeline_id, pipeline.num_input_pipelines))
-        replicas = strategy.num_replicas_in_sync
-        if replicas == pipeline.num_input_pipelines:
-            return dataset
-        # A worker's replicas take turns.
-        return dataset.rebatch(batch_size // replicas, drop_remainder=True)
+    count = strategy.num_replicas_in_sync
+    if count == 1:
+        yield from make((0, 1))
+        return
+    iterators = {}
 
-    return strategy.distribute_datasets_from_function(rows)
+    def rows(replica):
+        index = replica.replica_id_in_sync_group
+        if index not in iterators:
+            iterators[index] = iter(make((index, count)))
+        return next(iterators[index])
+
+    while True:
+        try:
+            yield strategy.experimental_distribute_values_from_function(rows)
+        except StopIteration:
+            return
 
 
 def _cause(error):
