@@ -31,7 +31,7 @@ from benchmarks.results import (
 
 SIZES = {
     "results": (12, 25, 50, 100),
-    "batch": (8, 16, 32, 64),
+    "batch": (16, 32, 64, 128),
     "pixels": (0.75, 1.5, 3, 6),  # megapixels
     "files": (8, 32, 128),
 }

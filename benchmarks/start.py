@@ -27,7 +27,7 @@ from benchmarks.results import (
 )
 
 HELP_LIMIT, COLORIZE_LIMIT = 0.3, 2.0  # seconds
-HELP_ROUNDS, ROUNDS = 9, 3
+HELP_ROUNDS, ROUNDS = 9, 5
 CALLS = ("load", "sample, first", "sample, second", "colorize, first",
          "colorize, second")
 
