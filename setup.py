@@ -35,8 +35,8 @@ setup(
     python_requires=">=3.11",
     # training/ and serving/ are programs, run from a checkout.
     packages=find_packages(include=["tfdivcolor", "tfdivcolor.*"]),
-    package_data={"tfdivcolor": ["weights/*/*", "gallery.html",
-                                 "gallery.css", "gallery.js"]},
+    package_data={"tfdivcolor": ["weights/*/*", "gallery/*.html",
+                                 "gallery/*.css", "gallery/*.js", "py.typed"]},
     install_requires=[
         "tensorflow>=2.21,<2.22",
         # [tf] brings the tf-keras that belongs to TensorFlow's version.

@@ -36,12 +36,13 @@ def photographs(options):
     Raises:
         SystemExit: if there are none.
     """
-    from tfdivcolor.command_line import start_tensorflow
+    from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
     import numpy as np
 
-    from tfdivcolor import images, sources
+    from tfdivcolor import images
+    from tfdivcolor.data import sources
 
     try:
         listed = [name for name, _, _ in sources.source_of(options.data)(

@@ -84,13 +84,13 @@ def colour(options, megapixels, results):
     Returns:
         dict of seconds of each of `PARTS`; peak: float, GB; size: str.
     """
-    from tfdivcolor.command_line import start_tensorflow
+    from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
     import collections
 
     import tfdivcolor as tdc
-    from tfdivcolor import formats
+    from tfdivcolor.images import formats
 
     pixels = _photograph(options, megapixels)
     colorizer = tdc.load(options.weights)

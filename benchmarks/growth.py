@@ -151,7 +151,7 @@ _STATE = {}
 
 def prepare(options):
     """Loads the weights, and uses them once."""
-    from tfdivcolor.command_line import start_tensorflow
+    from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
     import numpy as np
@@ -219,7 +219,7 @@ def colour_files(options, count, folder):
     Raises:
         ValueError: if the command fails.
     """
-    from tfdivcolor.command_line import start_tensorflow
+    from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
     from benchmarks import pictures

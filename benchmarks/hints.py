@@ -40,17 +40,18 @@ def measure(colorizer, pixels, num_hints, random, seed=0):
     """
     import tensorflow as tf
 
-    from tfdivcolor import color, hints, steering
+    from tfdivcolor import color, settings
+    from tfdivcolor.latent import steering
 
     height, width, _ = pixels.shape
     size = colorizer.canvas
     truth = tf.image.resize(
         color.split(pixels)[1], [size, size], antialias=True).numpy()
     points = random.integers(0, [width, height], [num_hints, 2])
-    asked = [hints.Hint(int(x), int(y), pixels[y, x].tolist())
+    asked = [settings.Hint(int(x), int(y), pixels[y, x].tolist())
              for x, y in points]
     weights, targets = steering.observations(asked, width, height, size)
-    places = np.array([hints.canvas_position(x, y, width, height, size)
+    places = np.array([steering.canvas_position(x, y, width, height, size)
                        for x, y in points])
     grid = np.stack(np.meshgrid(*[np.arange(size)] * 2), axis=-1)
     far = (np.linalg.norm(grid[:, :, None] - places, axis=-1)

@@ -84,7 +84,7 @@ def rates_of(options, folder):
     Returns:
         dict from one of `WAYS` to a list of pictures a second.
     """
-    from tfdivcolor.command_line import start_tensorflow
+    from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
     import pathlib
@@ -125,7 +125,7 @@ _STATE = {}
 
 def prepare(options, preset, stage, steps, folder):
     """Makes a stage, and pictures for an epoch of `steps` and one more."""
-    from tfdivcolor.command_line import start_tensorflow
+    from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
     from benchmarks import pictures

@@ -74,7 +74,7 @@ def rates(quick=False):
 
 @functools.cache
 def _measurements(quick):
-    from tfdivcolor.command_line import start_tensorflow
+    from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
     import tensorflow as tf
@@ -183,7 +183,7 @@ def description(options):
 
 
 def _gpu():
-    from tfdivcolor.command_line import start_tensorflow
+    from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
     import tensorflow as tf

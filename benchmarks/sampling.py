@@ -149,7 +149,7 @@ _STATE = {}
 
 def prepare(options):
     """Loads the weights, twice: one is frozen."""
-    from tfdivcolor.command_line import start_tensorflow
+    from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
     import tfdivcolor as tdc

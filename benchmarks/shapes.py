@@ -106,7 +106,7 @@ def _fields(colorizer, luminance, seed):
     """Results for [N, H, W, 1] at that size: float32 [N, 8, H, W, 2]."""
     import tensorflow as tf
 
-    from tfdivcolor import canvas
+    from tfdivcolor.color import canvas
 
     small = tf.stack([canvas.on_canvas(picture, colorizer.canvas)
                       for picture in luminance])
@@ -166,7 +166,7 @@ def _changes(colorizer, pictures, seed):
     import numpy as np
     from PIL import Image
 
-    from tfdivcolor import canvas
+    from tfdivcolor.color import canvas
 
     fields = {}
     for size in SIZES:

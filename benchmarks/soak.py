@@ -32,6 +32,8 @@ import sys
 import threading
 import time
 
+from tfdivcolor.utils import files
+
 LIMIT = 40.0  # MB an hour
 EVERY = 3.0  # seconds between two readings, at least
 WARM_UP = 1 / 3  # of the time
@@ -275,10 +277,9 @@ def _parser():
 
 
 def _write(options, found):
-    from tfdivcolor import images
 
     if options.json:
-        images.write_atomically(options.json, json.dumps(
+        files.write_atomically(options.json, json.dumps(
             {**vars(options), **found}, indent=1).encode())
 
 
@@ -286,7 +287,7 @@ def main(arguments=None):
     """Runs the program; returns its exit code, 0 if all is flat."""
     options = _parser().parse_args(arguments)
     # After parsing, so that --help does not wait for TensorFlow.
-    from tfdivcolor.command_line import start_tensorflow
+    from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
     import tempfile

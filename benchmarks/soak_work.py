@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 import tfdivcolor as tdc
-from tfdivcolor import color, data, formats, images, plots, presets
+from tfdivcolor import color, data, images, plots, presets
 from training import configs, loop, steps, synthetic
 from training.checkpoints import Checkpoints
 from training.logs import Log
@@ -155,10 +155,10 @@ def colorize(colorizer, random):
                       random.integers(0, 256, 3).tolist())
              for _ in range(random.choice(HINTS))]
     result = colorizer.colorize(
-        formats.encode(np.asarray(picture), image_format),
+        images.encode(np.asarray(picture), image_format),
         int(random.choice(RESULTS)), seed=int(random.integers(1000)),
         hints=hints)
-    formats.encode(result.image(0), image_format)
+    images.encode(result.image(0), image_format)
 
 
 def read_broken(folder):

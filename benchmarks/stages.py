@@ -19,8 +19,9 @@ def build(options, preset):
         return presets.build(preset)
     if preset == "regions":
         return presets.build(preset, **SMALL)
-    from tfdivcolor import Colorizer, ColorVAE, LatentMDN, features, paper
-    from tfdivcolor.losses import LossWeights
+    from tfdivcolor import Colorizer, ColorVAE, LatentMDN
+    from tfdivcolor.models import grey_features, paper
+    from tfdivcolor.models.losses import LossWeights
 
     side, widths = pictures.canvas(options), SMALL_PAPER["widths"]
     vae = ColorVAE(
@@ -28,7 +29,7 @@ def build(options, preset):
         paper.PaperPosterior(side, widths=widths),
         paper.PaperDecoder(side, widths=widths[::-1], skip=True),
         LossWeights.paper())
-    grey = features.GreyFeatures(side, SMALL_PAPER["feature_widths"])
+    grey = grey_features.GreyFeatures(side, SMALL_PAPER["feature_widths"])
     head = paper.PaperMixtureHead(
         grey.feature_shape, widths=SMALL_PAPER["mixture_widths"],
         hidden=SMALL_PAPER["hidden"])
@@ -58,7 +59,7 @@ class Stage:
         import keras
         import tensorflow as tf
 
-        from tfdivcolor.statistics import ColorStatistics
+        from tfdivcolor.color.statistics import ColorStatistics
         from training import steps
 
         keras.utils.set_random_seed(options.seed)

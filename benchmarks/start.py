@@ -112,7 +112,7 @@ def calls_of(options):
     Returns:
         dict from one of `CALLS` to float.
     """
-    from tfdivcolor.command_line import start_tensorflow
+    from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
     import numpy as np

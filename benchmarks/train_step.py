@@ -178,7 +178,7 @@ _STATE = {}
 
 def prepare(options, preset, stage):
     """Makes and traces a stage; dict from a kind of operation to float."""
-    from tfdivcolor.command_line import start_tensorflow
+    from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
     from benchmarks import machine
@@ -243,7 +243,7 @@ def variants_of(options, preset, stage, names):
         dict of seconds: dict from a variant to a list; failed: dict from a
         variant to its error, in one line.
     """
-    from tfdivcolor.command_line import start_tensorflow
+    from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
     made, failed = {}, {}
@@ -335,7 +335,7 @@ def agreement_of(options):
         from benchmarks import torch_networks
     except ImportError:
         return {"not run": "torch is not installed"}
-    from tfdivcolor.command_line import start_tensorflow
+    from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
     import keras

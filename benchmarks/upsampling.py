@@ -68,7 +68,8 @@ def _measure(colorizer, pixels, seed, random):
     import numpy as np
     import tensorflow as tf
 
-    from tfdivcolor import canvas, color
+    from tfdivcolor import color
+    from tfdivcolor.color import canvas
 
     luminance, ab = color.split(pixels)
     size = colorizer.canvas
@@ -107,14 +108,14 @@ def _methods():
     """dict of functions (luminance, small luminance, ab) -> [H, W, 2]."""
     import tensorflow as tf
 
-    from tfdivcolor import upsample
+    from tfdivcolor.color import upsampling
 
     def plain(method):
         return lambda luminance, small, ab: tf.image.resize(
             ab, luminance.shape[:2], method)
 
     return {"bilinear": plain("bilinear"), "bicubic": plain("bicubic"),
-            "filter": _guided_filter, "guided": upsample.guided}
+            "filter": _guided_filter, "guided": upsampling.guided}
 
 
 def _guided_filter(luminance, small, ab, epsilon=20.0):

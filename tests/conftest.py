@@ -6,15 +6,15 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
-import numpy as np
 import pytest
+import tensorflow as tf
+from tiny import TINY_REGIONS, random_batch
 
 from tfdivcolor import presets
 
-TINY_REGIONS = {"canvas": 32, "num_regions": 8, "widths": (8, 12, 16, 24),
-                "feature_channels": 8, "depth": 1, "num_components": 4,
-                "rank": 2}
-TINY_LATENT = 16  # two numbers a region
+# As the command has it (`in_order` of `cli.common.start_tensorflow`): otherwise
+# the same call does not always give the same bytes.
+tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -37,15 +37,3 @@ def make_tiny():
 def batch():
     """Five smooth random pictures on the tiny canvas."""
     return random_batch(5, 32)
-
-
-def random_batch(count, canvas, seed=0):
-    """dict of luminance, ab and seed as `PhotoSet.batches` gives them."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.normal(size=(count, canvas // 8, canvas // 8, 3))
-    fine = np.kron(coarse, np.ones((1, 8, 8, 1)))
-    lab = fine * [20, 25, 25] + [50, 0, 0]
-    lab = lab.astype(np.float32)
-    return {"luminance": np.clip(lab[..., :1], 0, 100),
-            "ab": lab[..., 1:],
-            "seed": np.arange(count, dtype=np.int64)}

@@ -20,32 +20,48 @@ __version__ = "0.5.0"
 if "tensorflow" not in sys.modules:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-_MODULES = frozenset({
-    "baselines", "color", "comparison", "data", "distributions", "evaluation",
-    "export", "features", "figures", "floors", "images", "likelihood",
-    "losses", "metrics", "plots", "presets", "realism", "seeds", "servable",
-    "statistics",
-})
-_NAMES = {
-    "ColorStatistics": "statistics",
-    "ColorVAE": "vae",
-    "Colorizer": "colorizer",
-    "Hint": "hints",
-    "LatentMDN": "mdn",
-    "RandomRecolor": "recolor",
-    "load": "presets",
+# Public names, and where each lives: a module, or a module and a name in it.
+_PUBLIC = {
+    "ColorStatistics": "color.statistics:ColorStatistics",
+    "ColorVAE": "models.vae:ColorVAE",
+    # Through `presets`, which knows the presets and registers every class.
+    "Colorizer": "presets:Colorizer",
+    "Hint": "settings:Hint",
+    "LatentMDN": "models.mdn:LatentMDN",
+    "RandomRecolor": "coloring.random_recolor:RandomRecolor",
+    "baselines": "evaluation.baselines",
+    "color": "color",
+    "comparison": "evaluation.bench",
+    "data": "data",
+    "distributions": "latent.distributions",
+    "evaluation": "evaluation",
+    "export": "export",
+    "features": "models.grey_features",
+    "figures": "evaluation.figures",
+    "floors": "evaluation.floors",
+    "images": "images",
+    "likelihood": "evaluation.likelihood",
+    "load": "presets:load",
+    "losses": "models.losses",
+    "metrics": "evaluation.metrics",
+    "plots": "plots",
+    "presets": "presets",
+    "realism": "evaluation.two_sample",
+    "seeds": "latent.seeds",
+    "servable": "export.saved_model",
+    "settings": "settings",
+    "statistics": "color.statistics",
 }
 
-__all__ = ["__version__", *sorted(_MODULES), *sorted(_NAMES)]
+__all__ = ["__version__", *_PUBLIC]
 
 
 def __getattr__(name):
-    if name in _MODULES:
-        return importlib.import_module(f"tfdivcolor.{name}")
-    if name in _NAMES:
-        module = importlib.import_module(f"tfdivcolor.{_NAMES[name]}")
-        return getattr(module, name)
-    raise AttributeError(f"module 'tfdivcolor' has no attribute {name!r}")
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'tfdivcolor' has no attribute {name!r}")
+    module, _, member = _PUBLIC[name].partition(":")
+    found = importlib.import_module(f"tfdivcolor.{module}")
+    return getattr(found, member) if member else found
 
 
 def __dir__():

@@ -1,30 +1,32 @@
 """Named configurations, and the weights that come with the package."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from tfdivcolor import storage
-from tfdivcolor.colorizer import Colorizer
-from tfdivcolor.features import BackboneFeatures, GreyFeatures
-from tfdivcolor.losses import MDN_VARIANCE, LossWeights
-from tfdivcolor.mdn import LatentMDN
-from tfdivcolor.paper import (
+from tfdivcolor.coloring.colorizer import PRESETS as REGISTERED, Colorizer
+from tfdivcolor.models.grey_features import BackboneFeatures, GreyFeatures
+from tfdivcolor.models.losses import MDN_VARIANCE, LossWeights
+from tfdivcolor.models.mdn import LatentMDN
+from tfdivcolor.models.paper import (
     NoGrey,
     PaperDecoder,
     PaperGreyEncoder,
     PaperMixtureHead,
     PaperPosterior,
 )
-from tfdivcolor.regions import (
+from tfdivcolor.models.regions import (
     GreyNetwork,
     RegionDecoder,
     RegionMixtureHead,
     RegionPosterior,
 )
+from tfdivcolor.models.storage import find, shipped
+from tfdivcolor.models.vae import ColorVAE
 from tfdivcolor.settings import CANVAS
-from tfdivcolor.vae import ColorVAE
 
-WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+__all__ = [
+    "PRESETS", "Colorizer", "Paper", "Regions", "build", "build_vae", "find",
+    "get", "load", "shipped",
+]
 
 
 @dataclass(frozen=True)
@@ -171,33 +173,6 @@ def build_vae(name, **changes):
     return get(name, **changes).vae()
 
 
-def shipped():
-    """Names of the weights that come with the package."""
-    return sorted(about.parent.name
-                  for about in WEIGHTS_FOLDER.glob(f"*/{storage.ABOUT}"))
-
-
-def find(weights):
-    """The folder of shipped or saved weights.
-
-    Args:
-        weights: str or path. A name of `shipped()`, or a folder.
-
-    Returns:
-        pathlib.Path. A folder in the file system goes before a name.
-
-    Raises:
-        ValueError: if there is neither.
-    """
-    if (Path(weights) / storage.ABOUT).is_file():
-        return Path(weights)
-    if str(weights) in shipped():
-        return WEIGHTS_FOLDER / str(weights)
-    raise ValueError(
-        f"weights must be one of {', '.join(shipped())}, or a folder saved "
-        f"by Colorizer.save (received {str(weights)!r})")
-
-
 def load(weights="lfw"):
     """Loads a trained `Colorizer`.
 
@@ -212,4 +187,8 @@ def load(weights="lfw"):
         ValueError: if there are no such weights, or they do not load
             completely.
     """
-    return storage.load(find(weights))
+    return Colorizer.load(weights)
+
+
+REGISTERED.update(
+    {name: preset.colorizer for name, preset in PRESETS.items()})

@@ -3,9 +3,8 @@
 Imports nothing heavy, so that `tfdivcolor --help` can print them at once.
 """
 
+import re
 from dataclasses import dataclass
-
-from tfdivcolor.hints import Hint
 
 CANVAS = 64  # pixels a side of the colour fields
 
@@ -14,6 +13,8 @@ MODES = ("diverse", "samples", "components")
 MAX_SAMPLES = 100
 MAX_PIXELS = 120_000_000
 MAX_WARMTH = 30  # beyond that even what is certain would have to move
+
+_HINT = re.compile(r"(\d+),(\d+),#?([0-9a-fA-F]{6})")
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,73 @@ DEFAULTS = Sampling()
 
 
 @dataclass(frozen=True)
+class Hint:
+    """A pixel of a photograph and the colour that belongs there.
+
+    Attributes:
+        x: int. Column of the photograph's own pixels, 0 on the left.
+        y: int. Row, 0 on top.
+        rgb: three ints, 0..255, sRGB. Its hue and chroma count, not its
+            lightness, which is the photograph's.
+
+    Raises:
+        ValueError: if a value is outside its range.
+    """
+
+    x: int
+    y: int
+    rgb: tuple
+
+    def __post_init__(self):
+        # Lists, arrays and NumPy's numbers are as good.
+        object.__setattr__(self, "rgb", tuple(self.rgb))
+        for name, values in (("x", (self.x,)), ("y", (self.y,)),
+                             ("rgb", self.rgb)):
+            if not all(hasattr(value, "__index__") and value >= 0
+                       for value in values):
+                raise ValueError(
+                    f"hint: {name} must be whole and 0 or more "
+                    f"(received {getattr(self, name)})")
+        if len(self.rgb) != 3 or max(self.rgb) > 255:
+            raise ValueError("hint: rgb must be three numbers of 0 to 255 "
+                             f"(received {self.rgb})")
+
+    def __str__(self):
+        """As `parse` reads it."""
+        return "{},{},#{:02x}{:02x}{:02x}".format(self.x, self.y, *self.rgb)
+
+    @classmethod
+    def parse(cls, text):
+        """Reads "X,Y,#RRGGBB"; the # may be missing.
+
+        Raises:
+            ValueError: if the text does not read so.
+        """
+        match = _HINT.fullmatch(text.strip())
+        if not match:
+            raise ValueError(
+                f"hint: must read X,Y,#RRGGBB (received {text!r})")
+        x, y, digits = match.groups()
+        return cls(int(x), int(y), tuple(bytes.fromhex(digits)))
+
+    def check(self, width, height):
+        """Refuses a hint outside a picture of that size.
+
+        Raises:
+            ValueError: if it is outside.
+        """
+        if not (self.x < width and self.y < height):
+            raise ValueError(
+                f"hint: must lie inside the picture, 0..{width - 1}, "
+                f"0..{height - 1} (received {self.x},{self.y})")
+
+
+@dataclass(frozen=True)
 class Steering:
     """A hand on the colours, beside what P(z | grey image) says of them.
 
     Attributes:
-        hints: tuple of `hints.Hint`. Colours known at points of the picture.
+        hints: tuple of `Hint`. Colours known at points of the picture.
         keep: int or None. Rank of a result of the same call without `keep`:
             it comes first, and variations of it after it.
         strength: float, 0 to 10. How far the variations go, as a factor on

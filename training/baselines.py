@@ -11,13 +11,13 @@ same settings and pictures, is left as it is.
 
 import argparse
 import json
-import os
 import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from tfdivcolor.command_line import positive
+from tfdivcolor.cli.common import positive
+from tfdivcolor.utils import files
 
 SHOW_EVERY = 20  # steps
 
@@ -86,7 +86,8 @@ def train(settings, photos, validation):
     import tensorflow as tf
     from tqdm import tqdm
 
-    from tfdivcolor import baselines, data
+    from tfdivcolor import data
+    from tfdivcolor.evaluation import baselines
     from training import loop, steps
 
     total = settings.epochs * photos.steps_per_epoch(settings.batch_size)
@@ -151,7 +152,8 @@ def make(settings, out, photos, validation):
     Raises:
         ValueError: if the folder holds one of other settings or pictures.
     """
-    from tfdivcolor import baselines, images, storage
+    from tfdivcolor.evaluation import baselines
+    from tfdivcolor.models import storage
     from training import loop
 
     path, about = (out / f"{settings.model}{end}"
@@ -165,13 +167,13 @@ def make(settings, out, photos, validation):
     started = time.monotonic()
     model, terms = train(settings, photos, validation)
     _save(model, path)
-    images.write_atomically(about, (json.dumps({
+    files.write_atomically(about, (json.dumps({
         **wanted,
         "pictures": len(photos), "validation_pictures": len(validation),
         "parameters": model.count_params(), "config": model.get_config(),
         "seconds": round(time.monotonic() - started),
         "validation": terms,
-        "sha256": storage.checksum(path),
+        "sha256": files.checksum(path),
         "versions": storage.versions(),
     }, indent=1) + "\n").encode())
     return True
@@ -179,7 +181,6 @@ def make(settings, out, photos, validation):
 
 def _is_there(path, about, wanted):
     """Whether the wanted baseline is there, whole."""
-    from tfdivcolor import storage
 
     if not (path.is_file() and about.is_file()):
         return False
@@ -193,17 +194,13 @@ def _is_there(path, about, wanted):
         raise ValueError(
             f"{about}: holds another training ({', '.join(different)} "
             "differ); remove it or give another --out")
-    return found.get("sha256") == storage.checksum(path)
+    return found.get("sha256") == files.checksum(path)
 
 
 def _save(model, path):
     """Writes the model whole or not at all."""
-    temporary = path.with_name(f".{path.name}")  # Keras wants the ending
-    try:
+    with files.whole_file(path) as temporary:
         model.save(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _parser():

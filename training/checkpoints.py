@@ -20,7 +20,7 @@ from pathlib import Path
 import tensorflow as tf
 from tqdm import tqdm
 
-from training.errors import reason
+from tfdivcolor.utils.errors import reason
 
 
 class Checkpoints:

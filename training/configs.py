@@ -9,7 +9,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 
-from tfdivcolor.colorizer import STAGES
+from tfdivcolor.models.joint import STAGES
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,9 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tfdivcolor import color, data, images, plots, presets, storage
+from tfdivcolor import color, data, images, plots, presets
+from tfdivcolor.models import storage
+from tfdivcolor.utils import files
 from training.checkpoints import Checkpoints
 from training.logs import Log
 from training.steps import MovingAverage, make_evaluation, make_train_step
@@ -268,7 +270,7 @@ def _claim(workdir, config, pictures, make=True):
                 "differ); give another --workdir")
     elif make:
         workdir.mkdir(parents=True, exist_ok=True)
-        images.write_atomically(
+        files.write_atomically(
             path, (json.dumps(wanted, indent=1) + "\n").encode())
     else:
         raise ValueError(

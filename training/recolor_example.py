@@ -39,7 +39,8 @@ def load(path):
     import numpy as np
     from PIL import Image, ImageOps
 
-    from tfdivcolor import data, images, sources
+    from tfdivcolor import data, images
+    from tfdivcolor.data import sources
 
     found = {"train": [], "validation": []}
     for name, _, read in sources.source_of(path)(path):
@@ -90,7 +91,7 @@ def colour_layers(colours, weights, probability, temperature, seed):
     """
     from keras import layers
 
-    from tfdivcolor.recolor import RandomRecolor
+    from tfdivcolor.coloring.random_recolor import RandomRecolor
 
     return {
         "none": lambda: [],
@@ -115,7 +116,7 @@ def classifier(colours, num_kinds, seed):
     import keras
     from keras import layers
 
-    from tfdivcolor.layers import conv_block
+    from tfdivcolor.models.blocks import conv_block
 
     inputs = x = keras.Input([SIDE, SIDE, 3])
     for layer in [layers.RandomFlip("horizontal", seed=seed + 3),

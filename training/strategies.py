@@ -27,7 +27,7 @@ import tensorflow as tf
 from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
 from tensorflow.python.eager import context
 
-from training.errors import reason
+from tfdivcolor.utils.errors import reason
 
 # Without a sign of life for so long a worker counts as lost.  TensorFlow's own
 # 10 s are too few for a machine that is busy tracing and compiling.

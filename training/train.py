@@ -11,6 +11,8 @@ import sys
 import threading
 from pathlib import Path
 
+from tfdivcolor.utils.errors import reason
+
 
 def _parser():
     parser = argparse.ArgumentParser(
@@ -40,7 +42,7 @@ def main(arguments=None):
     import tensorflow as tf
 
     from tfdivcolor import data
-    from training import configs, errors, loop, strategies, synthetic
+    from training import configs, loop, strategies, synthetic
 
     try:
         config = configs.get(options.config, options.set)
@@ -75,7 +77,7 @@ def main(arguments=None):
         print(f"training: {error}", file=sys.stderr)
         return 1
     except tf.errors.OpError as error:
-        print(f"training: {errors.reason(error)}", file=sys.stderr)
+        print(f"training: {reason(error)}", file=sys.stderr)
         return 1
     except strategies.WorkerLost as error:
         print(f"training: {error}; the same commands go on from the last "

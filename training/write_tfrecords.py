@@ -20,7 +20,8 @@ def main(arguments=None):
     # After parsing, so that --help does not wait for TensorFlow.
     from tqdm import tqdm
 
-    from tfdivcolor import outputs, sources, tfrecords
+    from tfdivcolor.coloring import outputs
+    from tfdivcolor.data import sources, tfrecords
 
     skipped = []
 

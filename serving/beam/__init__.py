@@ -1,1 +1,0 @@
-"""What `serving.bulk` is made of; all but this needs Apache Beam."""

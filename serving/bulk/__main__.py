@@ -1,0 +1,7 @@
+"""`python -m serving.bulk`."""
+
+import sys
+
+from serving.bulk.command import main
+
+sys.exit(main())

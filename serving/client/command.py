@@ -1,0 +1,217 @@
+"""The command `python -m serving.client`: photographs in, colourings out.
+
+Exit codes: 0 all went well; 1 something failed, said in one line each on
+stderr; 2 the arguments were wrong; 130 stopped by Ctrl-C.
+"""
+
+import argparse
+import os
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+from tqdm import tqdm
+
+from serving.client import client as clients
+from serving.client.endpoint import MAX_ATTEMPTS, Endpoint, ServerError
+from tfdivcolor import images
+from tfdivcolor.cli import common
+from tfdivcolor.coloring import batch, outputs
+from tfdivcolor.settings import DEFAULTS, MAX_SAMPLES, Sampling
+from tfdivcolor.utils import files, messages
+
+# Not about one picture: the next one would fare no better.
+_FINAL = ("UNAVAILABLE", "NOT_FOUND")
+
+
+def main(arguments=None):
+    """Runs the command; returns its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        sampling = Sampling(
+            options.num_samples, options.seed, options.temperature)
+        endpoint = Endpoint(
+            options.server, options.model_name, options.model_version,
+            options.label, options.timeout, options.attempts,
+            _api_key(options.api_key_file))
+    except ValueError as error:
+        parser.error(str(error))
+    pictures, failed = batch.find_pictures(options.paths)
+    if not pictures:
+        return 1
+    if options.sheet:
+        _check_sheet(parser, options.sheet, pictures)
+    if options.sheet is None and options.out is None:
+        options.out = Path("out")
+    try:
+        if options.sheet or not endpoint.is_rest:
+            start_tensorflow()
+        with clients.connect(**asdict(endpoint)) as client:
+            # First, so that what ails the server is not put on a picture.
+            client.signature_for(sampling.num_samples)
+            lost = _colorize(client, pictures, sampling, options)
+    except (ServerError, ValueError, OSError, ImportError) as error:
+        messages.report(error)
+        return 1
+    except KeyboardInterrupt:
+        messages.report("stopped")
+        return 130
+    return 1 if failed or lost else 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m serving.client",
+        description="Colourises photographs on a server that runs the "
+        "exported model, and writes NAME_00.png, the most probable, and so "
+        "on, and NAME.json, a record; files of an earlier call are replaced.")
+    add = parser.add_argument
+    add("paths", nargs="+", metavar="PATH",
+        help="image file, or folder: all images in it and its folders")
+    add("-n", "--num-samples", type=int, default=DEFAULTS.num_samples,
+        metavar="N", help=f"colourings of each, 1 to {MAX_SAMPLES} "
+        "(default: %(default)s)")
+    add("--seed", type=int, default=DEFAULTS.seed, metavar="N",
+        help="another seed gives other colourings, the same one the same "
+        "(default: %(default)s)")
+    add("--temperature", type=float, default=DEFAULTS.temperature,
+        metavar="T", help="0 for the safest colours, 1 for the model's whole "
+        "spread (default: %(default)s)")
+    add("--out", type=Path, metavar="DIR",
+        help="folder to write to (default: out, or none with --sheet)")
+    add("--sheet", type=Path, metavar="FILE",
+        help="PNG file for all colourings of one photograph on one picture")
+    add("--server", default=clients.DEFAULT_SERVER, metavar="ADDRESS",
+        help="http[s]://HOST:PORT for REST, [grpcs://]HOST:PORT for gRPC "
+        "(default: %(default)s)")
+    add("--model-name", default=Endpoint.model, metavar="NAME",
+        help="the model's name on the server (default: %(default)s)")
+    add("--model-version", type=int, metavar="N",
+        help="(default: the server's newest)")
+    add("--label", metavar="NAME", help="instead of a version, e.g. stable")
+    add("--timeout", type=float, default=Endpoint.timeout, metavar="SECONDS",
+        help="for a photograph, all attempts together "
+        "(default: %(default)s)")
+    add("--attempts", type=int, default=Endpoint.max_attempts, metavar="N",
+        help=f"1 to {MAX_ATTEMPTS}, while the server is not there or too "
+        "busy (default: %(default)s)")
+    add("--api-key-file", type=Path, metavar="FILE",
+        help="file with the key that a proxy before the server wants")
+    return parser
+
+
+def _api_key(path):
+    """The key in a file, which no list of processes shows; or None."""
+    if path is None:
+        return None
+    try:
+        key = path.read_text().strip()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: must be a text file that can be read "
+                         f"(received {error})") from error
+    if not key.isascii() or not key.isprintable() or not key:
+        raise ValueError(f"{path}: must hold one key, a line of ASCII text")
+    return key
+
+
+def _check_sheet(parser, sheet, pictures):
+    """Refuses what would replace a photograph, or one sheet by another."""
+    if len(pictures) != 1:
+        parser.error("--sheet must go with one photograph "
+                     f"(received {len(pictures)})")
+    if sheet.suffix.lower() != ".png":
+        parser.error(f"--sheet must name a .png file (received {sheet})")
+    if sheet.resolve() == pictures[0][0].resolve():
+        parser.error("--sheet must not name the photograph itself "
+                     f"(received {sheet})")
+
+
+def start_tensorflow():
+    """Imports TensorFlow for gRPC's messages and a sheet's grey tile.
+
+    Not with the GPU, whose memory a server on this machine may need.
+    """
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    common.start_tensorflow()
+
+
+def _colorize(client, pictures, sampling, options):
+    """Colourises and writes all photographs.
+
+    Args:
+        client: `Client`.
+        pictures: list of (path, stem).
+        sampling: `Sampling`.
+        options: the command's.
+
+    Returns:
+        int. How many failed; they have been reported.
+
+    Raises:
+        ServerError: the server is not there, or has no such model.
+        images.ImageError: a file cannot be written.
+    """
+    done = failed = 0
+    try:
+        with (tqdm(pictures, unit="photo",
+                   disable=len(pictures) == 1) as bar,
+              warnings.catch_warnings()):
+            # Pillow's, on EXIF blocks and the like that cost nothing here.
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            for path, stem in bar:
+                coloring = _attempt(client, path, sampling)
+                if coloring is None:
+                    failed += 1
+                    continue
+                if options.out:
+                    _write(coloring, options.out / stem, {
+                        **asdict(sampling), "input": path.name,
+                        **{name: value for name, value in asdict(
+                            client.endpoint).items() if name != "api_key"}})
+                if options.sheet:
+                    from tfdivcolor import plots
+
+                    plots.contact_sheet(coloring, options.sheet)
+                done += 1
+    finally:
+        if done:
+            print(_summary(client.endpoint, sampling, done, failed, options))
+    return failed
+
+
+def _attempt(client, path, sampling):
+    """A photograph's `ServedColoring`, or None where it is at fault."""
+    try:
+        return client.colorize(path, sampling.num_samples, sampling.seed,
+                               sampling.temperature)
+    except images.ImageError as error:
+        messages.report(error)
+    except ServerError as error:
+        if error.code in _FINAL:
+            raise
+        messages.report(f"{path}: {error.code}: {error.message}")
+    return None
+
+
+def _write(coloring, base, record):
+    """Writes the pictures as they were received, and the record last."""
+    outputs.make_folder(base.parent)
+    is_jpeg = coloring.encoded[0].startswith(b"\xff\xd8")
+    names = outputs.names(
+        base, len(coloring), ".jpg" if is_jpeg else ".png")
+    for name, data in zip(names, coloring.encoded):
+        files.write_atomically(name, data)
+    record = {**record, "log_prob": coloring.log_prob.tolist(),
+              "outputs": [name.name for name in names]}
+    outputs.write_record(base, record)
+
+
+def _summary(endpoint, sampling, done, failed, options):
+    number = sampling.num_samples
+    written = [str(path) for path in (options.sheet, options.out) if path]
+    return (f"{number} colouring{'s' * (number != 1)}{' each' * (done != 1)} "
+            f"of {done} photograph{'s' * (done != 1)} (model "
+            f"{endpoint.model} at {endpoint.server})"
+            + f", {failed} failed" * bool(failed)
+            + f"; wrote {' and '.join(written)}")

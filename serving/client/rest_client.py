@@ -1,0 +1,170 @@
+"""TensorFlow Serving's REST interface, without TensorFlow.
+
+Requests are in the column format, which has room for scalars, and pictures
+travel as base64.
+"""
+
+import base64
+import json
+import random
+import time
+from http import HTTPStatus
+
+import numpy as np
+import urllib3
+
+from serving.client.endpoint import FIRST_PAUSE, LONGEST_PAUSE, PAUSE_FACTOR
+
+# How TensorFlow Serving writes a gRPC status as an HTTP one. Several share
+# 400; the first of them stands for all.
+CODES = {
+    HTTPStatus.BAD_REQUEST: "INVALID_ARGUMENT",
+    HTTPStatus.UNAUTHORIZED: "UNAUTHENTICATED",
+    HTTPStatus.FORBIDDEN: "PERMISSION_DENIED",
+    HTTPStatus.NOT_FOUND: "NOT_FOUND",
+    HTTPStatus.CONFLICT: "ABORTED",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "RESOURCE_EXHAUSTED",
+    HTTPStatus.TOO_MANY_REQUESTS: "RESOURCE_EXHAUSTED",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "INTERNAL",
+    HTTPStatus.NOT_IMPLEMENTED: "UNIMPLEMENTED",
+    HTTPStatus.SERVICE_UNAVAILABLE: "UNAVAILABLE",
+    HTTPStatus.GATEWAY_TIMEOUT: "DEADLINE_EXCEEDED",
+}
+HEADERS = {"Content-Type": "application/json"}
+
+_SHOWN = 300  # characters of an answer that is no JSON
+
+
+class RestClient:
+    """Calls a model by REST.  Calls may come from several threads.
+
+    Args:
+        endpoint: `Endpoint`.
+    """
+
+    def __init__(self, endpoint):
+        self.endpoint = endpoint
+        self._pool = urllib3.PoolManager(maxsize=8)
+
+    def signatures(self):
+        """Asks what the model offers.
+
+        Returns:
+            dict from a signature's name to a dict from an output's name to
+            its shape, a list of int, -1 where the size is not fixed.
+
+        Raises:
+            ServerError: as all methods do that call the server.
+        """
+        body = self._call("GET", "/metadata")
+        try:
+            found = json.loads(body)["metadata"]["signature_def"]
+            return {name: {output: [int(dim["size"]) for dim in
+                                    info["tensor_shape"].get("dim", ())]
+                           for output, info in signature["outputs"].items()}
+                    for name, signature in found["signature_def"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise self._not_understood(body) from None
+
+    def predict(self, signature, inputs):
+        """Calls a signature that has more than one output.
+
+        Args:
+            signature: str.
+            inputs: dict from every input's name to a list of bytes, or to an
+                array of the input's type.
+
+        Returns:
+            dict from an output's name to its values in nested lists.
+        """
+        body = self._call("POST", ":predict", request_body(signature, inputs))
+        try:
+            # Infinities and NaN come as Python reads them.
+            outputs = json.loads(body, object_hook=_decoded)["outputs"]
+        except (ValueError, KeyError, TypeError):
+            outputs = None
+        if not isinstance(outputs, dict):
+            raise self._not_understood(body)
+        return outputs
+
+    def close(self):
+        """Closes the connections."""
+        self._pool.clear()
+
+    def _call(self, method, path, body=None):
+        # urllib3's Retry has no deadline for all attempts together, and would
+        # repeat a call whose time is up; hence a loop of our own.
+        end = time.monotonic() + self.endpoint.timeout
+        for attempt in range(1, self.endpoint.max_attempts + 1):
+            try:
+                answer = self._pool.request(
+                    method, self.endpoint.url + path, body=body,
+                    headers={**HEADERS, **self.endpoint.headers},
+                    retries=False, redirect=False,
+                    timeout=urllib3.Timeout(
+                        total=max(end - time.monotonic(), 1e-3)))
+            except urllib3.exceptions.ReadTimeoutError:
+                raise self.endpoint.error(
+                    "DEADLINE_EXCEEDED", "no answer within "
+                    f"{self.endpoint.timeout:g} seconds") from None
+            except urllib3.exceptions.HTTPError as error:
+                failure = self.endpoint.error("UNAVAILABLE", str(error))
+            else:
+                if answer.status == HTTPStatus.OK:
+                    return answer.data
+                failure = self.endpoint.error(
+                    code_of(answer.status), error_message(answer.data))
+                if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                    raise failure
+            # At random, so that clients do not come back all at once.
+            pause = random.uniform(0.8, 1.2) * min(
+                FIRST_PAUSE * PAUSE_FACTOR ** (attempt - 1), LONGEST_PAUSE)
+            if (attempt == self.endpoint.max_attempts
+                    or time.monotonic() + pause > end):
+                raise failure
+            time.sleep(pause)
+
+    def _not_understood(self, body):
+        return self.endpoint.error(
+            "INTERNAL", "must answer as TensorFlow Serving does "
+            f"(received {_text(body)!r})")
+
+
+def request_body(signature, inputs):
+    """A call as JSON; arguments as for `RestClient.predict`.
+
+    Returns:
+        bytes.
+    """
+    return json.dumps({
+        "signature_name": signature,
+        "inputs": {name: _encoded(value) for name, value in inputs.items()},
+    }).encode()
+
+
+def code_of(status):
+    """The gRPC status that an HTTP status stands for, or "HTTP nnn"."""
+    return CODES.get(status, f"HTTP {status}")
+
+
+def error_message(body):
+    """The message in the body of an error; the body itself if not JSON."""
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):  # a proxy's own page
+        return _text(body)
+
+
+def _text(body):
+    return " ".join(body.decode(errors="replace").split())[:_SHOWN]
+
+
+def _encoded(value):
+    if isinstance(value, list):
+        return [{"b64": base64.b64encode(item).decode()} for item in value]
+    return np.asarray(value).tolist()
+
+
+def _decoded(found):
+    """Undoes `_encoded`, for `json.loads`."""
+    return base64.b64decode(found["b64"]) if set(found) == {"b64"} else found

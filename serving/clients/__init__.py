@@ -1,1 +1,0 @@
-"""What `serving.client` is made of."""

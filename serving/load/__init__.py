@@ -1,1 +1,0 @@
-"""What `serving.load_test` is made of."""

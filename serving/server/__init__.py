@@ -1,1 +1,0 @@
-"""What `serving.standin` is made of."""

@@ -1,0 +1,186 @@
+"""The C and C++ programs, without Python, on an exported model.
+
+Exporting, and linking with a library of a gigabyte, take a minute: all but a
+check of the C code is marked slow.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import skimage.data
+from PIL import Image
+
+NATIVE = Path(__file__).parents[2] / "serving" / "native"
+SEED = 7
+
+pytestmark = pytest.mark.skipif(
+    not all(map(shutil.which, ("make", "gcc", "g++"))), reason="no compiler")
+
+
+def test_c_program_compiles_without_a_warning():
+    tensorflow = importlib.util.find_spec(
+        "tensorflow").submodule_search_locations[0]
+    done = subprocess.run(
+        ["gcc", "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra",
+         "-pedantic", "-fsyntax-only", "-isystem", f"{tensorflow}/include",
+         NATIVE / "colorize.c"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, tiny):
+    """Folder of a version."""
+    from tfdivcolor import export
+
+    return export.save(tmp_path_factory.mktemp("models") / "tfdivcolor", tiny)
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory):
+    path = tmp_path_factory.mktemp("photo") / "photo.jpg"
+    Image.fromarray(skimage.data.astronaut()[:90, :70]).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(model, photo):
+    """bytes of every colouring, by TensorFlow's Python."""
+    from tfdivcolor.export.saved_model import Servable
+    from tfdivcolor.settings import DEFAULTS
+
+    with Servable(model) as servable:
+        result = servable.run("colorize", {
+            "image_bytes": [photo.read_bytes()], "seed": [SEED],
+            "temperature": [DEFAULTS.temperature]})
+    return list(result["colorized_bytes"][0])
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory):
+    """Compiles a program: (name, **variables of make) -> its path."""
+    def build(name, **variables):
+        out = tmp_path_factory.mktemp("build")
+        settings = {"PYTHON": sys.executable, "OUT": out, **variables}
+        subprocess.run(
+            ["make", "--directory", NATIVE, out / name,
+             *(f"{key}={value}" for key, value in settings.items())],
+            check=True, timeout=300)
+        return out / name
+    return build
+
+
+@pytest.fixture(scope="module")
+def colorize(make):
+    return make("colorize")
+
+
+def _run(*command, **environment):
+    # Without what this process has set for Python's TensorFlow.
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith("TF_")}
+    return subprocess.run(
+        list(map(str, command)), env={**kept, **environment},
+        capture_output=True, text=True, timeout=120)
+
+
+def _outputs(prefix):
+    return [path.read_bytes()
+            for path in sorted(prefix.parent.glob(f"{prefix.name}_*.png"))]
+
+
+@pytest.mark.slow
+def test_c_writes_the_same_bytes_as_python(
+        colorize, model, photo, expected, tmp_path):
+    done = _run(colorize, model, photo, tmp_path / "out", SEED)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert _outputs(tmp_path / "out") == expected
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [name for name, _ in lines] == [
+        str(tmp_path / f"out_{rank:02d}.png") for rank in range(len(expected))]
+    log_prob = [float(value) for _, value in lines]
+    assert log_prob == sorted(log_prob, reverse=True)
+
+
+@pytest.mark.slow
+def test_another_seed_gives_other_pictures(
+        colorize, model, photo, expected, tmp_path):
+    assert _run(colorize, model, photo, tmp_path / "out").returncode == 0
+    assert _outputs(tmp_path / "out") != expected
+
+
+@pytest.mark.slow
+def test_c_frees_what_it_takes(make, model, photo, expected, tmp_path):
+    checked = make("colorize", CFLAGS="-g -fsanitize=address,undefined")
+    # With the log on, as the sanitizers' reports go the same way.
+    done = _run(checked, model, photo, tmp_path / "out", SEED,
+                TF_CPP_MIN_LOG_LEVEL="3")
+    assert done.returncode == 0, done.stderr
+    assert _outputs(tmp_path / "out") == expected
+    assert "runtime error" not in done.stderr
+    assert _run(checked, model, tmp_path / "no", tmp_path / "out",
+                TF_CPP_MIN_LOG_LEVEL="3").returncode == 1
+
+
+@pytest.mark.slow
+def test_c_says_in_one_line_what_is_wrong(colorize, model, photo, tmp_path):
+    out, text = tmp_path / "out", tmp_path / "text.jpg"
+    text.write_text("not a picture")
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(photo.read_bytes()[:500])
+    for arguments, message in (
+            ([model, tmp_path / "no.jpg", out],
+             "no.jpg: must be a file that can be read"),
+            ([model, tmp_path, out], "must be a file that can be read"),
+            ([model, text, out], "image_bytes[0]: must be a JPEG, PNG"),
+            ([model, cut, out], "image_bytes[0]: must be a whole"),
+            ([model.parent, photo, out],
+             "contract.json: must be a file that can be read"),
+            ([model, photo, tmp_path / "no" / "out"],
+             "out_00.png: must be a file that can be written"),
+            ([model, photo, out, "7.5"], "SEED: must be an integer"),
+            ([model, photo, out, "9" * 20], "SEED: must be an integer"),
+            ([model, photo], "usage: colorize MODEL_DIR PHOTO")):
+        done = _run(colorize, *arguments)
+        assert done.returncode == 1
+        assert not done.stdout and done.stderr.count("\n") == 1
+        assert done.stderr.startswith("colorize: ")
+        assert message in done.stderr
+    assert not _outputs(out)
+
+
+@pytest.mark.slow
+def test_a_model_that_does_not_load_is_said(colorize, photo, tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "contract.json").write_text("{}")
+    done = _run(colorize, model, photo, tmp_path / "out")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "Could not find SavedModel" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_contract_without_the_signature_is_said(
+        colorize, model, photo, tmp_path):
+    other = tmp_path / "model"
+    shutil.copytree(model, other)
+    (other / "contract.json").write_text('{"signatures": {"prior": {}}}')
+    done = _run(colorize, other, photo, tmp_path / "out")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "contract.json: must list the model's tensors" in done.stderr
+
+
+@pytest.mark.slow
+def test_cpp_writes_the_same_bytes_as_python(
+        make, model, photo, expected, tmp_path):
+    program = make("colorize_cc")
+    done = _run(program, model, photo, tmp_path / "out", SEED)
+    assert done.returncode == 0, done.stderr
+    assert _outputs(tmp_path / "out") == expected
+    done = _run(program, model, tmp_path / "no.jpg", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("colorize_cc: ")

@@ -1,0 +1,878 @@
+"""The stand-in server end to end, on a toy model, over loopback."""
+
+import base64
+import concurrent.futures
+import contextlib
+import gc
+import gzip
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+import toy_model
+import urllib3
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    prediction_service_pb2_grpc,
+)
+
+from serving import standin
+from serving.standin.prediction import ServingError
+from tfdivcolor.export.saved_model import Servable
+
+LIMIT = 60  # seconds for whatever must not hang
+
+
+# --- Helpers ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory):
+    """Folder with versions 1 to 3 of the toy; not to be changed."""
+    base = tmp_path_factory.mktemp("toys")
+    for version in (1, 2, 3):
+        toy_model.save(base, version)
+    return base
+
+
+@pytest.fixture(scope="module")
+def server(toys, tmp_path_factory):
+    """A server of version 1, for tests that leave it as it is."""
+    base = tmp_path_factory.mktemp("model")
+    publish(toys, base, 1)
+    with serve(base) as result:
+        yield result
+
+
+@pytest.fixture(scope="module")
+def http():
+    with urllib3.PoolManager(maxsize=200, retries=False,
+                             timeout=LIMIT) as result:
+        yield result
+
+
+def serve(base, **options):
+    return standin.start(base, model_name="toy", poll_seconds=0.05, **options)
+
+
+def publish(toys, base, version):
+    """Puts a version in place as the exporter does: by a rename."""
+    shutil.copytree(toys / str(version), base / f"tmp-{version}")
+    (base / f"tmp-{version}").rename(base / str(version))
+
+
+def url(server, rest=":predict", name="toy"):
+    return f"{server.rest_address}/v1/models/{name}{rest}"
+
+
+def post(http, server, document, rest=":predict", **options):
+    """Status and parsed body; `document` may be bytes."""
+    body = (document if isinstance(document, bytes)
+            else json.dumps(document).encode())
+    answer = http.request("POST", url(server, rest), body=body, **options)
+    return answer.status, json.loads(answer.data)
+
+
+def get(http, server, rest="", name="toy"):
+    answer = http.request("GET", url(server, rest, name))
+    return answer.status, json.loads(answer.data)
+
+
+@contextlib.contextmanager
+def stubs(server):
+    """PredictionService, ModelService, channel."""
+    with grpc.insecure_channel(server.grpc_address) as channel:
+        yield (prediction_service_pb2_grpc.PredictionServiceStub(channel),
+               model_service_pb2_grpc.ModelServiceStub(channel), channel)
+
+
+def predict(server, *arguments, **options):
+    with stubs(server) as (stub, _, _):
+        return stub.Predict(toy_model.request(*arguments, **options),
+                            timeout=LIMIT)
+
+
+def refused(call):
+    """Code's name and text of a call's error."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    return caught.value.code().name, caught.value.details()
+
+
+def wait_until(condition):
+    end = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def version_of(prediction):
+    """The toy's first log_prob, at temperature 0, is its version."""
+    return int(prediction["log_prob"][0])
+
+
+PICTURE = {"instances": ["IMG"]}
+COLORIZE = {"image_bytes": [b"IMG\xff\x00", b"IMGb"],
+            "seed": np.int64([7, -8]), "temperature": np.float32([0.5, 1])}
+
+
+# --- Predictions -----------------------------------------------------------
+
+
+def test_rows(server, http):
+    picture = base64.b64encode(b"IMG\xff").decode()
+    status, answer = post(http, server, {
+        "signature_name": "colorize",
+        "instances": [{"image_bytes": {"b64": picture}, "seed": 7,
+                       "temperature": 0.5},
+                      {"image_bytes": {"b64": picture}, "seed": 8,
+                       "temperature": 2}]})
+    assert status == 200
+    assert [row["log_prob"] for row in answer["predictions"]] == [
+        [1.5, 0.5], [3.0, 2.0]]
+    assert [base64.b64decode(item["b64"])
+            for item in answer["predictions"][1]["colorized_bytes"]] == [
+        b"IMG\xff|8|0", b"IMG\xff|8|1"]
+
+
+def test_columns(server, http):
+    status, answer = post(http, server, {
+        "signature_name": "colorize_n",
+        "inputs": {"image_bytes": ["IMG"], "num_samples": 3, "seed": 7,
+                   "temperature": 0.25}})
+    assert status == 200
+    assert answer["outputs"]["log_prob"] == [[1.25, 0.25, -0.75]]
+    assert len(answer["outputs"]["colorized_bytes"][0]) == 3
+
+
+def test_floats_by_rest_and_grpc_are_those_of_the_session(
+        server, toys, http):
+    rng = np.random.default_rng(0)
+    inputs = {"luminance": rng.normal(size=[2, 4, 4, 1]).astype(np.float32),
+              "z": rng.normal(size=[2, 3, 2]).astype(np.float32)}
+    with Servable(toys / "1") as model:
+        expected = model.run("decode", inputs)["ab"]
+    status, answer = post(http, server, {
+        "signature_name": "decode",
+        "inputs": {name: value.tolist() for name, value in inputs.items()}})
+    assert status == 200
+    np.testing.assert_array_equal(
+        np.array(answer["outputs"], np.float32), expected)
+    response = predict(server, "decode", inputs=inputs)
+    # By value, as TensorFlow Serving's default is.
+    assert not response.outputs["ab"].tensor_content
+    np.testing.assert_array_equal(
+        tf.make_ndarray(response.outputs["ab"]), expected)
+
+
+def test_grpc(server):
+    response = predict(server, "colorize", inputs=COLORIZE)
+    assert response.model_spec.name == "toy"
+    assert response.model_spec.version.value == 1
+    assert response.model_spec.signature_name == "colorize"
+    assert tf.make_ndarray(response.outputs["colorized_bytes"]).tolist() == [
+        [b"IMG\xff\x00|7|0", b"IMG\xff\x00|7|1"], [b"IMGb|-8|0", b"IMGb|-8|1"]]
+    np.testing.assert_array_equal(
+        tf.make_ndarray(response.outputs["log_prob"]), [[1.5, 0.5], [2, 1]])
+    assert predict(server, "", inputs={"image_bytes": [b"IMG"]}
+                   ).model_spec.signature_name == "serving_default"
+
+
+def test_output_filter(server):
+    request = toy_model.request("colorize", inputs=COLORIZE)
+    with stubs(server) as (stub, _, _):
+        request.output_filter.append("log_prob")
+        assert list(stub.Predict(request).outputs) == ["log_prob"]
+        request.output_filter.append("log_prob")
+        assert refused(lambda: stub.Predict(request)) == (
+            "INVALID_ARGUMENT", "duplicate output tensor alias: log_prob")
+        request.output_filter[1] = "ab"
+        code, text = refused(lambda: stub.Predict(request))
+        assert code == "INVALID_ARGUMENT"
+        assert text.startswith("output tensor alias not found in signature")
+
+
+def test_large_messages(server):
+    """Beyond gRPC's 4 MiB, both ways."""
+    picture = b"IMG" + bytes(6 << 20)
+    options = [("grpc.max_receive_message_length", -1)]
+    with grpc.insecure_channel(server.grpc_address, options) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        response = stub.Predict(toy_model.request(
+            inputs={"image_bytes": [picture]}), timeout=LIMIT)
+    assert response.outputs["colorized_bytes"].string_val[1] == (
+        picture + b"|0|1")
+
+
+# --- Bad requests ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("document, status, message", [
+    (b"{", 400, "JSON Parse error"),
+    ({"instances": ["nothing"]}, 400,
+     "image_bytes[0]: must be a whole picture"),
+    ({"instances": ["IMG", ""]}, 400, "image_bytes[1]: must be a whole"),
+    ({"instances": ["IMG"], "signature_name": "nope"}, 400,
+     'Serving signature name: "nope" not found in signature def'),
+    ({"instances": [{"image_bytes": "IMG", "seed": 1}],
+      "signature_name": "colorize"}, 400,
+     "keys must be equal to: image_bytes,seed,temperature"),
+    ({"instances": [{"image_bytes": "IMG", "extra": 1}]}, 400,
+     "does not have named input: extra"),
+    ({"inputs": {"image_bytes": ["IMG"], "seed": [1.0], "temperature": [1]},
+      "signature_name": "colorize"}, 400, "is not of expected type: int64"),
+    ({"inputs": [[[[1]]]], "signature_name": "decode"}, 400,
+     "expecting an object as multiple input tensors"),
+])
+def test_rest_refuses(server, http, document, status, message):
+    got, answer = post(http, server, document)
+    assert got == status
+    assert list(answer) == ["error"]
+    assert message in answer["error"]
+
+
+@pytest.mark.parametrize("inputs, message", [
+    ({"image_bytes": [b"IMG", b"x"]},
+     "assertion failed: [image_bytes[1]: must be a whole picture (received "
+     "another)]"),
+    ({}, "input size does not match signature: 0!=1 len({}) != "
+     "len({image_bytes}). Sent extra: {}. Missing but required: "
+     "{image_bytes}."),
+    ({"image_bytes": [b"IMG"], "seed": [1]}, "Sent extra: {seed}."),
+    ({"picture": [b"IMG"]}, "Missing but required: {image_bytes}."),
+    ({"image_bytes": [1.0]},
+     "Expects arg[0] to be string but float is provided"),
+])
+def test_grpc_refuses(server, inputs, message):
+    code, text = refused(lambda: predict(server, inputs=inputs))
+    assert code == "INVALID_ARGUMENT"
+    assert message in text
+
+
+def test_grpc_does_not_cast(server):
+    """What a session fed from Python would do."""
+    code, text = refused(lambda: predict(server, "colorize", inputs={
+        **COLORIZE, "seed": np.int32([7, 8])}))
+    assert code == "INVALID_ARGUMENT"
+    assert text == "Expects arg[1] to be int64 but int32 is provided"
+
+
+def test_malformed_tensors(server):
+    def send(change):
+        request = toy_model.request("decode", inputs={
+            "luminance": np.ones([1, 4, 4, 1], np.float32),
+            "z": np.ones([1, 1, 2], np.float32)})
+        change(request.inputs["z"])
+        with stubs(server) as (stub, _, _):
+            return refused(lambda: stub.Predict(request, timeout=LIMIT))
+
+    def huge(tensor):  # one value for 4 TB
+        tensor.ClearField("tensor_content")
+        tensor.float_val.append(1)
+        tensor.tensor_shape.dim[0].size = 1 << 39
+
+    def negative(tensor):
+        tensor.tensor_shape.dim[0].size = -1
+
+    def short(tensor):
+        tensor.tensor_content = tensor.tensor_content[:-1]
+
+    def shapeless(tensor):
+        tensor.tensor_shape.unknown_rank = True
+
+    for change in (huge, negative, short, shapeless):
+        assert send(change) == ("INVALID_ARGUMENT",
+                                "tensor parsing error: z"), change
+    assert send(lambda tensor: setattr(tensor, "dtype", 999)) == (
+        "INVALID_ARGUMENT", "Expects arg[1] to be float but unknown dtype "
+        "enum (999) is provided")
+
+
+def test_unknown_models_versions_labels_signatures(server, http):
+    assert get(http, server, "", "nope") == (
+        404, {"error": "Could not find any versions of model nope"})
+    assert get(http, server, "/versions/7") == (
+        404, {"error": "Could not find version 7 of model toy"})
+    assert get(http, server, "/labels/nope") == (
+        400, {"error": "Unrecognized servable version label: nope"})
+    for rest, name in (("/metadata", "nope"), (":predict", "nope")):
+        answer = http.request("POST" if ":" in rest else "GET",
+                              url(server, rest, name),
+                              body=json.dumps(PICTURE).encode())
+        assert (answer.status, json.loads(answer.data)) == (
+            404, {"error": "Servable not found for request: Latest(nope)"})
+    assert post(http, server, PICTURE, "/versions/7:predict") == (
+        404, {"error": "Servable not found for request: Specific(toy, 7)"})
+    assert get(http, server, f"/versions/{'9' * 5000}")[0] == 400
+
+    inputs = {"image_bytes": [b"IMG"]}
+    for options, expected in [
+            ({"name": "nope"},
+             ("NOT_FOUND", "Servable not found for request: Latest(nope)")),
+            ({"name": ""},
+             ("INVALID_ARGUMENT", "ModelSpec has no name specified.")),
+            ({"version": {"value": 7}},
+             ("NOT_FOUND",
+              "Servable not found for request: Specific(toy, 7)")),
+            ({"version_label": "nope"},
+             ("INVALID_ARGUMENT",
+              "Unrecognized servable version label: nope")),
+            ({"signature": "nope"},
+             ("FAILED_PRECONDITION",
+              'Serving signature key "nope" not found.'))]:
+        assert refused(lambda: predict(
+            server, inputs=inputs, **options)) == expected
+
+
+@pytest.mark.parametrize("method, path, status", [
+    ("GET", "/v1/models", 400), ("GET", "/v1/models/toy:predict", 400),
+    ("POST", "/v1/models/toy", 400), ("PUT", "/v1/models/toy:predict", 400),
+    ("GET", "/v1/models/toy/versions/one", 400), ("GET", "/", 404),
+    ("POST", "/v1/models/toy:classify", 501),
+    ("GET", "/V1/Models/toy", 200), ("GET", "/v1/models/t%6Fy", 200)])
+def test_paths(server, http, method, path, status):
+    answer = http.request(method, server.rest_address + path, body=b"{}")
+    assert answer.status == status
+    assert ("error" in json.loads(answer.data)) == (status != 200)
+
+
+def test_calls_that_are_no_part_of_it(server):
+    with stubs(server) as (stub, _, _):
+        code, _ = refused(lambda: stub.Classify(
+            classification_pb2.ClassificationRequest()))
+        assert code == "UNIMPLEMENTED"
+        assert refused(lambda: stub.Predict(
+            toy_model.predict_pb2.PredictRequest())) == (
+            "INVALID_ARGUMENT", "Missing ModelSpec")
+
+
+# --- Bodies ----------------------------------------------------------------
+
+
+def test_gzip(server, http):
+    packed = gzip.compress(json.dumps(PICTURE).encode())
+    headers = {"Content-Encoding": "gzip"}
+    assert post(http, server, packed, headers=headers)[0] == 200
+    for body in (packed[:-5], b"nothing", b""):
+        status, answer = post(http, server, body, headers=headers)
+        assert status == 400
+        assert "must be whole gzip data" in answer["error"]
+    bomb = gzip.compress(bytes(200 << 20), 1)
+    assert post(http, server, bomb, headers=headers)[0] == 413
+
+
+def test_a_large_body_is_refused_before_it_is_read(server, http):
+    start = time.monotonic()
+    with socket.create_connection(
+            server.rest_address.removeprefix("http://").split(":")) as link:
+        link.settimeout(LIMIT)
+        link.sendall(b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: x\r\n"
+                     b"Content-Length: 200000000\r\n\r\n{")
+        assert link.recv(100).startswith(b"HTTP/1.1 413 ")
+    assert time.monotonic() - start < 5
+    # One that does not say its size.
+    status, answer = post(
+        http, server, PICTURE, headers={"Transfer-Encoding": "chunked"})
+    assert status == 200
+
+    def chunks():
+        for _ in range(110):
+            yield bytes(1 << 20)
+
+    with contextlib.suppress(urllib3.exceptions.ProtocolError):
+        # The server may hang up while the client still sends.
+        answer = http.request("POST", url(server), body=chunks())
+        assert answer.status == 413
+    assert post(http, server, PICTURE)[0] == 200
+
+
+def test_body_limit_by_grpc(toys):
+    with serve(toys, max_body_mb=1) as server:
+        code, _ = refused(lambda: predict(
+            server, inputs={"image_bytes": [b"IMG" + bytes(2 << 20)]}))
+        assert code == "RESOURCE_EXHAUSTED"
+        predict(server, inputs={"image_bytes": [b"IMG"]})
+
+
+def test_clients_that_vanish(server, http):
+    address = server.rest_address.removeprefix("http://").split(":")
+    document = json.dumps({"signature_name": "spin", "inputs": 0.3}).encode()
+    head = (b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: x\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(document))
+    for sent in (head[:10], head, head + document[:5], head + document):
+        for _ in range(10):
+            with socket.create_connection(address) as link:
+                link.sendall(sent)
+    with stubs(server) as (stub, _, _):
+        calls = [stub.Predict.future(toy_model.request(
+            "spin", inputs={"seconds": np.float32(0.3)})) for _ in range(10)]
+        for call in calls:
+            call.cancel()
+    # Those that waited went with their clients: 20 runs would take 3 s.
+    start = time.monotonic()
+    assert post(http, server, PICTURE)[0] == 200
+    assert time.monotonic() - start < 2
+
+
+def test_cors(toys, http, server):
+    answer = http.request("OPTIONS", url(server))
+    assert answer.status == 400
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    with serve(toys, enable_cors=True) as open_server:
+        for method, body in (("OPTIONS", b""), ("POST", b"{"),
+                             ("POST", json.dumps(PICTURE).encode())):
+            answer = http.request(method, url(open_server), body=body)
+            assert answer.headers["Access-Control-Allow-Origin"] == "*"
+            assert answer.headers["Access-Control-Allow-Methods"] == (
+                "POST, GET")
+            assert answer.headers["Access-Control-Allow-Headers"] == (
+                "Content-Type")
+
+
+# --- Looking ---------------------------------------------------------------
+
+
+def test_status(server, http):
+    expected = {"model_version_status": [{
+        "version": "1", "state": "AVAILABLE",
+        "status": {"error_code": "OK", "error_message": ""}}]}
+    assert get(http, server) == (200, expected)
+    assert get(http, server, "/versions/1") == (200, expected)
+    request = get_model_status_pb2.GetModelStatusRequest()
+    with stubs(server) as (_, stub, _):
+        assert refused(lambda: stub.GetModelStatus(request)) == (
+            "INVALID_ARGUMENT", "Missing ModelSpec")
+        request.model_spec.name = "toy"
+        status, = stub.GetModelStatus(request).model_version_status
+    assert (status.version, status.state) == (1, 30)  # AVAILABLE
+
+
+def test_metadata_is_the_signature_def(server, toys, http):
+    with Servable(toys / "1") as model:
+        expected = dict(model.signatures)
+    request = get_model_metadata_pb2.GetModelMetadataRequest()
+    request.model_spec.name = "toy"
+    with stubs(server) as (stub, _, _):
+        assert refused(lambda: stub.GetModelMetadata(request))[0] == (
+            "INVALID_ARGUMENT")
+        request.metadata_field.append("weights")
+        assert refused(lambda: stub.GetModelMetadata(request)) == (
+            "INVALID_ARGUMENT", "Metadata field weights is not supported")
+        request.metadata_field[0] = "signature_def"
+        response = stub.GetModelMetadata(request)
+    assert response.model_spec.version.value == 1
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    assert response.metadata["signature_def"].Unpack(signatures)
+    assert signatures.signature_def == expected
+
+    status, answer = get(http, server, "/versions/1/metadata")
+    assert status == 200
+    assert answer["model_spec"] == {
+        "name": "toy", "signature_name": "", "version": "1"}
+    shown = answer["metadata"]["signature_def"]["signature_def"]
+    assert set(shown) == set(expected)
+    assert shown["decode"]["inputs"]["luminance"] == {
+        "dtype": "DT_FLOAT", "name": "decode_luminance:0",
+        "tensor_shape": {"unknown_rank": False, "dim": [
+            {"size": size, "name": ""} for size in ("-1", "4", "4", "1")]}}
+    assert shown["decode"]["method_name"] == "tensorflow/serving/predict"
+
+
+def test_health(server):
+    with stubs(server) as (_, _, channel):
+        stub = health_pb2_grpc.HealthStub(channel)
+        for service in ("", "tensorflow.serving.PredictionService"):
+            assert stub.Check(health_pb2.HealthCheckRequest(
+                service=service)).status == 1  # SERVING
+
+
+def test_metrics(toys, http):
+    with serve(toys) as server:
+        for body in (json.dumps(PICTURE).encode(), b"{"):
+            post(http, server, body)
+        predict(server, inputs={"image_bytes": [b"IMG"]})
+        page = http.request("GET", server.rest_address +
+                            "/monitoring/prometheus/metrics").data.decode()
+    # Read by hand: the library's parser adds _total to names.
+    samples = {}
+    for line in page.splitlines():
+        if not line.startswith("#"):
+            name, labels, value = re.fullmatch(
+                r"([a-z_:]+){(.*)} (\S+)", line).groups()
+            samples[name, *sorted(re.findall('"([^"]*)"', labels))] = (
+                float(value))
+    count = ":tensorflow:serving:request_count"
+    assert samples[count, "OK", "toy"] == 2
+    assert samples[count, "INVALID_ARGUMENT", "toy"] == 1
+    assert f"# TYPE {count} counter" in page
+    latency = ":tensorflow:serving:request_latency"
+    for entrypoint in ("REST", "GRPC"):
+        labels = sorted(["Predict", entrypoint, "toy"])
+        # Only successes are timed; in microseconds.
+        assert samples[latency + "_count", *labels] == 1
+        assert 100 < samples[latency + "_sum", *labels] < LIMIT * 1e6
+    assert {name for name, *_ in samples} == {
+        count, *(latency + end for end in ("_count", "_sum", "_bucket"))}
+
+
+# --- Limits ----------------------------------------------------------------
+
+
+def test_a_full_queue_is_said_at_once(toys, http):
+    with serve(toys, max_concurrency=1, max_queue=1) as server:
+        spin = {"signature_name": "spin", "inputs": 1}
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            started = time.monotonic()
+            busy = [pool.submit(post, http, server, spin) for _ in range(2)]
+            time.sleep(0.3)
+            status, answer = post(http, server, PICTURE)
+            assert status == 503
+            assert answer["error"].startswith("the server is full: 2 requests")
+            assert refused(lambda: predict(
+                server, inputs={"image_bytes": [b"IMG"]}))[0] == "UNAVAILABLE"
+            # Whoever only looks is answered.
+            assert get(http, server)[0] == 200
+            assert time.monotonic() - started < 1
+            assert [job.result()[0] for job in busy] == [200, 200]
+        assert post(http, server, PICTURE)[0] == 200
+
+
+def test_a_hundred_clients(server, http):
+    def call(index):
+        if index % 2:
+            text = predict(server, inputs={
+                "image_bytes": [f"IMG{index}".encode()]}).outputs[
+                    "colorized_bytes"].string_val[0].decode()
+        else:
+            status, answer = post(http, server,
+                                  {"instances": [f"IMG{index}"]})
+            assert status == 200
+            text = base64.b64decode(answer["predictions"][0][
+                "colorized_bytes"][0]["b64"]).decode()
+        return text == f"IMG{index}|0|0"
+
+    with concurrent.futures.ThreadPoolExecutor(100) as pool:
+        assert all(pool.map(call, range(300)))
+
+
+# --- Versions --------------------------------------------------------------
+
+
+def test_a_version_rolls_in_under_traffic(toys, tmp_path, http):
+    publish(toys, tmp_path, 1)
+    done = threading.Event()
+    answers = []  # versions, in the order of each client's answers
+
+    def by_rest(server):
+        seen = []
+        while not done.is_set():
+            status, answer = post(http, server, PICTURE)
+            assert status == 200, answer
+            seen.append(version_of(answer["predictions"][0]))
+        return seen
+
+    def by_grpc(server):
+        seen = []
+        with stubs(server) as (stub, _, _):
+            request = toy_model.request(inputs={"image_bytes": [b"IMG"]})
+            while not done.is_set():
+                response = stub.Predict(request, timeout=LIMIT)
+                version = response.model_spec.version.value
+                assert response.outputs["log_prob"].float_val[0] == version
+                seen.append(version)
+        return seen
+
+    with (serve(tmp_path) as server,
+          concurrent.futures.ThreadPoolExecutor() as pool):
+        jobs = [pool.submit(client, server)
+                for client in (by_rest, by_rest, by_grpc, by_grpc)]
+        for version in (2, 3):
+            time.sleep(0.3)
+            publish(toys, tmp_path, version)
+            wait_until(lambda: server.versions() == [version])
+        time.sleep(0.3)
+        done.set()
+        answers = [job.result() for job in jobs]
+        states = get(http, server)[1]["model_version_status"]
+    for seen in answers:
+        assert set(seen) == {1, 2, 3}
+        assert seen == sorted(seen)
+    assert [(item["version"], item["state"]) for item in states] == [
+        ("3", "AVAILABLE"), ("2", "END"), ("1", "END")]
+
+
+def test_an_old_version_finishes_what_it_began(toys, tmp_path, http):
+    publish(toys, tmp_path, 1)
+    with (serve(tmp_path) as server,
+          concurrent.futures.ThreadPoolExecutor() as pool):
+        job = pool.submit(post, http, server,
+                          {"signature_name": "spin", "inputs": 1.5})
+        time.sleep(0.2)
+        publish(toys, tmp_path, 2)
+        wait_until(lambda: server.versions() == [2])
+        assert not job.done()
+        states = get(http, server, "/versions/1")[1]["model_version_status"]
+        assert states[0]["state"] == "UNLOADING"
+        assert job.result()[0] == 200
+        wait_until(lambda: get(http, server, "/versions/1")[1][
+            "model_version_status"][0]["state"] == "END")
+
+
+def test_old_versions_are_freed(toys, tmp_path):
+    def models():
+        return sum(isinstance(item, Servable) for item in gc.get_objects())
+
+    before = models()
+    publish(toys, tmp_path, 1)
+    with serve(tmp_path) as server:
+        for version in (2, 3):
+            publish(toys, tmp_path, version)
+            wait_until(lambda: server.versions() == [version])
+        wait_until(lambda: models() == before + 1)
+    assert models() == before
+
+
+def test_rolling_back_by_removing_the_newest(toys, tmp_path, http):
+    publish(toys, tmp_path, 1)
+    publish(toys, tmp_path, 2)
+    with serve(tmp_path) as server:
+        assert server.versions() == [2]
+        shutil.rmtree(tmp_path / "2")
+        wait_until(lambda: server.versions() == [1])
+        assert version_of(post(http, server, PICTURE)[1]["predictions"][0]
+                          ) == 1
+        # Nothing left to serve: what is loaded goes on.
+        shutil.rmtree(tmp_path / "1")
+        time.sleep(0.2)
+        assert post(http, server, PICTURE)[0] == 200
+
+
+def test_a_broken_version_is_refused(toys, tmp_path, http, caplog):
+    publish(toys, tmp_path, 1)
+    (tmp_path / "not-a-version").mkdir()
+    with serve(tmp_path) as server:
+        for version in ("2", "3"):
+            (tmp_path / version).mkdir()
+        (tmp_path / "3" / "saved_model.pb").write_bytes(b"nothing")
+        wait_until(lambda: "version 3 of toy is refused" in caplog.text)
+        assert post(http, server, PICTURE)[0] == 200
+        state, = get(http, server, "/versions/3")[1]["model_version_status"]
+        assert state["state"] == "END"
+        assert state["status"]["error_code"] != "OK"
+        assert state["status"]["error_message"]
+        time.sleep(0.3)
+        assert caplog.text.count("version 3 of toy is refused") == 1
+        # Mended, it is taken up.
+        shutil.rmtree(tmp_path / "3")
+        publish(toys, tmp_path, 3)
+        wait_until(lambda: server.versions() == [3])
+
+
+def test_labels(toys, tmp_path, http):
+    publish(toys, tmp_path, 1)
+    publish(toys, tmp_path, 2)
+    labels = {"stable": 1, "canary": 2}
+    with serve(tmp_path, labels=labels) as server:
+        assert server.versions() == [2, 1]
+        publish(toys, tmp_path, 3)
+        wait_until(lambda: server.versions() == [3, 2, 1])
+        for rest, version in [("", 3), ("/versions/1", 1),
+                              ("/labels/stable", 1), ("/labels/canary", 2)]:
+            answer = post(http, server, PICTURE, f"{rest}:predict")[1]
+            assert version_of(answer["predictions"][0]) == version
+        assert get(http, server, "/labels/canary/metadata")[1][
+            "model_spec"]["version"] == "2"
+        response = predict(server, inputs={"image_bytes": [b"IMG"]},
+                           version_label="stable")
+        assert response.model_spec.version.value == 1
+    with pytest.raises(ValueError, match="label next: must be a version"):
+        serve(tmp_path, labels={"next": 9})
+
+
+def test_warm_up(toys, tmp_path):
+    good = toy_model.request(inputs={"image_bytes": [b"IMG"]})
+    bad = toy_model.request(inputs={"image_bytes": [b"nothing"]})
+    toy_model.save(tmp_path, 1, warm_up=[good, good])
+    with serve(tmp_path) as server:
+        toy_model.save(tmp_path, 2, warm_up=[good, bad])
+        with stubs(server) as (_, stub, _):
+            request = get_model_status_pb2.GetModelStatusRequest()
+            request.model_spec.name = "toy"
+
+            def newest():
+                return stub.GetModelStatus(request).model_version_status[0]
+
+            wait_until(lambda: newest().version == 2 and newest().state == 50)
+            assert "record 1 must be answered" in (
+                newest().status.error_message)
+        assert server.versions() == [1]
+    with pytest.raises(ServingError, match="record 1 must be answered"):
+        serve(tmp_path)
+    shutil.rmtree(tmp_path / "2")
+    (tmp_path / "1/assets.extra/tf_serving_warmup_requests").write_bytes(
+        bytes(100))
+    with pytest.raises(ServingError, match="must be a TFRecord file"):
+        serve(tmp_path)
+
+
+def test_folders_without_versions(tmp_path):
+    with pytest.raises(ValueError, match="must hold a version"):
+        serve(tmp_path)
+    with pytest.raises(ValueError, match="must be a folder"):
+        serve(tmp_path / "nothing")
+
+
+# --- Start and stop --------------------------------------------------------
+
+
+def test_stop_answers_what_it_has(toys, http):
+    server = serve(toys)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        jobs = [
+            pool.submit(post, http, server,
+                        {"signature_name": "spin", "inputs": 0.8}),
+            pool.submit(predict, server, "spin",
+                        inputs={"seconds": np.float32(0.8)})]
+        time.sleep(0.4)
+        assert server.stop()
+        assert jobs[0].result()[0] == 200
+        assert "spun" in jobs[1].result().outputs
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        post(http, server, PICTURE)
+    assert refused(lambda: predict(
+        server, inputs={"image_bytes": [b"IMG"]}))[0] == "UNAVAILABLE"
+    assert server.stop()  # once more does no harm
+
+
+def test_ports_that_are_taken(toys, server):
+    for option, address in (("port", server.grpc_address),
+                            ("rest_api_port", server.rest_address)):
+        with pytest.raises(OSError):
+            serve(toys, **{option: int(address.rpartition(":")[2])})
+
+
+def test_command(toys, http):
+    environment = dict(os.environ)
+    # conftest sets it; by default the command keeps TensorFlow quiet itself.
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    command = [sys.executable, "-m", "serving.standin", "--model-base-path",
+               toys, "--model-name", "toy", "--port", "0", "--rest-api-port",
+               "0", "--label", "old=1"]
+    running = subprocess.Popen(command, env=environment, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        match = re.fullmatch(
+            r"ready: gRPC (127\.0\.0\.1:\d+), REST (http://127\.0\.0\.1:\d+) "
+            r"\(stand-in for development and tests, not TensorFlow "
+            r"Serving\)\n", running.stdout.readline())
+        answer = http.request(
+            "POST", match[2] + "/v1/models/toy/labels/old:predict",
+            body=json.dumps(PICTURE).encode())
+        assert answer.status == 200
+        running.send_signal(signal.SIGTERM)
+        out, err = running.communicate(timeout=LIMIT)
+    finally:
+        running.kill()
+    assert (running.returncode, out) == (0, "")
+    assert sorted(err.splitlines()) == [
+        f"standin: version {version} of toy is {what}"
+        for version, what in ((1, "closed"), (1, "served"), (3, "closed"),
+                              (3, "served"))]
+
+
+def test_command_refuses(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert standin.main(["--model-base-path", str(tmp_path)]) == 1
+    assert caplog.messages == [
+        f"{tmp_path}: must hold a version in a folder named by its number "
+        "(received none)"]
+    for arguments in (["--port", "70000"], ["--label", "x"],
+                      ["--max-concurrency", "0"], ["--poll-seconds", "nan"]):
+        with pytest.raises(SystemExit) as caught:
+            standin.main(["--model-base-path", str(tmp_path), *arguments])
+        assert caught.value.code == 2
+
+
+def test_help_is_quick():
+    code = ("import sys; from serving import standin\n"
+            "try: standin.main(['--help'])\n"
+            "finally: assert 'tensorflow' not in sys.modules")
+    done = subprocess.run([sys.executable, "-c", code], text=True,
+                          capture_output=True, timeout=LIMIT)
+    assert done.returncode == 0, done.stderr
+    assert "not TensorFlow Serving" in " ".join(done.stdout.split())
+
+
+# --- Fuzzing ---------------------------------------------------------------
+
+BODIES = [json.dumps(document).encode() for document in [
+    PICTURE,
+    {"instances": [{"image_bytes": {"b64": "SU1HYQ=="}}, {
+        "image_bytes": "IMG"}]},
+    {"signature_name": "colorize", "instances": [
+        {"image_bytes": {"b64": "SU1HYQ=="}, "seed": 7, "temperature": 0.5}]},
+    {"signature_name": "colorize_n", "inputs": {
+        "image_bytes": ["IMG"], "num_samples": 2, "seed": 1,
+        "temperature": 1.5e0}},
+    {"signature_name": "decode", "inputs": {
+        "luminance": np.ones([1, 4, 4, 1]).tolist(),
+        "z": [[[1, -2.5]]]}}]]
+TOKENS = [b"{", b"}", b"[", b"]", b'"', b",", b":", b"null", b"NaN", b"1e999",
+          b"-", b"0.5", b"99999999999999999999", b"true", b"\\u0000", b"\xff",
+          b'{"b64": "!"}', b'{"b64": ""}', b"[[[]]]", b'"IMG"', b"2147483648"]
+
+
+def mutate(rng):
+    body = bytearray(rng.choice(BODIES))
+    for _ in range(rng.randint(1, 4)):
+        start = rng.randrange(len(body) + 1)
+        end = min(len(body), start + rng.choice([0, 0, 1, 3, 10]))
+        piece = rng.choice([b"", rng.choice(TOKENS), body[start:start + 20]])
+        body[start:end] = piece
+    return bytes(body)
+
+
+def fuzz(server, http, cases, seed):
+    rng = random.Random(seed)
+    statuses = {200: 0, 400: 0}
+    for _ in range(cases):
+        body = mutate(rng)
+        answer = http.request("POST", url(server), body=body, timeout=LIMIT)
+        assert answer.status in statuses, (body, answer.data)
+        statuses[answer.status] += 1
+    return statuses
+
+
+def test_fuzz(server, http):
+    statuses = fuzz(server, http, 200, seed=0)
+    assert min(statuses.values()) > 5  # neither all good nor all bad
+
+
+@pytest.mark.slow
+def test_fuzz_long(server, http):
+    fuzz(server, http, 2000, seed=1)
+    before = memory()
+    fuzz(server, http, 10_000, seed=2)
+    assert memory() < before + 50e6
+
+
+def memory():
+    """Resident bytes of this process, the server within."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,142 @@
+"""What the commands have in common: arguments, their checks, the start.
+
+No TensorFlow at import, so that `--help` answers at once.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+
+from tfdivcolor.settings import DEFAULTS, MAX_SAMPLES, MODES
+
+
+class UsageError(ValueError):
+    """The arguments are wrong; the message is one line."""
+
+
+@contextlib.contextmanager
+def checking():
+    """Makes usage errors of the ValueErrors raised within."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(error) from error
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports an error in one line, without the usage."""
+
+    def error(self, message):
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def add_sampling(parser):
+    parser.add_argument(
+        "-n", "--num-samples", type=int, default=DEFAULTS.num_samples,
+        metavar="N",
+        help=f"colourings of each, 1 to {MAX_SAMPLES} (default: %(default)s)")
+    add_seed(parser)
+    parser.add_argument(
+        "--mode", choices=MODES, default=DEFAULTS.mode,
+        help="diverse: a few that stand for many draws; samples: plain "
+        "draws; components: the means of the mixture's components "
+        "(default: %(default)s)")
+    add_temperature(parser)
+
+
+def add_seed(parser):
+    parser.add_argument(
+        "--seed", type=int, default=DEFAULTS.seed, metavar="N",
+        help="another seed gives other colourings, the same one the same "
+        "(default: %(default)s)")
+
+
+def add_temperature(parser):
+    parser.add_argument(
+        "--temperature", type=float, default=DEFAULTS.temperature,
+        metavar="T",
+        help="0 for the means of the mixture's components, the safest "
+        "colours, 1 for the model's whole spread, above 1 for more "
+        "(default: %(default)s)")
+
+
+def add_running(parser):
+    parser.add_argument(
+        "--weights", default="lfw", metavar="NAME_OR_DIR",
+        help="trained weights: a name that `tfdivcolor info` lists, or a "
+        "folder saved by Colorizer.save (default: %(default)s)")
+    parser.add_argument(
+        "--threads", type=positive, metavar="N",
+        help="processor cores to use (default: all)")
+
+
+def add_quiet(parser):
+    parser.add_argument(
+        "--quiet", action="store_true", help="say nothing but errors")
+
+
+def positive(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number of 1 or more (received {text!r})")
+    return int(text)
+
+
+# --- Start -----------------------------------------------------------------
+
+
+def start_tensorflow(threads=None, in_order=False):
+    """Imports TensorFlow and starts its devices, without its log lines.
+
+    TF_CPP_MIN_LOG_LEVEL silences it only once its log is set up. What it
+    writes before (on oneDNN, on CUDA) goes to file descriptor 2 whatever the
+    environment says, so that one is put aside meanwhile. Both only if the
+    user has not set the variable. Of a GPU's memory it takes what it needs,
+    not all, so that other programs have room, unless the user has said so.
+
+    Args:
+        threads: int. Limit on processor cores, or None.
+        in_order: bool. Whether operations run one after the other, each on
+            all cores. oneDNN keeps kernels for each thread that starts
+            operations, and those of two threads may round differently, so
+            that otherwise the same call does not always give the same bytes.
+    """
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    if in_order:
+        os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    silent = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _without_stderr() if silent else contextlib.nullcontext():
+        import tensorflow as tf
+
+        if threads:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        tf.config.list_logical_devices()  # starts them
+
+
+@contextlib.contextmanager
+def _without_stderr():
+    """Drops what the process itself, C++ included, writes to stderr."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def find_weights(weights):
+    """Folder of the weights, and what it says of itself."""
+    from tfdivcolor import presets
+    from tfdivcolor.models import storage
+
+    with checking():
+        folder = presets.find(weights)
+    return folder, storage.describe(folder)
+
+

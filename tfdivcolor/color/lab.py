@@ -1,0 +1,277 @@
+"""sRGB <-> CIE Lab in TensorFlow operations, and back into the sRGB gamut.
+
+Everything works in float32 on tensors of any leading dimensions, in eager
+mode, in a `tf.function` and in a SavedModel.  One conversion serves training,
+Python, the command line and the exported model.
+
+Ranges: uint8 rgb 0..255; float sRGB 0..1; luminance L 0..100; ab in CIE units,
+where the sRGB gamut spans a -86.2..98.3 and b -107.9..94.5.  The names ending
+in `_norm` elsewhere mean the output of `normalize_luminance` (-1..1) and
+`normalize_ab` (about -0.85..0.77).
+
+The illuminant is D65.  Its white point is that of the conversion matrix, so
+that a grey has ab = 0; scikit-image's white point is not exactly neutral, which
+makes differences of up to 5e-3 in b.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+PIXEL_DTYPES = (tf.uint8, tf.uint16)
+
+_LUMINANCE_HALF = 50.0
+_AB_SCALE = 128.0
+
+# Linear sRGB -> XYZ / white: IEC 61966-2-1, each row divided by its sum.
+_XYZ_FROM_RGB = np.array([[0.412453, 0.357580, 0.180423],
+                          [0.212671, 0.715160, 0.072169],
+                          [0.019334, 0.119193, 0.950227]])
+_XYZ_FROM_RGB /= _XYZ_FROM_RGB.sum(axis=1, keepdims=True)
+_RGB_FROM_XYZ = np.linalg.inv(_XYZ_FROM_RGB)
+
+_DELTA = 6 / 29  # where the cube root of CIE Lab goes over into its tangent
+_LARGEST_CHROMA = 134.0  # of the sRGB gamut: its blue
+_BISECTIONS = 12  # leaves 134 / 2**12 = 0.03 units of chroma
+# In linear light: above float32 rounding (2e-6), below what 8 bits can show.
+_GAMUT_TOLERANCE = 1e-5
+
+
+def normalize_luminance(luminance):
+    """Maps luminance 0..100 to -1..1: `L / 50 - 1`."""
+    return luminance / _LUMINANCE_HALF - 1.0
+
+
+def normalize_ab(ab):
+    """Maps ab in CIE units to about -1..1: `ab / 128`."""
+    return ab / _AB_SCALE
+
+
+def denormalize_ab(ab_norm):
+    """Maps about -1..1 to ab in CIE units; inverse of `normalize_ab`."""
+    return ab_norm * _AB_SCALE
+
+
+def srgb_to_lab(rgb):
+    """Converts sRGB to CIE Lab (D65).
+
+    Args:
+        rgb: float tensor [..., 3]. sRGB, 0..1.
+
+    Returns:
+        lab: float32 tensor [..., 3]. L 0..100, a -86.2..98.3, b -107.9..94.5.
+            Its gradient is finite everywhere, black included.
+    """
+    return tf.stack(_lab(tf.cast(rgb, tf.float32)), axis=-1)
+
+
+def _lab(rgb):
+    """sRGB [..., 3] in 0..1 -> L, a and b, each [...]."""
+    linear = _linear_from_srgb(rgb)
+    fx, fy, fz = [_root(value) for value in _mix(
+        _XYZ_FROM_RGB, tf.unstack(linear, num=3, axis=-1))]
+    return 116.0 * fy - 16.0, 500.0 * (fx - fy), 200.0 * (fy - fz)
+
+
+def lab_to_srgb(lab):
+    """Converts CIE Lab (D65) to sRGB, without clipping.
+
+    Args:
+        lab: float tensor [..., 3]. L 0..100, ab in CIE units.
+
+    Returns:
+        rgb: float32 tensor [..., 3]. sRGB; 0..1 inside the gamut and beyond it
+            outside (negative linear light continues the straight part of the
+            sRGB curve). Its gradient is finite everywhere.
+    """
+    luminance, a, b = tf.unstack(tf.cast(lab, tf.float32), num=3, axis=-1)
+    linear = tf.stack(_linear_rgb(luminance, a, b), axis=-1)
+    return _srgb_from_linear(linear)
+
+
+def split(rgb):
+    """Splits pixels of 8 or 16 bits into luminance and chrominance.
+
+    Args:
+        rgb: uint8 or uint16 tensor [..., 3]. sRGB, 0..255 or 0..65535.
+
+    Returns:
+        luminance: float32 tensor [..., 1]. L, 0..100.
+        ab: float32 tensor [..., 2]. CIE units, a -86.2..98.3, b -107.9..94.5.
+
+    Raises:
+        ValueError: if `rgb` is neither uint8 nor uint16.
+    """
+    rgb = tf.convert_to_tensor(rgb)
+    if rgb.dtype not in PIXEL_DTYPES:
+        raise ValueError("rgb: must be uint8 in 0..255 or uint16 in 0..65535 "
+                         f"(received {rgb.dtype.name})")
+    luminance, a, b = _lab(tf.cast(rgb, tf.float32) / rgb.dtype.max)
+    # Rounding can leave white a hair above 100. Apart from ab, so that a graph
+    # that needs no ab leaves it out.
+    luminance = tf.clip_by_value(luminance[..., tf.newaxis], 0.0, 100.0)
+    return luminance, tf.stack([a, b], axis=-1)
+
+
+def join(luminance, ab, dtype=tf.uint8):
+    """Joins luminance and chrominance into pixels of that luminance.
+
+    The chrominance is first mapped into the gamut, so that clipping cannot
+    change L: whatever `ab`, the L of the result is within 0.5 of `luminance`
+    in 8 bits, within 0.01 in 16.
+
+    Args:
+        luminance: float tensor [..., 1]. L, 0..100. Dimensions of size 1 are
+            broadcast against `ab`.
+        ab: float tensor [..., 2]. Any finite values, in CIE units.
+        dtype: tf.uint8 or tf.uint16.
+
+    Returns:
+        rgb: tensor [..., 3] of type `dtype`. sRGB, 0..255 or 0..65535.
+    """
+    luminance, ab = _broadcast(luminance, ab)
+    pixels = join_planes(*(tf.reshape(plane, [-1]) for plane in (
+        luminance, ab[..., 0], ab[..., 1])), dtype)
+    shape = tf.concat([tf.shape(ab)[:-1], [3]], axis=0)
+    return tf.ensure_shape(
+        tf.reshape(pixels, shape), ab.shape[:-1].concatenate(3))
+
+
+def join_planes(luminance, a, b, dtype=tf.uint8):
+    """As `join`, for large pictures: faster, as no plane is interleaved.
+
+    Args:
+        luminance, a, b: float32 tensors [N].
+        dtype: tf.uint8 or tf.uint16.
+
+    Returns:
+        rgb: tensor [N, 3] of type `dtype`.
+    """
+    planes = luminance, a, b
+    linear = _linear_rgb(*planes)
+    pixels = _pixels(linear, dtype)
+    # Few pixels of a photograph are outside; only they pay for the search.
+    outside = tf.where(~_is_inside(linear))  # [N, 1]
+    luminance, a, b = [tf.gather_nd(plane, outside) for plane in planes]
+    factor = _largest_factor(luminance, a, b)
+    return tf.tensor_scatter_nd_update(pixels, outside, _pixels(
+        _linear_rgb(luminance, factor * a, factor * b), dtype))
+
+
+def _pixels(linear, dtype):
+    """Three channels [N] of linear light -> pixels [N, 3]."""
+    levels = tf.round(_srgb_from_linear(tf.stack(linear)) * dtype.max)
+    # Several times faster than to stack along the last axis.
+    return tf.transpose(tf.saturate_cast(levels, dtype))
+
+
+def map_to_gamut(luminance, ab):
+    """Scales ab towards grey until every pixel is inside the sRGB gamut.
+
+    Each pixel keeps its L and its hue angle in the ab plane. A pixel that is
+    already inside is returned as it is. Another is multiplied by a factor in
+    [0, 1] that puts it on the border of the gamut, found by bisection to within
+    0.03 units of chroma. Where a ray from grey crosses the border more than
+    once (only bright yellows, L 94..97), it is one of the crossings.
+    Meant for output, not for training: the factor has no useful gradient.
+
+    Args:
+        luminance: float tensor [..., 1]. L, 0..100. Dimensions of size 1 are
+            broadcast against `ab`.
+        ab: float tensor [..., 2]. Any finite values, in CIE units.
+
+    Returns:
+        ab: float32 tensor [..., 2], of the shape of the argument. CIE units,
+            a -86.2..98.3, b -107.9..94.5.
+    """
+    luminance, ab = _broadcast(luminance, ab)
+    flat_luminance = tf.reshape(luminance, [-1])
+    flat_ab = tf.reshape(ab, [-1, 2])
+    a, b = tf.unstack(flat_ab, num=2, axis=-1)
+    outside = tf.where(~_is_inside(_linear_rgb(flat_luminance, a, b)))
+    luminance, a, b = [
+        tf.gather_nd(plane, outside) for plane in (flat_luminance, a, b)]
+    factor = _largest_factor(luminance, a, b)
+    mapped = tf.tensor_scatter_nd_update(
+        flat_ab, outside, tf.stack([factor * a, factor * b], axis=-1))
+    return tf.ensure_shape(tf.reshape(mapped, tf.shape(ab)), ab.shape)
+
+
+def _broadcast(luminance, ab):
+    luminance = tf.cast(luminance, tf.float32)
+    ab = tf.cast(ab, tf.float32)
+    return luminance + tf.zeros_like(ab[..., :1]), ab
+
+
+def _largest_factor(luminance, a, b):
+    """Largest factor that keeps a and b in gamut; all are tensors [N]."""
+    # Starting at the gamut's radius keeps the precision for huge chroma.
+    step = tf.minimum(1.0, _LARGEST_CHROMA / tf.sqrt(a * a + b * b))
+
+    def bisect(i, step, factor):
+        step = step / 2.0
+        trial = factor + step
+        inside = _is_inside(_linear_rgb(luminance, trial * a, trial * b))
+        return i + 1, step, tf.where(inside, trial, factor)
+
+    # A loop, not a thousand operations: the exported graph holds it too.
+    _, _, factor = tf.while_loop(
+        lambda i, *_: i < _BISECTIONS, bisect, (0, step, tf.zeros_like(step)))
+    return factor
+
+
+def _is_inside(linear):
+    """Whether three channels of linear light are inside the gamut."""
+    red, green, blue = linear
+    darkest = tf.minimum(tf.minimum(red, green), blue)
+    brightest = tf.maximum(tf.maximum(red, green), blue)
+    return (darkest >= -_GAMUT_TOLERANCE) & (
+        brightest <= 1.0 + _GAMUT_TOLERANCE)
+
+
+def _linear_rgb(luminance, a, b):
+    """Lab -> the three linear sRGB channels, all tensors of one shape."""
+    fy = (luminance + 16.0) / 116.0
+    return _mix(_RGB_FROM_XYZ,
+                [_cube(fy + a / 500.0), _cube(fy), _cube(fy - b / 200.0)])
+
+
+def _mix(matrix, channels):
+    # Written out: a matrix product may run in TF32 on a GPU, which keeps only
+    # ten bits.
+    first, second, third = channels
+    return [row[0] * first + row[1] * second + row[2] * third
+            for row in matrix.tolist()]
+
+
+def _with_toe(x, knee, curve, slope):
+    """`curve` above the knee, continued below by a line of that slope.
+
+    Neither part is ever evaluated outside its own range, so there is no
+    infinite or NaN gradient, as `tf.where` would give where the unused branch
+    has one.
+    """
+    return curve(tf.maximum(x, knee)) + slope * (tf.minimum(x, knee) - knee)
+
+
+def _power(x, exponent):
+    # Of positive numbers; TensorFlow's own power takes ten times as long.
+    return tf.exp(exponent * tf.math.log(x))
+
+
+def _linear_from_srgb(x):
+    return _with_toe(
+        x, 0.04045, lambda t: _power((t + 0.055) / 1.055, 2.4), 1 / 12.92)
+
+
+def _srgb_from_linear(x):
+    return _with_toe(
+        x, 0.0031308, lambda t: 1.055 * _power(t, 1 / 2.4) - 0.055, 12.92)
+
+
+def _root(x):
+    return _with_toe(
+        x, _DELTA**3, lambda t: _power(t, 1 / 3), 1 / (3 * _DELTA**2))
+
+
+def _cube(x):
+    return _with_toe(x, _DELTA, lambda t: t * t * t, 3 * _DELTA**2)

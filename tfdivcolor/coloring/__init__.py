@@ -1,0 +1,1 @@
+"""Full-size colourings of photographs, one or a folder of them."""

@@ -1,0 +1,153 @@
+"""Colorizer: samples colourings of photographs; trains, saves and loads."""
+
+import keras
+
+from tfdivcolor import images
+from tfdivcolor.coloring import coloring
+from tfdivcolor.models import storage
+from tfdivcolor.models.blocks import PACKAGE
+from tfdivcolor.models.joint import JointModel
+from tfdivcolor.settings import DEFAULTS, MAX_PIXELS, Sampling, Steering
+
+# Name -> function that builds a new Colorizer; `presets` fills it.
+PRESETS = {}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Colorizer(JointModel):
+    """Samples colourings of grey photographs; trains, saves and loads.
+
+    Training, and sampling on the canvas, are `JointModel`'s; this class adds
+    photographs at their own size, presets and files.
+
+    Args:
+        vae, mdn, stages: as in `JointModel`.
+
+    Example:
+        colorizer = tdc.Colorizer.from_preset("regions")
+        colorizer.fit(tdc.data.from_directory("photos/"), epochs=30)
+        colorizer.save("my_weights")
+    """
+
+    @classmethod
+    def from_preset(cls, name="regions"):
+        """A new, untrained Colorizer; see `presets`.
+
+        Raises:
+            ValueError: if there is no such preset.
+        """
+        if name not in PRESETS:
+            raise ValueError(f"preset must be one of {', '.join(PRESETS)} "
+                             f"(received {name!r})")
+        return PRESETS[name]()
+
+    # --- Photographs -------------------------------------------------------
+
+    def colorize(self, source, num_samples=DEFAULTS.num_samples,
+                 seed=DEFAULTS.seed, temperature=DEFAULTS.temperature,
+                 mode=DEFAULTS.mode, max_pixels=MAX_PIXELS, latents=None,
+                 **steering):
+        """Colourises one photograph at its own size.
+
+        Args:
+            source: path, bytes of an image file, PIL image, or uint8 array
+                [H, W] or [H, W, 3]. Of a colour picture the luminance counts.
+            num_samples, seed, temperature, mode: as in `sample`.
+            max_pixels: int. Larger pictures are refused before decoding.
+            latents: float32 [S, D], to decode instead of sampling: those of
+                another frame of the same film. Or None.
+            **steering: fields of `settings.Steering`: hints, keep, strength,
+                warmth, saturation.
+
+        Returns:
+            `Coloring`.
+
+        Raises:
+            images.ImageError: a ValueError; the source is not a picture that
+                can be read, or a hint lies outside of it.
+            ValueError: if another argument is outside its range.
+
+        Example:
+            hint = tdc.Hint(120, 80, (178, 34, 34))  # a red jacket
+            result = colorizer.colorize("photo.jpg", hints=[hint])
+            again = colorizer.colorize("photo.jpg", hints=[hint], keep=2)
+        """
+        options = Sampling(num_samples, seed, temperature, mode)
+        steering = Steering(**steering)
+        photo = images.read(source, max_pixels=max_pixels)
+        return coloring.colorize(self, photo, options, steering, latents)
+
+    def interpolate(self, first, last, steps):
+        """Colourings on the way from one to another, both included.
+
+        Args:
+            first, last: `Coloring` of one result each, of one photograph,
+                such as result[0] and result[3].
+            steps: int, 2 to `settings.MAX_SAMPLES`.
+
+        Returns:
+            `Coloring` of `steps` results at even distances in z, from first
+            to last.
+
+        Raises:
+            ValueError: if an argument is not so.
+        """
+        return coloring.interpolate(self, first, last, steps)
+
+    def reconstruct(self, source, max_pixels=MAX_PIXELS):
+        """A photograph's own colours, through the latent and back.
+
+        As near as any result can come to them.
+
+        Args:
+            source: as in `colorize`, in colour.
+            max_pixels: int. Larger pictures are refused before decoding.
+
+        Returns:
+            `Coloring` of one result, the mean of the VAE's posterior.
+
+        Raises:
+            images.ImageError: a ValueError; the source is not a picture that
+                can be read.
+            ValueError: the picture has no colours.
+        """
+        return coloring.reconstruct(
+            self, images.read(source, max_pixels=max_pixels))
+
+    # --- Saving ------------------------------------------------------------
+
+    def save(self, path, overwrite=False, **about):
+        """Saves everything that `tdc.load` needs.
+
+        Args:
+            path: str or path. A folder; or a file ending in .keras, for
+                `keras.models.load_model` in a program that has imported
+                tfdivcolor and touched `tdc.Colorizer`.
+            overwrite: bool. Whether to replace what is there.
+            **about: JSON values to keep with the weights of a folder (seed,
+                data, training settings).
+
+        Raises:
+            ValueError: if there is something at `path` and not `overwrite`, or
+                something else than a saved Colorizer.
+        """
+        if str(path).endswith(".keras"):
+            super().save(path, overwrite=overwrite)
+        else:
+            storage.save(self, path, overwrite=overwrite, about=about)
+
+    @staticmethod
+    def load(weights):
+        """Loads shipped weights by name, or a folder that `save` wrote.
+
+        Args:
+            weights: str or path.
+
+        Returns:
+            `Colorizer`.
+
+        Raises:
+            ValueError: if there are no such weights, or they do not load
+                completely.
+        """
+        return storage.load(storage.find(weights))

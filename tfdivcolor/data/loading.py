@@ -1,0 +1,274 @@
+"""Photographs -> colour fields of the canvas's size -> `tf.data`.
+
+    photographs = from_directory("photos/", cache="cache/")
+    for batch in photographs.batches(32, seed=0, augment=Augmentation()):
+        batch["luminance"], batch["ab"], batch["seed"]
+
+Photographs come from a folder, an archive or TFRecord shards.  Each is decoded
+once, into Lab at `canvas + margin` pixels a side; the margin leaves room for
+the random crops of training.  This module decodes; `sources`, `photo_cache`,
+`photo_set` and `augmentation` do the rest, and what a user needs of them has
+its name here too.
+"""
+
+import collections
+import concurrent.futures
+import functools
+import io
+import itertools
+import os
+import sys
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from tqdm import tqdm
+
+from tfdivcolor import color, images, settings
+from tfdivcolor.data import photo_cache, sources
+from tfdivcolor.data.augmentation import Augmentation, augment
+from tfdivcolor.data.photo_cache import SUBSETS, Selection
+from tfdivcolor.data.photo_set import GREY, PhotoSet, Skipped, report
+from tfdivcolor.data.sources import (
+    VALIDATION_FRACTION,
+    group_of,
+    is_validation,
+    names_in,
+)
+from tfdivcolor.data.tfrecords import write_tfrecords
+from tfdivcolor.utils.errors import reason
+
+__all__ = [
+    "Augmentation", "GREY", "PhotoSet", "SUBSETS", "Skipped", "augment",
+    "from_archive", "from_cache", "from_directory", "from_tfrecord",
+    "group_of", "is_validation", "load", "names_in", "write_tfrecords",
+]
+
+_MIN_CHROMA = 1.0  # mean |ab| in CIE units below which a picture is grey
+_WORKERS = 2
+
+
+def load(path, canvas=settings.CANVAS, margin=0, subset=None,
+         validation_fraction=VALIDATION_FRACTION, cache=None, limit=None,
+         progress=True):
+    """Decodes photographs to colour fields: largest centred square, resized.
+
+    Pictures that cannot be read or are grey (mean chroma below 1) are skipped,
+    listed in the result and counted in a message; so are folders that cannot
+    be read, and TFRecord files from a damage on, each in a message of its own.
+
+    Args:
+        path: path of a folder (searched recursively, sorted by name), an
+            archive (.tar, .tgz, .tar.gz, in its own order), a pattern of
+            TFRecord files ("photos-*.tfrecord", with the features
+            image/encoded and image/filename), or a folder that an earlier
+            call filled as its `cache`.
+        canvas: int. Pixels a side of the fields in a batch.
+        margin: int. Pixels a side to keep beyond it, for random crops.
+        subset: None for all, or "train" or "validation", which share no
+            person and no file name; see `is_validation`.
+        validation_fraction: float, 0 to 1. Share of the groups that
+            "validation" takes.
+        cache: path of a folder, or None. Keeps the fields there, and reads
+            them as a memory map when the same pictures are asked for again.
+            Without it they stay in memory.
+        limit: int or None. Look at no more than the first so many pictures.
+        progress: bool. Show a bar, and the report on standard error.
+
+    Returns:
+        `PhotoSet`.
+
+    Raises:
+        ValueError: if there is nothing at `path`, nothing usable in it, or an
+            argument is out of range.
+    """
+    options = {
+        "canvas": canvas, "margin": margin, "subset": subset,
+        "validation_fraction": validation_fraction, "limit": limit}
+    if cache is None and os.path.isdir(path) and photo_cache.sets_in(path):
+        return from_cache(path, **options)
+    return _load(path, sources.source_of(path), cache=cache,
+                 progress=progress, **options)
+
+
+def from_directory(path, **options):
+    """Photographs of a folder and the folders in it; options as in `load`."""
+    return _load(path, sources.from_folder, **options)
+
+
+def from_archive(path, **options):
+    """Photographs of a .tar, .tgz or .tar.gz; options as in `load`."""
+    return _load(path, sources.from_archive, **options)
+
+
+def from_tfrecord(pattern, **options):
+    """Photographs of TFRecord files; options as in `load`."""
+    return _load(pattern, sources.from_tfrecord, **options)
+
+
+def from_cache(folder, canvas=settings.CANVAS, **options):
+    """What `load` kept in its cache, without the photographs themselves.
+
+    Args:
+        folder: path. The `cache` of an earlier call.
+        canvas: int. As in `load`, like the options `margin`, `subset`,
+            `validation_fraction` and `limit`.
+
+    Returns:
+        `PhotoSet`.
+
+    Raises:
+        ValueError: if the cache holds no fields of these settings.
+    """
+    return photo_cache.read(folder, Selection(canvas, **options))
+
+
+def _load(path, source, cache=None, progress=True, **options):
+    selection = Selection(**options)
+    said = set()
+
+    def look(on_skip):
+        def skip(skipped):
+            on_skip(skipped)
+            if skipped not in said:  # the source is looked at twice
+                sources.say(skipped)
+                said.add(skipped)
+
+        return _selected(source(path, skip), selection)
+
+    damages = []
+    members = [(name, size) for name, size, _ in look(damages.append)]
+    if not members:
+        subset = selection.subset
+        raise ValueError(f"{path}: no pictures found"
+                         + (f" for the subset {subset!r}" if subset else ""))
+    decode = functools.partial(
+        _decode, path, look, [name for name, _ in members], selection.size,
+        progress=progress)
+    if cache is None:
+        photographs = _in_memory(decode, selection)
+    else:
+        photographs = photo_cache.read_or_make(
+            cache, selection, members + damages, decode, progress)
+    if progress or photographs.skipped:
+        print(photographs.report(), file=sys.stderr)
+    return photographs
+
+
+def _selected(items, selection):
+    subset, fraction = selection.subset, selection.validation_fraction
+    chosen = (item for item in items if subset is None
+              or is_validation(item[0], fraction) == (subset == "validation"))
+    return itertools.islice(chosen, selection.limit)
+
+
+def _contents(read):
+    try:
+        return read()
+    except OSError as error:
+        return error
+
+
+def _in_memory(decode, selection):
+    file = io.BytesIO()
+    names, skipped, _ = decode(file)
+    lab = np.frombuffer(file.getbuffer(), np.float16).reshape(
+        -1, selection.size, selection.size, 3)
+    return PhotoSet(lab, names, skipped, selection.canvas, selection.margin)
+
+
+@functools.cache  # traced once a size, however often there is a `load`
+def _field_function(size):
+    """Function: uint8 [side, side, 3] -> Lab float32 [size, size, 3]."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
+    def convert(rgb):
+        lab = tf.concat(color.split(rgb), axis=-1)
+        return tf.image.resize(lab, [size, size], antialias=True)
+
+    def field(pixels):
+        height, width, _ = pixels.shape
+        side = min(height, width)
+        # Bounds the memory of large photographs; what is left still has
+        # 8 pixels for each of the field's.
+        factor = max(side // (8 * size), 1)
+        side -= side % factor
+        top, left = (height - side) // 2, (width - side) // 2
+        pixels = pixels[top:top + side, left:left + side]
+        if factor > 1:
+            pixels = np.asarray(Image.fromarray(pixels).reduce(factor))
+        return convert(pixels).numpy()
+
+    return field
+
+
+def _decode_one(field, contents):
+    """Returns (Lab field, None), or (None, reason to skip the picture)."""
+    if isinstance(contents, OSError):
+        return None, reason(contents)
+    try:
+        lab = field(images.read(contents).pixels)
+    except images.ImageError as error:
+        return None, str(error).removeprefix("image: ")
+    if np.hypot(lab[..., 1], lab[..., 2]).mean() < _MIN_CHROMA:
+        return None, GREY
+    return lab, None
+
+
+def _decode(path, look, listed, size, file, progress):
+    """Appends the fields, float16, to `file`.
+
+    Args:
+        path: path of the source, for messages.
+        look: function of an `on_skip`, which begins the source anew.
+        listed: list of str. Names that the source had before.
+        size: int. Pixels a side of a field.
+        file: binary file.
+        progress: bool.
+
+    Returns:
+        names, skipped: as in `PhotoSet`; damaged parts of the source first.
+        members: list of (name, size in bytes), size 0 where a picture could
+            not be read, and the damaged parts: what a cache's fingerprint is
+            made of.
+    """
+    members, damages = [], []
+
+    def items():
+        for name, _, read in look(damages.append):
+            contents = _contents(read)
+            members.append(
+                (name, len(contents) if isinstance(contents, bytes) else 0))
+            yield name, contents
+
+    decode = functools.partial(_decode_one, _field_function(size))
+    results = tqdm(_in_order(decode, items()), total=len(listed),
+                   unit=" pictures", disable=not progress)
+    names, skipped = [], []
+    for name, (field, fault) in results:
+        if fault is None:
+            file.write(field.astype(np.float16).tobytes())
+            names.append(name)
+        else:
+            skipped.append(Skipped(name, fault))
+    found = {name for name, _ in members}
+    vanished = [Skipped(name, "no longer there when it was to be read")
+                for name in listed if name not in found]
+    skipped = damages + skipped + vanished
+    if not names:
+        raise ValueError(
+            f"{path}: no usable pictures: {report(names, skipped)}")
+    return names, skipped, members + damages
+
+
+def _in_order(function, items):
+    """`map` over (name, contents) on threads, with few of them waiting."""
+    waiting = collections.deque()
+    with concurrent.futures.ThreadPoolExecutor(_WORKERS) as pool:
+        for name, contents in items:
+            waiting.append((name, pool.submit(function, contents)))
+            if len(waiting) > 4 * _WORKERS:
+                name, future = waiting.popleft()
+                yield name, future.result()
+        for name, future in waiting:
+            yield name, future.result()

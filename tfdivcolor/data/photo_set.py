@@ -1,0 +1,202 @@
+"""PhotoSet: decoded photographs, and the batches drawn from them.
+
+What an epoch holds is a stateless function of (seed, epoch): a run that
+resumes at any step sees the data it would have seen.
+"""
+
+import functools
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfdivcolor.data import augmentation, no_autotune
+from tfdivcolor.latent import seeds
+
+GREY = "grey"
+
+_SEED_STRIDE = 2**40  # examples that one seed can number
+
+
+class Skipped(NamedTuple):
+    """A picture, folder or shard left out: its name, and `GREY` or why it is
+    unreadable."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoSet:
+    """Decoded photographs and the batches that training draws from them.
+
+    Attributes:
+        lab: float16 [N, canvas + margin, canvas + margin, 3], an array in
+            memory or a read-only memory map. L 0..100, a and b in CIE units.
+        names: list of N str. Paths within the folder or archive, or the
+            TFRecords' `image/filename`.
+        skipped: list of `Skipped`. Pictures found but not used, and damaged
+            folders and shards.
+        canvas: int. Pixels a side of the fields in a batch.
+        margin: int. Pixels a side beyond the canvas, for random crops.
+
+    Raises:
+        ValueError: if the shapes contradict each other.
+    """
+
+    lab: np.ndarray
+    names: list
+    skipped: list
+    canvas: int
+    margin: int = 0
+
+    def __post_init__(self):
+        size = self.canvas + self.margin
+        expected = (len(self.names), size, size, 3)
+        if self.lab.shape != expected:
+            raise ValueError(
+                f"lab must have the shape {expected}, from names, canvas and "
+                f"margin (received {self.lab.shape})")
+
+    def __len__(self):
+        return len(self.names)
+
+    def report(self):
+        """One line: how many pictures were read and skipped, and why."""
+        return report(self.names, self.skipped)
+
+    def steps_per_epoch(self, batch_size):
+        """Number of whole batches in an epoch.
+
+        Raises:
+            ValueError: if `batch_size` is not 1 to the number of pictures.
+        """
+        if not 1 <= batch_size <= len(self):
+            raise ValueError(
+                f"batch_size must be 1 to {len(self)}, the number of pictures "
+                f"(received {batch_size})")
+        return len(self) // batch_size
+
+    def batches(self, batch_size, seed=0, epoch=0, start=0, shuffle=True,
+                augment=None, shard=(0, 1), drop_remainder=True):
+        """The batches of one epoch.
+
+        Args:
+            batch_size: int B. Size of the global batch, over all shards.
+            seed: int, 0 to 2^23 - 1. Orders the pictures, numbers the examples.
+            epoch: int, 0 or more. Every epoch has an order of its own.
+            start: int. Batches to leave out, for a run that resumes.
+            shuffle: bool. False keeps the order of `names`.
+            augment: `augmentation.Augmentation` or None.
+            shard: (index, count). Take the rows index, index + count, ... of
+                every global batch, as worker `index` of `count`.
+            drop_remainder: bool. Leave out a last batch that is not full.
+
+        Returns:
+            `tf.data.Dataset` of dicts, with c = canvas and B divided by the
+            number of shards:
+            luminance: float32 [B, c, c, 1]. 0..100.
+            ab: float32 [B, c, c, 2]. CIE units.
+            seed: int64 [B]. seed * 2^40 + epoch * N + position in the epoch;
+                it keys the augmentation and the model's noise, whatever the
+                batch size, shard or starting point.
+
+        Raises:
+            ValueError: if an argument is out of range.
+        """
+        if not drop_remainder:
+            # One batch that is not full is as good as many.
+            batch_size = min(batch_size, len(self))
+        steps = self.steps_per_epoch(batch_size)
+        if not drop_remainder:
+            steps = -(-len(self) // batch_size)
+        if not 0 <= start <= steps:
+            raise ValueError(
+                f"start must be 0 to {steps}, the number of batches "
+                f"(received {start})")
+        if epoch < 0:
+            raise ValueError(f"epoch must be 0 or more (received {epoch})")
+        index, count = shard
+        if not 0 <= index < count or batch_size % count:
+            raise ValueError(
+                "shard must be (index, count) with index below count and "
+                f"count a divisor of batch_size {batch_size} "
+                f"(received {shard})")
+        if count > 1 and not drop_remainder:
+            raise ValueError("shards of a batch that is not full would be "
+                             "unequal: drop_remainder must be True")
+        dataset = self._chain(
+            tf.data.Dataset.range(epoch, epoch + 1), batch_size, seed, start,
+            shuffle, augment, shard, drop_remainder)
+        return dataset.apply(
+            tf.data.experimental.assert_cardinality(steps - start))
+
+    def epochs(self, batch_size, seed=0, augment=None):
+        """Endless dataset: the `batches` of epochs 0, 1, 2, ... (for `fit`).
+
+        Use `steps_per_epoch(batch_size)` for the argument of that name.
+        """
+        self.steps_per_epoch(batch_size)
+        dataset = self._chain(
+            tf.data.Dataset.range(np.iinfo(np.int64).max), batch_size, seed, 0,
+            True, augment, (0, 1), True)
+        return dataset.apply(tf.data.experimental.assert_cardinality(
+            tf.data.experimental.INFINITE_CARDINALITY))
+
+    def _chain(self, epochs, batch_size, seed, start, shuffle, augment, shard,
+               drop_remainder):
+        if not 0 <= seed < 2**23:
+            raise ValueError(
+                f"seed must be 0 to {2**23 - 1} (received {seed})")
+        size = self.canvas + self.margin
+
+        def plan(epoch):
+            rows, keys = tf.numpy_function(
+                functools.partial(self._plan, seed, shuffle), [epoch],
+                [tf.int64, tf.int64])
+            rows.set_shape([len(self)])
+            keys.set_shape([len(self)])
+            return tf.data.Dataset.from_tensor_slices((rows, keys)).batch(
+                batch_size, drop_remainder=drop_remainder).skip(start)
+
+        def fetch(rows, keys):
+            rows, keys = rows[shard[0]::shard[1]], keys[shard[0]::shard[1]]
+            lab = tf.numpy_function(
+                lambda rows: self.lab[rows].astype(np.float32), [rows],
+                tf.float32)
+            lab.set_shape([rows.shape[0], size, size, 3])
+            if augment is None:
+                lab = tf.image.resize(
+                    lab, [self.canvas, self.canvas], antialias=True)
+            else:
+                lab = augmentation.augment(lab, keys, self.canvas, augment)
+            return {"luminance": lab[..., :1], "ab": lab[..., 1:],
+                    "seed": keys}
+
+        options = tf.data.Options()
+        # `shard` has already given every worker its own rows.
+        options.experimental_distribute.auto_shard_policy = (
+            tf.data.experimental.AutoShardPolicy.OFF)
+        return no_autotune.untuned(
+            epochs.flat_map(plan).map(fetch, no_autotune.PARALLEL)
+            .prefetch(no_autotune.AHEAD)).with_options(options)
+
+    def _plan(self, seed, shuffle, epoch):
+        position = np.arange(len(self))
+        order = position
+        if shuffle:
+            order = np.random.default_rng(
+                [seeds.SHUFFLE, seed, epoch]).permutation(len(self))
+        return order, seed * _SEED_STRIDE + epoch * len(self) + position
+
+
+def report(names, skipped):
+    """One line: how many pictures were read and skipped, and why."""
+    line = f"{len(names):,} pictures read, {len(skipped):,} skipped"
+    if not skipped:
+        return line
+    grey = sum(reason == GREY for _, reason in skipped)
+    name, reason = skipped[0]
+    return (f"{line}: {len(skipped) - grey:,} unreadable, {grey:,} grey "
+            f"(first: {name}: {reason})")

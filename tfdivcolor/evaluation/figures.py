@@ -1,0 +1,322 @@
+"""Figures of an evaluation: what `tfdivcolor evaluate --plots` writes.
+
+Every function writes one PNG file, whole or not at all; the same call gives
+the same bytes.  `errors` in docstrings are mean absolute errors, ab / 128:
+
+    dict from a method's name to float [N, S], N pictures, S results in order
+"""
+
+import numpy as np
+import tensorflow as tf
+from matplotlib import colormaps
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    MaxNLocator,
+    NullLocator,
+    PercentFormatter,
+)
+
+from tfdivcolor import color, plots
+from tfdivcolor.latent import distributions
+from tfdivcolor.models.base import check_canvas
+
+_ERROR_LABEL = "mean absolute error (ab / 128)"
+_COUNTS = (1, 2, 5, 10, 20, 50, 100)  # results, on a logarithmic axis
+_COUNT_FORMATTER = FuncFormatter(lambda x, _: f"{x:,.0f}")
+
+_DRAWS = 1024  # of P(z | grey), for its principal directions
+_STEPS = (-2, -1, 0, 1, 2)  # standard deviations
+
+
+# --- Pictures --------------------------------------------------------------
+
+def picture_sheet(luminance, truth, results, captions, path):
+    """Writes rows of pictures: grey, truth, and the results by rank.
+
+    Args:
+        luminance: float [R, c, c, 1], 0..100.
+        truth: float [R, c, c, 2], CIE units.
+        results: float [R, S, c, c, 2], CIE units, in their order.
+        captions: R sequences of 1 + S strs: a row's heading, and what stands
+            under each of its results.
+        path: str or path of the PNG file.
+
+    Raises:
+        ValueError: if a shape does not fit the others.
+        images.ImageError: if the file cannot be written.
+    """
+    luminance, truth, results = map(np.asarray, (luminance, truth, results))
+    if (results.ndim != 5 or not results.size or results.shape[-1] != 2
+            or truth.shape != results[:, 0].shape
+            or luminance.shape != truth[..., :1].shape):
+        raise ValueError(
+            "luminance, truth and results must have shapes [R, c, c, 1], "
+            "[R, c, c, 2] and [R, S, c, c, 2] (received "
+            f"{luminance.shape}, {truth.shape} and {results.shape})")
+    rows, samples = results.shape[:2]
+    lengths = [len(caption) for caption in captions]
+    if lengths != [1 + samples] * rows:
+        raise ValueError(
+            f"captions must be {rows} sequences of {1 + samples} texts "
+            f"(received sequences of {lengths})")
+    fields = np.concatenate(
+        [np.zeros_like(truth)[:, None], truth[:, None], results], axis=1)
+    pixels = color.join(luminance[:, None], fields).numpy()
+    columns = ["grey", "truth", *map(str, range(1, samples + 1))]
+    plots.save(plots.table(
+        pixels, columns, [caption[0] for caption in captions],
+        [["", "", *caption[1:]] for caption in captions]), path)
+
+
+def latent_walk(colorizer, luminance, path, num_directions=4, seed=0):
+    """Writes what the principal directions of P(z | grey) change.
+
+    A row is a direction: the principal components of draws, measured by how
+    far they move the colour field.  Columns are steps from the mean, and at
+    the end a map of the change from the first to the last (black: none).
+
+    Args:
+        colorizer: `Colorizer`.
+        luminance: float [c, c, 1] or [1, c, c, 1], 0..100.
+        path: str or path of the PNG file.
+        num_directions: int, 1 to D. Number of rows.
+        seed: int. Seed of the draws.
+
+    Raises:
+        ValueError: if `luminance` or `num_directions` does not fit.
+        images.ImageError: if the file cannot be written.
+    """
+    luminance = tf.convert_to_tensor(luminance, tf.float32)
+    if luminance.shape.rank == 3:
+        luminance = luminance[None]
+    check_canvas("luminance", luminance, colorizer.canvas, 1)
+    if len(luminance) != 1:
+        raise ValueError("luminance must be one picture "
+                         f"(received {len(luminance)})")
+    if not 1 <= num_directions <= colorizer.latent_dim:
+        raise ValueError(
+            f"num_directions must be 1 to {colorizer.latent_dim}, the latent "
+            f"dimensions (received {num_directions})")
+    mean, steps, shares = _principal_directions(colorizer, luminance, seed)
+    z = mean + np.multiply.outer(steps[:num_directions], _STEPS).swapaxes(1, 2)
+    fields = colorizer.vae.decode(
+        tf.constant(z.reshape(1, -1, z.shape[-1]), tf.float32), luminance)
+    pixels = color.join(luminance[:, None], fields).numpy()
+    pixels = pixels.reshape(*z.shape[:2], *pixels.shape[2:])
+    fields = color.normalize_ab(fields).numpy().reshape(
+        *z.shape[:2], *fields.shape[2:])
+    change = np.linalg.norm(fields[:, -1] - fields[:, 0], axis=-1)
+    # One scale for all rows, so that they compare.
+    scaled = change / max(change.max(), 1e-6)
+    maps = colormaps["magma"](scaled, bytes=True)[..., :3]
+    columns = [f"{step:+d} sd".replace("-", "\N{MINUS SIGN}")
+               if step else "mean" for step in _STEPS]
+    headings = [
+        f"direction {i + 1}: {share:.0%} of the variance, "
+        f"change up to {most:.2f} (ab / 128)"
+        for i, (share, most) in enumerate(zip(shares, change.max((1, 2))))]
+    plots.save(plots.table(
+        np.concatenate([pixels, maps[:, None]], axis=1),
+        [*columns, "change"], headings), path)
+
+
+def _principal_directions(colorizer, luminance, seed):
+    """Principal components of P(z | grey), in the measure of colour fields.
+
+    Returns:
+        mean: [D]. Of the draws.
+        steps: [D, D]. Row i is one standard deviation along direction i.
+        shares: [D]. Parts of the variance, largest first.
+    """
+    grey = colorizer.vae.grey_encoder(color.normalize_luminance(luminance))
+    # 1e-6: a region that covers no pixel moves nothing.
+    scale = np.maximum(colorizer.vae.decoder.sensitivity(grey)[0], 1e-6)
+    draws = distributions.draw(
+        colorizer.mdn(luminance), tf.constant([seed], tf.int64), _DRAWS,
+        tf.constant(1.0))[0].numpy().astype(np.float64)
+    mean = draws.mean(axis=0)
+    _, sizes, directions = np.linalg.svd(
+        (draws - mean) * scale, full_matrices=False)
+    # The sign is free: each direction's largest part points upwards.
+    largest = np.abs(directions).argmax(axis=1)
+    signs = np.sign(np.take_along_axis(directions, largest[:, None], axis=1))
+    deviations = sizes[:, None] / np.sqrt(_DRAWS - 1)
+    steps = signs * deviations * directions / scale
+    return mean, steps, sizes**2 / np.sum(sizes**2)
+
+
+# --- Charts ----------------------------------------------------------------
+
+def error_by_rank(errors, path):
+    """Writes whether the first results are the better ones.
+
+    Left, the mean error of each rank with the standard error of the mean;
+    right, the share of pictures in which it is the best (results that are
+    equally good share a picture), beside that of a random order.
+
+    Args:
+        errors: see the module.
+        path: str or path of the PNG file.
+
+    Raises:
+        ValueError: if `errors` is empty or of another shape.
+        images.ImageError: if the file cannot be written.
+    """
+    errors = _checked_errors(errors)
+    figure, ((left, right),) = plots.panels(1, 2)
+    styles = plots.styles(errors)
+    # Side by side, so that no error bar hides another.
+    offsets = min(0.1, 0.6 / len(errors)) * (
+        np.arange(len(errors)) - (len(errors) - 1) / 2)
+    for offset, (label, values) in zip(offsets, errors.items()):
+        best = values == values.min(axis=1, keepdims=True)
+        best = best / best.sum(axis=1, keepdims=True)
+        ranks = np.arange(1, values.shape[1] + 1) + offset
+        for axes, rows in ((left, values), (right, best)):
+            deviation = rows.std(axis=0, ddof=1 if len(rows) > 1 else 0)
+            axes.errorbar(
+                ranks, rows.mean(axis=0), deviation / np.sqrt(len(rows)),
+                label=label, elinewidth=1, clip_on=False, **styles[label])
+    for count in sorted({values.shape[1] for values in errors.values()}):
+        right.plot([0.7, count + 0.3], [1 / count] * 2, zorder=1,
+                   label="random order", **plots.QUIET)
+    left.set_ylabel(_ERROR_LABEL)
+    right.set_ylabel("pictures in which it is the best")
+    right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    right.set_ylim(bottom=0)
+    for axes in (left, right):
+        axes.set_xlabel("rank of the result")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    plots.legend(figure, left, right)
+    plots.save(figure, path)
+
+
+def error_against_k(errors, floors, path):
+    """Writes how the error falls with the number of results.
+
+    The mean over pictures of the smallest error among the first k results.
+
+    Args:
+        errors: see the module.
+        floors: dict from a predictor's name to float, its error. Drawn as
+            lines to stay below of; may be empty.
+        path: str or path of the PNG file.
+
+    Raises:
+        ValueError: if `errors` is empty or of another shape, or a floor is
+            not a finite number.
+        images.ImageError: if the file cannot be written.
+    """
+    errors = _checked_errors(errors)
+    for label, value in floors.items():
+        if not np.isfinite(value):
+            raise ValueError(
+                f"floors[{label!r}] must be finite (received {value})")
+    figure, ((axes,),) = plots.panels(1, 1, width=6.2, height=4.2)
+    styles = plots.styles(errors)
+    for label, values in errors.items():
+        best = np.minimum.accumulate(values, axis=1).mean(axis=0)
+        marked = {*(k - 1 for k in _COUNTS if k < len(best)), len(best) - 1}
+        axes.plot(np.arange(1, len(best) + 1), best, label=label,
+                  markevery=sorted(marked), **styles[label])
+    for value in floors.values():
+        axes.axhline(value, zorder=1, **plots.QUIET)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(_COUNTS))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(_COUNT_FORMATTER)
+    largest = max(values.shape[1] for values in errors.values())
+    axes.set_xlim(0.94, 1.06 * max(largest, 2))
+    axes.set_xlabel("number of results k")
+    axes.set_ylabel(f"best of k: {_ERROR_LABEL}")
+    _label_floors(axes, floors)
+    plots.legend(figure, axes)
+    plots.save(figure, path)
+
+
+def _label_floors(axes, floors):
+    """Writes names and values beside the axes, none over another."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high)  # the labels must not change it
+    names = sorted(floors, key=floors.get)
+    steps = 0.05 * (high - low) * np.arange(len(names))
+    below = np.array([floors[name] for name in names]) - steps
+    # Moved up where they are too close, and down; halfway is apart as well.
+    upwards = np.maximum.accumulate(below)
+    downwards = np.minimum.accumulate(below[::-1])[::-1]
+    for name, place in zip(names, (upwards + downwards) / 2 + steps):
+        axes.text(1.015, place, f"{name}  {floors[name]:.3f}", fontsize=8,
+                  color=plots.QUIET["color"], va="center",
+                  transform=axes.get_yaxis_transform())
+
+
+def mixture_weights(weights, path):
+    """Writes how many of the mixture's components are in use.
+
+    Left, the weights from the heaviest to the lightest, mean and middle 80 %
+    of the pictures; right, the pictures by their effective number of
+    components, exp(-sum_k w_k log w_k).
+
+    Args:
+        weights: float [N, K]. Mixture weights, 0 or more, rows of sum 1.
+        path: str or path of the PNG file.
+
+    Raises:
+        ValueError: if `weights` has another shape or other values.
+        images.ImageError: if the file cannot be written.
+    """
+    weights = np.asarray(weights, np.float64)
+    if weights.ndim != 2 or not weights.size:
+        raise ValueError(
+            f"weights must have shape [N, K] (received {weights.shape})")
+    sums = weights.sum(axis=1)
+    if not (weights >= 0).all() or np.abs(sums - 1).max() > 1e-3:
+        raise ValueError(
+            "weights must be 0 or more and rows of sum 1 (received "
+            f"values from {weights.min():.3g}, sums {sums.min():.3g} to "
+            f"{sums.max():.3g})")
+    count = weights.shape[1]
+    ordered = -np.sort(-weights, axis=1)
+    ranks = np.arange(1, count + 1)
+    figure, ((left, right),) = plots.panels(1, 2)
+    left.fill_between(ranks, *np.quantile(ordered, [0.1, 0.9], axis=0),
+                      color=plots.COLORS[0], alpha=0.2, linewidth=0,
+                      label="middle 80% of pictures")
+    left.plot(ranks, ordered.mean(axis=0), label="mean", color=plots.COLORS[0],
+              marker="o", markersize=4.5)
+    left.axhline(1 / count, label="equal weights", **plots.QUIET)
+    left.set_xlabel("component, heaviest first")
+    left.set_ylabel("weight")
+    left.set_ylim(bottom=0)
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left.legend(frameon=False, fontsize=8)
+
+    entropy = -np.sum(
+        weights * np.log(np.where(weights > 0, weights, 1)), axis=1)
+    # Rounding must not put equal weights beyond the last bin.
+    effective = np.clip(np.exp(entropy), 1, count)
+    right.hist(effective, bins=np.linspace(1, max(count, 2), 29),
+               color=plots.COLORS[0], edgecolor="white", linewidth=0.5)
+    right.axvline(effective.mean(), color=plots.COLORS[1], linewidth=1.5,
+                  label=f"mean {effective.mean():.1f} of {count}")
+    right.set_xlabel("effective number of components, exp(entropy)")
+    right.set_ylabel("pictures")
+    right.yaxis.set_major_locator(MaxNLocator(integer=True))
+    right.legend(frameon=False, fontsize=8)
+    plots.save(figure, path)
+
+
+def _checked_errors(errors):
+    checked = {label: np.asarray(values, np.float64)
+               for label, values in errors.items()}
+    if not checked:
+        raise ValueError("errors must hold one method or more (received none)")
+    for label, values in checked.items():
+        if (values.ndim != 2 or not values.size
+                or not np.isfinite(values).all()):
+            raise ValueError(
+                f"errors[{label!r}] must be finite numbers of shape [N, S] "
+                f"(received shape {values.shape}, "
+                f"{np.sum(~np.isfinite(values))} not finite)")
+    return checked

@@ -1,0 +1,79 @@
+"""Which figures `tfdivcolor evaluate --plots` writes, and of what."""
+
+import numpy as np
+import tensorflow as tf
+
+from tfdivcolor import color
+from tfdivcolor.evaluation import figures, measurement, metrics
+from tfdivcolor.plots import training_curves
+
+SHEET_ROWS = 4  # pictures on each of the sheets of the best, middle and worst
+
+
+def draw(folder, colorizer, bench, history):
+    """Writes the figures of an evaluation.
+
+    Args:
+        folder: pathlib.Path of the folder.
+        colorizer: `Colorizer`, the one evaluated.
+        bench: `comparison.Bench`, measured; its first row is the Colorizer's.
+        history: list of dicts as of `curves`, or None.
+    """
+    label = next(iter(bench.rows))
+    errors = {name: measured[0].errors
+              for name, measured in bench.rows.items()
+              if measured[0].errors is not None
+              and measured[0].errors.shape[1] == 8}
+    figures.error_by_rank(
+        {name: row for name, row in errors.items() if "copies" not in name},
+        folder / "error_by_rank.png")
+    subset = measurement.in_subset(
+        0, len(bench.photos), len(bench.photos), bench.subset_size)
+    figures.error_against_k(
+        {name: measured[0].errors_of_100
+         for name, measured in bench.rows.items()
+         if measured[0].errors_of_100 is not None},
+        {name: measured[0].errors[subset, 0].mean()
+         for name, measured in bench.rows.items()
+         if measured[0].errors is not None
+         and measured[0].errors.shape[1] == 1},
+        folder / "error_against_k.png")
+    order = np.argsort(errors[label].min(axis=1), kind="stable")
+    middle = (len(order) - SHEET_ROWS) // 2
+    for name, chosen in (
+            ("best", order[:SHEET_ROWS]),
+            ("median", order[max(middle, 0):][:SHEET_ROWS]),
+            ("worst", order[::-1][:SHEET_ROWS])):
+        _sheet(folder / f"sheet_{name}.png", colorizer, bench, chosen)
+    weights = [tf.nn.softmax(
+        colorizer.mdn(batch["luminance"])["mixture_logits"]).numpy()
+        for batch in bench.photos.batches(
+            measurement.BATCH, shuffle=False, drop_remainder=False)]
+    figures.mixture_weights(
+        np.concatenate(weights), folder / "mixture_weights.png")
+    figures.latent_walk(
+        colorizer, _pictures(bench.photos, order[[len(order) // 2]])[0],
+        folder / "latent_walk.png")
+    if history:
+        training_curves.training_curves(history, folder / "training.png")
+
+
+def _sheet(path, colorizer, bench, chosen):
+    """Some pictures with their results."""
+    luminance, ab = _pictures(bench.photos, chosen)
+    results = colorizer.sample(
+        luminance, 8, bench.seeds[0], bench.temperature)["ab"].numpy()
+    errors = metrics.errors_by_result(
+        color.normalize_ab(results), color.normalize_ab(ab))
+    captions = [[bench.photos.names[i].rpartition("/")[2],
+                 *(f"{error:.3f}" for error in row)]
+                for i, row in zip(chosen, errors)]
+    figures.picture_sheet(luminance, ab, results, captions, path)
+
+
+def _pictures(photos, chosen):
+    """Luminance [R, c, c, 1] and ab [R, c, c, 2] of some pictures."""
+    lab = tf.image.resize(
+        photos.lab[chosen].astype(np.float32), [photos.canvas] * 2,
+        antialias=True).numpy()
+    return lab[..., :1], lab[..., 1:]

@@ -1,0 +1,202 @@
+"""Likelihood of the true colours, comparable between models.
+
+A colour field C (ab / 128) of a grey picture G has under a model the density
+
+    p(C | G) = integral of N(C; f(z, G), sigma^2 I) p(z | G) over z
+
+with f: the decoder; sigma: one standard deviation a model; p(z | G): a
+mixture, N(0, I), or whatever the model has.  Its units are the picture's, so
+that models with different latents compare, which densities of z do not.  The
+integral has no closed form; draws of the posterior bound it (Burda et al.
+2016, Eq. 8), tighter the more of them there are:
+
+    log p(C | G) >= log mean_i [N(C; f(z_i, G), sigma^2 I)
+                                p(z_i | G) / q(z_i | C, G)],  z_i ~ q
+
+Sigma enters through squared errors only: `field_terms` runs the model once,
+`field_nll` fits sigma and gives the bound.  A predictor of one answer is the
+case of one draw without a latent, `gaussian_nll`; it stands in the same column.
+
+References:
+    Burda, Grosse, Salakhutdinov (2016), Importance Weighted Autoencoders.
+"""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from tfdivcolor import color
+from tfdivcolor.latent import seeds
+from tfdivcolor.models.base import check_canvas
+
+DRAWS = 64
+
+_FIELDS = 128  # decoded at a time: bounds the memory
+_TOLERANCE = 1e-9  # of log sigma^2
+_MAX_STEPS = 1000
+_HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+def field_terms(model, batch, draws=DRAWS):
+    """What the bound needs of a model, whatever sigma will be.
+
+    Args:
+        model: object with `prior(luminance)`, a TFP distribution over z with
+            batch shape [B], and `vae`, which has `encode(luminance, ab)` and
+            `decode(z, luminance)` as `ColorVAE` has them: TensorFlow code, q
+            independent normals. A `Colorizer`, for one.
+        batch: dict of luminance: float32 [B, c, c, 1], 0..100; ab: float32
+            [B, c, c, 2], CIE units; seed: int64 [B], which keys a picture's
+            draws; its batch mates do not matter.
+        draws: int I, 1 or more. Draws of the posterior a picture.
+
+    Returns:
+        dict of
+        squared_error: float64 [B, I]. |C - f(z_i, G)|^2, summed over the
+            field's values, in (ab / 128)^2.
+        log_ratio: float64 [B, I]. log p(z_i | G) - log q(z_i | C, G), nats.
+
+    Raises:
+        ValueError: if `draws` is below 1, or a shape is not the canvas's.
+    """
+    if draws < 1:
+        raise ValueError(f"draws must be 1 or more (received {draws})")
+    # Here, because a traced function may have been relaxed to any shape.
+    check_canvas("ab", batch["ab"], batch["luminance"].shape[1], 2)
+    step = max(_FIELDS // draws, 1)
+    parts = []
+    for start in range(0, len(batch["luminance"]), step):
+        tensors = (tf.convert_to_tensor(batch[name])[start:start + step]
+                   for name in ("luminance", "ab", "seed"))
+        parts.append(_terms(model, *tensors, draws))
+    return {name: np.concatenate([part[name] for part in parts],
+                                 dtype=np.float64) for name in parts[0]}
+
+
+@tf.function(reduce_retracing=True, autograph=False)
+def _terms(model, luminance, ab, seed, draws):
+    """`field_terms` of a few pictures, float32."""
+    posterior = model.vae.encode(luminance, ab)
+    loc, scale = posterior.mean()[:, None], posterior.stddev()[:, None]
+    noise = seeds.normal(seeds.POSTERIOR, seed, [draws, loc.shape[-1]])
+    z = loc + scale * noise  # [B, I, D]
+    by_draw = tf.transpose(z, [1, 0, 2])  # TFP has the draws in front
+    log_ratio = (model.prior(luminance).log_prob(by_draw)
+                 - posterior.log_prob(by_draw))  # [I, B]
+    error = color.normalize_ab(
+        model.vae.decode(z, luminance) - ab[:, None])
+    return {"squared_error": tf.reduce_sum(tf.square(error), axis=[2, 3, 4]),
+            "log_ratio": tf.transpose(log_ratio)}
+
+
+def nll(squared_error, log_ratio, dimensions, sigma):
+    """Upper bound of -log p(C | G) for a given sigma.
+
+    Args:
+        squared_error, log_ratio: float [N, I], as of `field_terms`.
+        dimensions: int. Values of a field, c * c * 2.
+        sigma: float, > 0. Standard deviation of a value, in ab / 128.
+
+    Returns:
+        float64 [N], nats per value. Of a density: it can be negative.
+    """
+    joint = log_ratio - squared_error / (2.0 * sigma**2)
+    log_mean = np.logaddexp.reduce(joint, axis=1) - math.log(joint.shape[1])
+    return math.log(sigma) + _HALF_LOG_2PI - log_mean / dimensions
+
+
+def fit_sigma(squared_error, log_ratio, dimensions):
+    """The sigma that makes the mean of `nll` smallest.
+
+    Expectation maximisation, with the draw that explains a picture as what is
+    hidden: each step sets sigma^2 to the mean squared error, the draws
+    weighted by their shares in the bound, and lowers `nll`. With one draw the
+    first step is exact.
+
+    Args:
+        squared_error, log_ratio: float [N, I], as of `field_terms`.
+        dimensions: int. Values of a field, c * c * 2.
+
+    Returns:
+        float, > 0, in ab / 128.
+
+    Raises:
+        ValueError: if the errors are 0, where no sigma is the best.
+    """
+    variance = squared_error.mean() / dimensions
+    for _ in range(_MAX_STEPS):
+        if variance == 0:
+            raise ValueError("squared_error must be above 0 for sigma to be "
+                             "fitted (received 0 for all pictures)")
+        before = variance
+        joint = log_ratio - squared_error / (2.0 * variance)
+        share = np.exp(
+            joint - np.logaddexp.reduce(joint, axis=1, keepdims=True))
+        variance = (share * squared_error).sum(axis=1).mean() / dimensions
+        if abs(variance - before) <= _TOLERANCE * before:
+            break
+    return math.sqrt(variance)
+
+
+def field_nll(squared_error, log_ratio, dimensions):
+    """Upper bound of -log p(C | G), sigma fitted on other pictures.
+
+    Pictures at even and at odd positions are two halves; each is measured
+    with the sigma that was fitted on the other.  (Every second one, because
+    data sets are sorted by person or kind.)
+
+    Args:
+        squared_error, log_ratio: float [N, I], as of `field_terms`; N is 2 or
+            more.
+        dimensions: int. Values of a field, c * c * 2.
+
+    Returns:
+        float64 [N], nats per value of ab / 128.
+
+    Raises:
+        ValueError: if the shapes differ, there are fewer than two pictures,
+            or the errors of a half are 0.
+
+    Example:
+        terms = field_terms(colorizer, batch)
+        field_nll(**terms, dimensions=colorizer.canvas ** 2 * 2).mean()
+    """
+    squared_error = np.asarray(squared_error, np.float64)
+    log_ratio = np.asarray(log_ratio, np.float64)
+    if squared_error.ndim != 2 or log_ratio.shape != squared_error.shape:
+        raise ValueError(
+            "squared_error and log_ratio must have one shape, [N, I] "
+            f"(received {squared_error.shape} and {log_ratio.shape})")
+    if len(squared_error) < 2:
+        raise ValueError(
+            "the likelihood needs 2 pictures or more, sigma is fitted on one "
+            f"half and used on the other (received {len(squared_error)})")
+    halves = slice(0, None, 2), slice(1, None, 2)
+    values = np.empty(len(squared_error))
+    for measured, fitted in (halves, halves[::-1]):
+        sigma = fit_sigma(
+            squared_error[fitted], log_ratio[fitted], dimensions)
+        values[measured] = nll(
+            squared_error[measured], log_ratio[measured], dimensions, sigma)
+    return values
+
+
+def gaussian_nll(squared_errors, dimensions):
+    """-log p(C | G) of a predictor of one answer, p = N(answer, sigma^2 I).
+
+    Exact, and comparable with `field_nll`: sigma is fitted likewise.
+
+    Args:
+        squared_errors: float [N]. |C - answer|^2, summed over the field's
+            values, in (ab / 128)^2.
+        dimensions: int. Values of a field, c * c * 2.
+
+    Returns:
+        float64 [N], nats per value of ab / 128.
+
+    Raises:
+        ValueError: as `field_nll`.
+    """
+    squared_error = np.asarray(squared_errors, np.float64)[..., None]
+    return field_nll(squared_error, np.zeros_like(squared_error), dimensions)

@@ -1,0 +1,117 @@
+"""Exports for runtimes that are not TensorFlow: the networks alone.
+
+    decode  a SavedModel whose signature `serving_default` is the decoder:
+            luminance and z -> ab; OpenVINO and other converters read it
+    tflite  model.tflite with the signatures `decode` and `prior`, for LiteRT:
+            what a phone needs to sample the mixture itself
+
+Shapes and units are those of `signatures`, but nothing is checked, and a batch
+must not be empty.
+"""
+
+import tempfile
+import warnings
+
+import numpy as np
+import tensorflow as tf
+
+from tfdivcolor.export import saved_model
+
+TFLITE = "model.tflite"
+# ab in CIE units: other kernels add up in another order.
+_TOLERANCE = 1e-2
+
+
+def write_decode(folder, colorizer, options):
+    """Writes the SavedModel into a folder; no option matters to it."""
+    saved_model.write(folder, {"serving_default": _decode(colorizer)})
+
+
+def verify_decode(folder, colorizer, options):
+    """Compares the SavedModel with the Colorizer.
+
+    Raises:
+        RuntimeError: they differ.
+    """
+    inputs = example(colorizer)
+    with saved_model.Servable(folder) as model:
+        _require_same(
+            colorizer, inputs, model.run("serving_default", inputs)["ab"])
+
+
+def write_tflite(folder, colorizer, options):
+    """Writes `model.tflite` into a folder; no option matters to it."""
+    functions = {"decode": _decode(colorizer), "prior": _prior(colorizer)}
+    # Only from a SavedModel does the converter keep signatures apart.
+    with (tempfile.TemporaryDirectory(dir=folder) as whole,
+          saved_model.without_advice()):
+        saved_model.write(whole, functions)
+        converted = tf.lite.TFLiteConverter.from_saved_model(
+            whole, signature_keys=list(functions)).convert()
+    (folder / TFLITE).write_bytes(converted)
+
+
+def verify_tflite(folder, colorizer, options):
+    """Compares `model.tflite` with the Colorizer.
+
+    Raises:
+        RuntimeError: they differ.
+    """
+    inputs = example(colorizer)
+    with warnings.catch_warnings():
+        # It is to go once LiteRT's own package is the only one.
+        warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter")
+        interpreter = tf.lite.Interpreter(
+            str(folder / TFLITE),
+            experimental_op_resolver_type=tf.lite.experimental
+            .OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    _require_same(colorizer, inputs, interpreter.get_signature_runner(
+        "decode")(**inputs)["ab"])
+
+
+def example(colorizer):
+    """Inputs of `decode`: two rows of three latents.
+
+    Args:
+        colorizer: `Colorizer`.
+
+    Returns:
+        dict of luminance: float32 [2, c, c, 1], and z: float32 [2, 3, D].
+    """
+    random = np.random.default_rng(0)
+    canvas = colorizer.canvas
+    return {
+        "luminance": random.uniform(
+            0, 100, (2, canvas, canvas, 1)).astype(np.float32),
+        "z": random.normal(
+            size=(2, 3, colorizer.latent_dim)).astype(np.float32),
+    }
+
+
+def _decode(colorizer):
+    return tf.function(
+        lambda luminance, z: {"ab": colorizer.vae.decode(z, luminance)},
+        autograph=False).get_concrete_function(
+            _luminance(colorizer), tf.TensorSpec(
+                [None, None, colorizer.latent_dim], tf.float32, "z"))
+
+
+def _prior(colorizer):
+    return tf.function(
+        lambda luminance: colorizer.mdn(luminance),
+        autograph=False).get_concrete_function(_luminance(colorizer))
+
+
+def _luminance(colorizer):
+    canvas = colorizer.canvas
+    return tf.TensorSpec([None, canvas, canvas, 1], tf.float32, "luminance")
+
+
+def _require_same(colorizer, inputs, received):
+    expected = colorizer.vae.decode(
+        tf.constant(inputs["z"]), tf.constant(inputs["luminance"]))
+    difference = np.abs(received - expected).max()
+    if not difference <= _TOLERANCE:
+        raise RuntimeError(
+            f"ab of the export must be the Colorizer's within {_TOLERANCE} "
+            f"(received a difference of {difference})")

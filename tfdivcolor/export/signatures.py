@@ -1,0 +1,250 @@
+"""The functions that an exported model offers, one a signature.
+
+    serving_default  image_bytes [B] -> colorized_bytes [B, N], log_prob [B, N]
+    colorize         the same, of seed [B] and temperature [B] too
+    colorize_n       of scalars num_samples, seed, temperature: [B, n]
+    colorize_tensor  luminance [B, c, c, 1], seed [B], temperature [B]
+                     -> ab [B, N, c, c, 2], log_prob [B, N]
+    prior            luminance -> MixtureParameters (see `distributions`)
+    decode           luminance, z [B, n, D] -> ab [B, n, c, c, 2]
+
+N is fixed at export, n by the call; c is the canvas.  Units as everywhere:
+luminance 0..100, ab in CIE units, log_prob in nats, most probable first.  All
+sampling is "diverse", and is `Colorizer.sample_fields`.
+
+`decode` is pure: no strings, no random numbers, no checks, so that other
+runtimes can convert it.  The others refuse bad inputs with INVALID_ARGUMENT
+and a message that names input and row, as a server checks names and types of
+inputs but not their shapes or values.
+"""
+
+import tensorflow as tf
+
+from tfdivcolor.color import canvas
+from tfdivcolor.export import graph_checks, graph_decoding
+from tfdivcolor.settings import DEFAULTS
+
+# A call may ask for so many results of the largest picture, or for more of
+# smaller ones: what bounds the size of an answer.
+RESULTS_OF_LARGEST = 8
+
+
+def names(options):
+    """The signatures of an export.
+
+    Args:
+        options: `settings.ExportOptions`.
+
+    Returns:
+        list of str.
+    """
+    every = ["serving_default", "colorize", "colorize_n", "colorize_tensor",
+             "prior", "decode"]
+    # Neither scalars nor rows of different n can be merged into batches.
+    unbatchable = ("colorize_n", "decode") if options.batchable else ()
+    return [name for name in every if name not in unbatchable]
+
+
+class Signatures:
+    """The functions of one export.
+
+    Args:
+        colorizer: `Colorizer`.
+        options: `settings.ExportOptions`.
+    """
+
+    def __init__(self, colorizer, options):
+        self.colorizer = colorizer
+        self.options = options
+        self.canvas = colorizer.canvas
+        # A function of its own, so that the graph holds it once.
+        self._luminance_of = tf.function(
+            lambda data, row: canvas.luminance_of(
+                graph_decoding.decode(data, row, options.max_pixels)),
+            input_signature=[tf.TensorSpec([], tf.string),
+                             tf.TensorSpec([], tf.int32)], autograph=False)
+
+    def trace(self):
+        """Makes the graphs.
+
+        Returns:
+            dict from a signature's name to its `ConcreteFunction`.
+        """
+        images = tf.TensorSpec([None], tf.string, "image_bytes")
+        luminance = tf.TensorSpec(
+            [None, self.canvas, self.canvas, 1], tf.float32, "luminance")
+        rows = (tf.TensorSpec([None], tf.int64, "seed"),
+                tf.TensorSpec([None], tf.float32, "temperature"))
+        scalars = (tf.TensorSpec([], tf.int32, "num_samples"),
+                   tf.TensorSpec([], tf.int64, "seed"),
+                   tf.TensorSpec([], tf.float32, "temperature"))
+        latents = tf.TensorSpec(
+            [None, None, self.colorizer.latent_dim], tf.float32, "z")
+        inputs = {
+            "serving_default": (images,),
+            "colorize": (images, *rows),
+            "colorize_n": (images, *scalars),
+            "colorize_tensor": (luminance, *rows),
+            "prior": (luminance,),
+            "decode": (luminance, latents),
+        }
+        return {
+            name: tf.function(getattr(self, name), autograph=False)
+            .get_concrete_function(*specs)
+            for name, specs in inputs.items() if name in names(self.options)}
+
+    def serving_default(self, image_bytes):
+        image_bytes = _images(image_bytes)
+        rows = tf.shape(image_bytes)
+        return self._colorized(
+            image_bytes, tf.fill(rows, tf.constant(DEFAULTS.seed, tf.int64)),
+            tf.fill(rows, DEFAULTS.temperature), self.options.num_samples)
+
+    def colorize(self, image_bytes, seed, temperature):
+        image_bytes = _images(image_bytes)
+        return self._colorized(
+            image_bytes, *_rows(image_bytes, seed, temperature),
+            self.options.num_samples)
+
+    def colorize_n(self, image_bytes, num_samples, seed, temperature):
+        image_bytes = _images(image_bytes)
+        num_samples, seed, temperature = (
+            graph_checks.shape(name, value, [], "one number")
+            for name, value in (
+                ("num_samples", num_samples), ("seed", seed),
+                ("temperature", temperature)))
+        limit = self.options.max_samples
+        num_samples = graph_checks.after(graph_checks.check(
+            (num_samples >= 1) & (num_samples <= limit),
+            f"num_samples: must be 1 to {limit} (received ",
+            graph_checks.text(num_samples), ")"), num_samples)
+        rows = tf.shape(image_bytes)
+        return self._colorized(
+            image_bytes, tf.fill(rows, seed),
+            _temperature(tf.fill(rows, temperature)), num_samples)
+
+    def colorize_tensor(self, luminance, seed, temperature):
+        luminance = self._luminance(luminance)
+        drawn = self._sample(
+            luminance, *_rows(luminance, seed, temperature),
+            self.options.num_samples)
+        return {name: drawn[name] for name in ("ab", "log_prob")}
+
+    def prior(self, luminance):
+        return _with_rows(self.colorizer.mdn, self._luminance(luminance))
+
+    def decode(self, luminance, z):
+        return _with_rows(
+            lambda luminance, z: {
+                "ab": self.colorizer.vae.decode(z, luminance)},
+            luminance, z)
+
+    def _luminance(self, luminance):
+        size = self.canvas
+        luminance = graph_checks.shape(
+            "luminance", luminance, [None, size, size, 1], "a canvas a row")
+        return graph_checks.values(
+            "luminance", luminance, 0.0, 100.0, "numbers of 0 to 100")
+
+    def _sample(self, luminance, seed, temperature, num_samples):
+        # A field takes about a megabyte on its way.
+        count = tf.shape(luminance)[0] * num_samples
+        limit = self.options.max_results
+        luminance = graph_checks.after(graph_checks.check(
+            count <= limit, "rows times num_samples: must be at most "
+            f"{limit} (received ", graph_checks.text(count), ")"), luminance)
+        drawn = _with_rows(
+            lambda *rows: self.colorizer.sample_fields(
+                *rows, tf.convert_to_tensor(num_samples), DEFAULTS.mode),
+            luminance, seed, temperature)
+        # For the contract: N where it is fixed.
+        fixed = num_samples if isinstance(num_samples, int) else None
+        size = self.canvas
+        return {"ab": tf.ensure_shape(
+                    drawn["ab"], [None, fixed, size, size, 2]),
+                "log_prob": tf.ensure_shape(drawn["log_prob"], [None, fixed])}
+
+    def _bounded(self, small, pixels, num_samples):
+        """Refuses calls whose results would have too many pixels."""
+        count = tf.reduce_sum(pixels) * tf.cast(num_samples, tf.int64)
+        limit = RESULTS_OF_LARGEST * self.options.max_pixels
+        return graph_checks.after(graph_checks.check(
+            count <= limit, "image_bytes: must have, all rows times "
+            f"num_samples, at most {limit} pixels (received ",
+            graph_checks.text(count), ")"), small)
+
+    def _colorized(self, image_bytes, seed, temperature, num_samples):
+        def encoded(row):
+            # Decoded again: keeping the full size of every row would take
+            # memory without bound, and decoding is a small part of the work.
+            luminance = self._luminance_of(image_bytes[row], row)
+            return tf.map_fn(
+                lambda ab: _encode(
+                    canvas.join(luminance, ab), self.options.image_format),
+                # Two: one is encoded while the next is joined.  Every one more
+                # takes memory and saves no time.
+                drawn["ab"][row], parallel_iterations=2,
+                fn_output_signature=tf.TensorSpec([], tf.string))
+
+        def seen(row):
+            luminance = self._luminance_of(image_bytes[row], row)
+            return (canvas.on_canvas(luminance, size),
+                    tf.size(luminance, tf.int64))
+
+        rows = tf.range(tf.shape(image_bytes)[0])
+        size = self.canvas
+        small, pixels = tf.map_fn(
+            seen, rows, parallel_iterations=1, fn_output_signature=(
+                tf.TensorSpec([size, size, 1]), tf.TensorSpec([], tf.int64)))
+        small = self._bounded(small, pixels, num_samples)
+        drawn = self._sample(small, seed, temperature, num_samples)
+        log_prob = drawn["log_prob"]
+        # Without rows the loop does not know how many samples there are.
+        pictures = tf.cond(
+            tf.size(rows) > 0,
+            lambda: tf.map_fn(
+                encoded, rows, parallel_iterations=1,
+                fn_output_signature=tf.TensorSpec(
+                    log_prob.shape[1:], tf.string)),
+            lambda: tf.zeros(tf.shape(log_prob), tf.string))
+        return {"colorized_bytes": tf.ensure_shape(pictures, log_prob.shape),
+                "log_prob": log_prob}
+
+
+def _with_rows(function, *rows):
+    """Calls a function of rows; with one of zeros if there is none.
+
+    oneDNN's convolutions give outputs of the wrong size for an empty batch.
+    """
+    count = tf.shape(rows[0])[0]
+    missing = tf.cast(count == 0, tf.int32)
+    outputs = function(*(
+        tf.pad(value, [[0, missing], *[[0, 0]] * (value.shape.rank - 1)])
+        for value in rows))
+    return {name: value[:count] for name, value in outputs.items()}
+
+
+def _images(image_bytes):
+    return graph_checks.shape(
+        "image_bytes", image_bytes, [None], "a picture a row")
+
+
+def _rows(pictures, seed, temperature):
+    count = [tf.shape(pictures)[0]]
+    seed = graph_checks.shape("seed", seed, count, "a number a row")
+    temperature = graph_checks.shape(
+        "temperature", temperature, count, "a number a row")
+    return seed, _temperature(temperature)
+
+
+def _temperature(temperature):
+    return graph_checks.values("temperature", temperature, 0.0, tf.float32.max,
+                         "a finite number of 0 or more")
+
+
+def _encode(pixels, image_format):
+    if image_format == "jpeg":
+        return tf.io.encode_jpeg(
+            pixels, quality=95, chroma_downsampling=False)
+    # A quarter of the usual time, for a tenth more bytes.
+    return tf.io.encode_png(pixels, compression=1)

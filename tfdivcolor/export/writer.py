@@ -1,0 +1,279 @@
+"""Colorizer -> SavedModel, for TensorFlow Serving and any TensorFlow program.
+
+    BASE/VERSION/saved_model.pb, variables/   the model; see `signatures`
+    BASE/VERSION/assets.extra/                warm-up requests
+    BASE/VERSION/contract.json                tensor names, types, shapes
+    BASE/VERSION/batching_params.pbtxt        only if batchable
+
+A version appears whole or not at all, after every signature was run as a server
+runs it and two pictures came out as the Colorizer's; it is never replaced.
+"""
+
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from tfdivcolor import images
+from tfdivcolor.export import portable, saved_model, signatures, warmup
+from tfdivcolor.models import storage
+from tfdivcolor.settings import DEFAULTS, EXPORT_FORMATS, ExportOptions
+from tfdivcolor.utils import files
+
+CONTRACT = "contract.json"
+BATCHING = "batching_params.pbtxt"
+CONTRACT_FORMAT = 1
+
+# Not in every program that loads a SavedModel, or not allowed there.
+_FORBIDDEN_OPERATIONS = frozenset({
+    "EagerPyFunc", "PrintV2", "PyFunc", "PyFuncStateless", "ReadFile",
+    "WriteFile"})
+# Levels apart, and the share of values that is at most so far apart.
+_TOLERANCES = {"png": 1, "jpeg": 24}
+_WITHIN_TOLERANCE = 0.999
+
+# For two cores; serving/README.md says how a server is made to use it.
+_BATCHING_PARAMETERS = """\
+max_batch_size { value: 8 }
+batch_timeout_micros { value: 2000 }
+max_enqueued_batches { value: 64 }
+num_batch_threads { value: 2 }
+allowed_batch_sizes: 1
+allowed_batch_sizes: 2
+allowed_batch_sizes: 4
+allowed_batch_sizes: 8
+"""
+
+
+def save(base, colorizer, version=None, options=ExportOptions(),
+         format="serving", quiet=True, **about):
+    """Exports a Colorizer as a version of a servable.
+
+    Args:
+        base: str or path. The servable's folder, which holds its versions.
+        colorizer: `Colorizer`.
+        version: int of 0 or more, or None for one more than the last.
+        options: `settings.ExportOptions`.
+        format: one of `settings.EXPORT_FORMATS`.
+        quiet: bool. Show no progress.
+        **about: JSON values to keep in the contract (weights' name and
+            checksum).
+
+    Returns:
+        pathlib.Path of the version's folder.
+
+    Raises:
+        ValueError: the version is there already or is none, there is no such
+            format, or the folder holds versions of another one.
+        OSError: the folder cannot be written.
+        ImportError: tensorflow-serving-api is not installed.
+        RuntimeError: the export does not give what the Colorizer gives.
+
+    Example:
+        tdc.export.save("models/tfdivcolor", tdc.load("lfw"))
+    """
+    if format not in EXPORT_FORMATS:
+        raise ValueError(
+            f"format must be one of {', '.join(EXPORT_FORMATS)} "
+            f"(received {format!r})")
+    path = version_path(base, version)
+    _check_neighbours(path.parent, format)
+    write, check = {
+        "serving": (_write_serving, verify),
+        "decode": (portable.write_decode, portable.verify_decode),
+        "tflite": (portable.write_tflite, portable.verify_tflite)}[format]
+    with (files.whole_folder(path) as folder,
+          tqdm(total=2, unit="step", disable=quiet) as bar):
+        bar.set_description("writing")
+        try:
+            write(folder, colorizer, options)
+        except tf.errors.OpError as error:
+            raise OSError(f"{path}: must be a folder that can be written "
+                          f"(received {_reason(error)})") from error
+        description = contract(folder, colorizer, options, format, about)
+        (folder / CONTRACT).write_text(
+            json.dumps(description, indent=1) + "\n")
+        bar.update()
+        bar.set_description("verifying")
+        try:
+            check(folder, colorizer, options)
+        except tf.errors.OpError as error:
+            raise RuntimeError("the export must answer its own requests "
+                               f"(received {_reason(error)})") from error
+        bar.update()
+    return path
+
+
+def _reason(error):
+    """What went wrong, without where in TensorFlow."""
+    return re.sub(r"{{.*?}} | \[Op:.*", "", error.message.splitlines()[0])
+
+
+def _check_neighbours(base, format):
+    """Refuses to make another kind of model the next version of one."""
+    for path in sorted(base.glob(f"*/{CONTRACT}")):
+        found = json.loads(path.read_text()).get("export_format")
+        if found != format:
+            raise ValueError(
+                f"{base}: must hold versions of one format, or a server would "
+                f"take the next one for the same model (received {format} "
+                f"where {path.parent.name} is {found})")
+
+
+def version_path(base, version=None):
+    """Where an export goes.
+
+    Args:
+        base: str or path.
+        version: int, or None for one more than the last.
+
+    Returns:
+        pathlib.Path, of nothing that is there.
+
+    Raises:
+        ValueError: if the version is there, or below 0.
+    """
+    base = Path(base)
+    if version is None:
+        version = 1 + max((int(entry.name) for entry in base.glob("*")
+                           if entry.name.isdecimal()), default=0)
+    if version < 0:
+        raise ValueError(
+            f"version must be an integer of 0 or more (received {version})")
+    path = base / str(version)
+    if path.exists():
+        raise ValueError(
+            f"{path}: is there already, and versions are never replaced; "
+            "leave out the version for the next one")
+    return path
+
+
+def _write_serving(folder, colorizer, options):
+    warmup.protocol()  # now, not after minutes of work
+    saved_model.write(folder, signatures.Signatures(colorizer, options).trace())
+    if options.batchable:
+        (folder / BATCHING).write_text(_BATCHING_PARAMETERS)
+    (folder / warmup.FILE).parent.mkdir(exist_ok=True)
+    warmup.write(folder / warmup.FILE, warmup.requests(
+        signatures.names(options), options.num_samples, colorizer.canvas,
+        colorizer.latent_dim))
+
+
+def contract(folder, colorizer, options, format, about):
+    """What a caller has to know of an export, in other languages too.
+
+    Args:
+        folder: str or path of the version.
+        colorizer: `Colorizer`.
+        options: `settings.ExportOptions`.
+        format: one of `settings.EXPORT_FORMATS`.
+        about: dict of JSON values.
+
+    Returns:
+        dict of JSON values; `signatures` gives tensor, dtype and shape (null
+        for any size) of every input and output of a SavedModel.
+    """
+    def described(tensors):
+        return {name: {
+            "tensor": info.name,
+            "dtype": tf.dtypes.as_dtype(info.dtype).name,
+            "shape": [None if size.size < 0 else size.size
+                      for size in info.tensor_shape.dim],
+        } for name, info in sorted(tensors.items())}
+
+    found = {}
+    if tf.saved_model.contains_saved_model(str(folder)):
+        found = saved_model.signatures(saved_model.meta_graph(folder))
+    return {
+        "format": CONTRACT_FORMAT,
+        "export_format": format,
+        "about": about,
+        "files_sha256": {
+            path.relative_to(folder).as_posix(): files.checksum(path)
+            for path in sorted(Path(folder).rglob("*")) if path.is_file()},
+        "versions": storage.versions(),
+        "canvas": colorizer.canvas,
+        "latent_dim": colorizer.latent_dim,
+        **asdict(options),
+        "seed": DEFAULTS.seed,
+        "temperature": DEFAULTS.temperature,
+        "mode": DEFAULTS.mode,
+        "signatures": {
+            name: {"inputs": described(signature.inputs),
+                   "outputs": described(signature.outputs)}
+            for name, signature in sorted(found.items())},
+    }
+
+
+# --- Verification ------------------------------------------------------------
+
+
+def verify(folder, colorizer, options):
+    """Holds an export to what servers need and the Colorizer gives.
+
+    Args:
+        folder: str or path of the version.
+        colorizer: `Colorizer` that was exported.
+        options: `settings.ExportOptions` of the export.
+
+    Raises:
+        RuntimeError: naming what does not hold.
+        tf.errors.OpError: the session loader or a warm-up request fails.
+    """
+    _verify_graph(folder)
+    recorded = warmup.read(Path(folder) / warmup.FILE)
+    with saved_model.Servable(folder) as model:
+        results = {signature: model.run(signature, inputs)
+                   for signature, inputs in recorded}
+    _verify_results(
+        dict(recorded)["colorize"], results["colorize"], colorizer, options)
+
+
+def _verify_results(inputs, outputs, colorizer, options):
+    for row, data in enumerate(inputs["image_bytes"]):
+        expected = colorizer.colorize(
+            data, num_samples=options.num_samples,
+            seed=int(inputs["seed"][row]),
+            temperature=float(inputs["temperature"][row]))
+        _require_same_pictures(
+            outputs["colorized_bytes"][row], expected.images,
+            _TOLERANCES[options.image_format])
+        # Nats; sums of many float32 numbers.
+        if not np.allclose(outputs["log_prob"][row], expected.log_prob,
+                           rtol=1e-3, atol=0.05):
+            raise RuntimeError(
+                "log_prob of the export must be the Colorizer's, "
+                f"{expected.log_prob} (received {outputs['log_prob'][row]})")
+
+
+def _verify_graph(folder):
+    meta = saved_model.meta_graph(folder)
+    functions = meta.graph_def.library.function
+    nodes = [*meta.graph_def.node,
+             *(node for function in functions for node in function.node_def)]
+    forbidden = _FORBIDDEN_OPERATIONS & {node.op for node in nodes}
+    if forbidden:
+        raise RuntimeError("the graph must do without operations that servers "
+                           f"lack (received {', '.join(sorted(forbidden))})")
+    if any("_XlaMustCompile" in part.attr for part in (*functions, *nodes)):
+        raise RuntimeError(
+            "no function may ask for XLA, which servers turn off")
+    devices = {node.device for node in nodes if "GPU" in node.device}
+    if devices:
+        raise RuntimeError("no operation may need a GPU (received "
+                           f"{', '.join(sorted(devices))})")
+
+
+def _require_same_pictures(encoded, expected, tolerance):
+    for rank, (data, pixels) in enumerate(zip(encoded, expected, strict=True)):
+        received = images.read(data).pixels
+        far = np.abs(received.astype(int) - pixels) > tolerance
+        if far.mean() > 1 - _WITHIN_TOLERANCE:
+            raise RuntimeError(
+                f"result {rank} of the export must be the Colorizer's within "
+                f"{tolerance} levels (received {far.mean():.2%} of the values "
+                "farther away)")

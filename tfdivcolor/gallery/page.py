@@ -1,0 +1,314 @@
+"""A page to choose among colourings: one HTML file, for any browser, offline.
+
+Every photograph's grey picture and results stand in the page as previews,
+with a slider before/after, a keyboard map, and marks for the keepers. Links
+lead from there to the results themselves, which stay where they are.
+
+The page is the template gallery.html with gallery.css, gallery.js and a run
+of data blocks put in, which the browser does not take for scripts. A
+photograph is the blocks of its previews, then one that describes it, so
+that the page shows the first ones while the others are still being read.
+"""
+
+import base64
+import concurrent.futures
+import hashlib
+import html
+import io
+import json
+import math
+import os
+import re
+import urllib.parse
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+from tqdm import tqdm
+
+from tfdivcolor import images
+from tfdivcolor.coloring import outputs
+from tfdivcolor.images import formats
+from tfdivcolor.utils import files
+from tfdivcolor.utils.errors import reason
+
+PREVIEW_PIXELS = 960  # longer side of a preview
+THUMBNAIL_PIXELS = 120  # longer side of a picture in the filmstrip
+
+_PREVIEW = {"quality": 88, "subsampling": 0}  # chrominance is the point
+_THUMBNAIL = {"quality": 80}
+_READERS = 2  # pictures at once: each may take a third of a gigabyte
+_SURROUND = (43, 43, 43)  # of the page; shows through transparent pixels
+_PLACE = b"<!-- photographs -->"
+
+# Linear sRGB -> luminance: IEC 61966-2-1, as in color.py.
+_LUMINANCE = np.array([0.212671, 0.715160, 0.072169])
+_HEX_COLOR = re.compile("#[0-9a-fA-F]{6}")
+_SHOWN = ("input", "seed", "temperature", "mode", "weights")
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What has been written.
+
+    Attributes:
+        photographs: int. How many are in it.
+        size: int. Bytes of the file.
+        left_out: list of (Path, str). The bases of photographs that are not
+            in it, and why, in one line.
+    """
+
+    photographs: int = 0
+    size: int = 0
+    left_out: list = field(default_factory=list)
+
+
+def write(path, bases, title="Colourings", quiet=True):
+    """Writes a gallery, whole or not at all.
+
+    The grey picture is made of a photograph's first result, whose luminance
+    is the photograph's. Memory does not grow with the number of photographs.
+    The same arguments and files give the same bytes.
+
+    Args:
+        path: str or os.PathLike. The page; an existing file is replaced. Its
+            links are relative, so it is moved together with the results.
+        bases: iterable of paths. The outputs of each photograph, up to their
+            endings. One whose record or pictures cannot all be read is left
+            out.
+        title: str. Heading of the page.
+        quiet: bool. Show no progress bar.
+
+    Returns:
+        `Gallery`.
+
+    Raises:
+        images.ImageError: if the page cannot be written, or if no photograph
+            can be shown; then nothing has changed.
+    """
+    path = Path(path)
+    before, after = _template(title).split(_PLACE)
+    count, left_out = 0, []
+    with files.replacing(path) as file:
+        file.write(before)
+        for base in tqdm(bases, unit="photo", desc="gallery", disable=quiet):
+            base = Path(base)
+            try:
+                blocks = _blocks(base, path.parent)
+            except images.ImageError as error:
+                left_out.append((base, str(error)))
+                continue
+            file.writelines(blocks)
+            count += 1
+        if not count:
+            received = left_out[0][1] if left_out else "no photographs"
+            raise images.ImageError(
+                f"{path}: must have at least one photograph to show "
+                f"(received {received})")
+        file.write(after)
+        size = file.tell()
+    return Gallery(count, size, left_out)
+
+
+def is_page(path):
+    """Whether a file is a gallery that `write` has written."""
+    try:
+        with open(path, "rb") as file:
+            return b'content="tfdivcolor gallery"' in file.read(1000)
+    except OSError:
+        return False
+
+
+# --- The page --------------------------------------------------------------
+
+
+def _template(title):
+    """The page without its photographs, whose place is marked."""
+    page, style, script = (
+        Path(__file__).with_name(f"gallery.{kind}").read_text("utf-8")
+        for kind in ("html", "css", "js"))
+    # The policy holds the page to its own style and script, whatever a file
+    # may be called, and keeps it off the network.
+    for name, text in (("style", style), ("script", script)):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest())
+        page = page.replace(f"{{{{{name}_sha256}}}}", digest.decode())
+        page = page.replace(f"{{{{{name}}}}}", text)
+    # Last, as a title may read like a mark.
+    title = html.escape(_readable(title)).encode()
+    page = page.encode().split(_PLACE)
+    return _PLACE.join(
+        [page[0].replace(b"{{title}}", title), page[1]])
+
+
+def _readable(name):
+    """Text for people of a name that may not be Unicode."""
+    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", name)
+
+
+def _block(kind, text):
+    return b'<script type="%s">%s</script>\n' % (kind, text)
+
+
+def _json(values):
+    # No character of it has a meaning in HTML, or is beyond ASCII.
+    text = json.dumps(values, separators=(",", ":"), allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text.encode("ascii")
+
+
+def _blocks(base, folder):
+    """The data of one photograph.
+
+    Args:
+        base: Path of its outputs, up to their endings.
+        folder: Path. Where the page is.
+
+    Returns:
+        list of bytes: previews of the grey picture, of the results, most
+        probable first, and of the original if there is one, then what is
+        known of them.
+
+    Raises:
+        images.ImageError: if anything of it cannot be read.
+    """
+    record = outputs.read_record(base)
+    ending = re.compile(re.escape(base.name) + r"_\d+\.\w+")
+    names = [name for name in record.get("outputs", ())
+             if ending.fullmatch(name)]
+    if not names:
+        raise images.ImageError(
+            f"{outputs.record_path(base)}: must be the record of a "
+            "photograph's results (received none that can be read)")
+    original = record.get("original")
+    if original is not None and original not in record["outputs"]:
+        raise images.ImageError(
+            f"{outputs.record_path(base)}: original must be one of the "
+            f"outputs (received {original!r})")
+
+    paths = [base.with_name(name)
+             for name in ([*names, original] if original else names)]
+    first, (width, height) = _preview(paths[0])
+    pictures = [_encode(picture, **_PREVIEW)
+                for picture in (_grey(first), first)]
+    with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
+        pictures += readers.map(_encoded_preview, paths[1:])
+    thumbnail = first.copy()
+    thumbnail.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+    about = {
+        **_about(record, len(names)), "width": width, "height": height,
+        "preview": first.size, "name": _file(base, folder)["name"],
+        "thumbnail": _encode(thumbnail, **_THUMBNAIL).decode(),
+        "results": [_file(base.with_name(name), folder) for name in names]}
+    if original:
+        about["original"] = _file(base.with_name(original), folder)
+    # Marks belong to these results: made anew, they are to be chosen anew.
+    about["key"] = hashlib.sha256(repr([
+        about["results"], [record.get(key) for key in outputs.IDENTITY]
+    ]).encode()).hexdigest()[:24]
+    return [*(_block(b"text/plain", picture) for picture in pictures),
+            _block(b"application/json", _json(about))]
+
+
+def _about(record, num_results):
+    """What a page tells of a record; whatever it lacks is left out."""
+    # As text: a seed has more digits than JavaScript's numbers.
+    about = {key: _readable(str(record[key])) for key in _SHOWN
+             if key in record}
+    log_prob = record.get("log_prob")
+    if isinstance(log_prob, list) and len(log_prob) == num_results:
+        about["log_prob"] = [
+            value if _is_number(value) else None for value in log_prob]
+    hints = record.get("hints")
+    about["hints"] = [
+        {key: hint[key] for key in ("x", "y", "rgb")}
+        for hint in (hints if isinstance(hints, list) else ())
+        if isinstance(hint, dict) and _is_number(hint.get("x"))
+        and _is_number(hint.get("y")) and isinstance(hint.get("rgb"), str)
+        and _HEX_COLOR.fullmatch(hint["rgb"])]
+    return about
+
+
+def _is_number(value):
+    return isinstance(value, int) or (
+        isinstance(value, float) and math.isfinite(value))
+
+
+def _file(path, folder):
+    relative = os.path.relpath(path, folder).replace(os.sep, "/")
+    # Its bytes, so that a name that is not Unicode leads there too.
+    return {"name": _readable(relative),
+            "href": urllib.parse.quote(os.fsencode(relative))}
+
+
+# --- Pictures --------------------------------------------------------------
+
+
+def _preview(path):
+    """Reads a picture, no larger than a preview, as economically as can be.
+
+    Returns:
+        image: PIL image, RGB.
+        size: (int, int). Width and height of the picture itself.
+
+    Raises:
+        images.ImageError: if it cannot be read.
+    """
+    limits = (PREVIEW_PIXELS, PREVIEW_PIXELS)
+    try:
+        with open(path, "rb") as file:
+            image, _ = formats.open_image(file, str(path))
+            size = image.size
+            image.draft("RGB", limits)  # a JPEG need not be decoded whole
+            if image.mode in ("P", "PA", "LA", "La", "RGBa"):
+                image = image.convert("RGBA")
+            image.thumbnail(limits, reducing_gap=2.0)
+            upright = ImageOps.exif_transpose(image)
+            if upright.size != image.size:
+                size = size[::-1]
+            if upright.mode == "RGBA":
+                surround = Image.new("RGBA", upright.size, _SURROUND)
+                upright = Image.alpha_composite(surround, upright)
+            return upright.convert("RGB"), size
+    except images.ImageError:
+        raise
+    except Exception as error:  # decoders raise almost anything
+        raise images.ImageError(
+            f"{path}: must be a picture that can be read "
+            f"(received {reason(error)})") from error
+
+
+def _encoded_preview(path):
+    return _encode(_preview(path)[0], **_PREVIEW)
+
+
+def _grey(image):
+    """The grey picture of the same luminance.
+
+    Args:
+        image: PIL image, RGB. sRGB.
+
+    Returns:
+        PIL image, L. The sRGB curve of linear luminance, within half a level.
+    """
+    srgb = np.arange(256) / 255
+    linear = np.where(srgb <= 0.04045, srgb / 12.92,
+                      ((srgb + 0.055) / 1.055) ** 2.4)
+    luminance = (linear[:, np.newaxis] * _LUMINANCE).astype(np.float32)
+    pixels = np.asarray(image)
+    luminance = sum(luminance[:, channel][pixels[..., channel]]
+                    for channel in range(3))
+    # Between which two levels: at their middle in sRGB one gives way.
+    middles = (np.arange(255) + 0.5) / 255
+    borders = np.where(middles <= 0.04045, middles / 12.92,
+                       ((middles + 0.055) / 1.055) ** 2.4)
+    return Image.fromarray(np.searchsorted(
+        borders.astype(np.float32), luminance).astype(np.uint8))
+
+
+def _encode(image, **options):
+    """A JPEG file as a data URI."""
+    file = io.BytesIO()
+    image.save(file, "JPEG", optimize=True, **options)
+    return b"data:image/jpeg;base64," + base64.b64encode(file.getvalue())

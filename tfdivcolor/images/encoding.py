@@ -1,0 +1,199 @@
+"""Pixels -> image files.
+
+Formats are named as Pillow names them ("JPEG", "HEIF", ...).  TIFF and PNG
+hold 8 or 16 bits a channel, the others 8.  HEIF needs the extra `[heic]`.
+"""
+
+import io
+import struct
+import zlib
+
+import imagecodecs
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from tfdivcolor.images import exif as directories, xmp as words
+from tfdivcolor.images.channels import to_8_bits
+from tfdivcolor.images.formats import DEEP_FORMATS, WITH_ALPHA, heif
+from tfdivcolor.images.profiles import SRGB
+from tfdivcolor.utils.errors import ImageError
+from tfdivcolor.utils.files import write_atomically
+
+_JPEG_SEGMENT = 65_533  # bytes that a segment of a JPEG file can hold
+_STRIP_BYTES = 1 << 20  # of a TIFF file, before compression
+
+# Options of Pillow. `exact` keeps the colours of transparent pixels.
+_OPTIONS = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True, "method": 0, "quality": 0, "exact": True},
+    "BMP": {},
+}
+
+
+def encode(pixels, image_format, alpha=None, exif=None, metadata=None,
+           dpi=None):
+    """Makes an image file of sRGB pixels.
+
+    PNG, TIFF, WebP and BMP are lossless. WebP is so because its lossy kind
+    halves the resolution of chrominance, which spoils luminance too; it is
+    still smaller than PNG. JPEG and HEIF have quality 95 and full resolution
+    of chrominance. Their |dL*| over the pixels of 44 photographs has mean 0.14
+    (JPEG) or 0.04 (HEIF), 0.44 or 0.11 in the worst of them, 99th percentile
+    1.2 or 0.4, and maximum 4.1 or 1.3 (lossy WebP of quality 95: mean 0.32,
+    maximum 6.1). PNG and TIFF are compressed fast rather than hard: PNG in a
+    twelfth of the time of Pillow's default, to 7 % more bytes.
+
+    An sRGB profile is in every file but BMP (PNG: the sRGB chunk). The same
+    arguments give the same bytes.
+
+    Args:
+        pixels: uint8 or uint16 [H, W, 3]. sRGB; uint16 is reduced to 8 bits
+            for all but PNG and TIFF.
+        image_format: "PNG", "JPEG", "WEBP", "TIFF", "BMP" or "HEIF".
+        alpha: uint8 or uint16 [H, W]; brought to the type of `pixels`. Left
+            out of JPEG and BMP. Defaults to none.
+        exif: bytes, as in `images.Photo`. Left out of BMP; and of JPEG where
+            it is longer than the 64 KiB that one can hold. Defaults to none.
+        metadata: dict of str to str. Text chunks of PNG; elsewhere attributes
+            of an XMP packet, but left out of BMP. Names have 1 to 79 ASCII
+            letters, digits and "_"; what XML cannot hold becomes "?" in texts.
+            Defaults to none.
+        dpi: pair of numbers above 0, pixels an inch across and down, or None.
+            Left out of WebP and HEIF.
+
+    Returns:
+        bytes.
+
+    Raises:
+        ImageError: if the format cannot hold a picture of this size, or is
+            HEIF and its library is not installed.
+    """
+    metadata = words.clean(metadata or {})
+    values = np.asarray(pixels)
+    if alpha is not None and image_format in WITH_ALPHA:
+        alpha = _as_type(np.asarray(alpha), values.dtype)
+        values = np.concatenate([values, alpha[..., np.newaxis]], axis=-1)
+    if image_format not in DEEP_FORMATS:
+        values = _as_type(values, np.uint8)
+    values = np.ascontiguousarray(values)
+    if image_format == "PNG":
+        return _png(values, exif, metadata, dpi)
+    if image_format == "TIFF":
+        return _tiff(values, exif, metadata, dpi)
+    options = {"icc_profile": SRGB}
+    if dpi and image_format in ("JPEG", "BMP"):
+        options["dpi"] = dpi
+    if exif and not (image_format == "JPEG" and len(exif) > _JPEG_SEGMENT):
+        options["exif"] = exif
+    if metadata:
+        options["xmp"] = words.xmp(metadata)
+    file = io.BytesIO()
+    try:
+        if image_format == "HEIF":
+            # The fastest of the encoder's ways: 7 times as fast as its
+            # default, for 20 % more bytes and less loss.
+            heif(image_format).encode(
+                "RGB" if values.shape[2] == 3 else "RGBA",
+                values.shape[1::-1], values.tobytes(), file, quality=95,
+                chroma=444, enc_params={"preset": "ultrafast"}, **options)
+        else:
+            Image.fromarray(values).save(
+                file, image_format, **_OPTIONS[image_format], **options)
+    except ImageError:
+        raise
+    except Exception as error:  # encoders raise almost anything
+        height, width = values.shape[:2]
+        raise ImageError(
+            f"{image_format}: must be a format that holds {width} x {height} "
+            f"pixels (received: {error})") from error
+    return file.getvalue()
+
+
+def write_png(path, pixels, metadata=None):
+    """Writes an sRGB picture as a PNG file, whole or not at all.
+
+    Args:
+        path: str or os.PathLike. An existing file is replaced.
+        pixels: uint8 [H, W, 3]. sRGB, 0..255.
+        metadata: dict of str to str. Text chunks of the file, as in
+            `encode`. Defaults to none.
+
+    Raises:
+        ImageError: if the file cannot be written.
+    """
+    write_atomically(path, encode(pixels, "PNG", metadata=metadata))
+
+
+def _as_type(values, dtype):
+    if values.dtype == dtype:
+        return values
+    if dtype == np.uint8:
+        return to_8_bits(values)
+    return values.astype(np.uint16) * 257  # 255 becomes 65535
+
+
+def _png(values, exif, metadata, dpi):
+    info = PngImagePlugin.PngInfo()
+    info.add(b"sRGB", b"\0")  # perceptual rendering intent
+    if dpi:
+        # Pixels a metre.
+        info.add(b"pHYs", struct.pack(
+            ">IIB", *(round(number / 0.0254) for number in dpi), 1))
+    if exif:
+        info.add(b"eXIf", exif.removeprefix(b"Exif\0\0"))
+    for name, text in metadata.items():
+        info.add_text(name, text)
+    data = imagecodecs.png_encode(
+        values, level=1, strategy=imagecodecs.PNG.STRATEGY.RLE,
+        filter=imagecodecs.PNG.FILTER.AVG)
+    chunks = b"".join(
+        struct.pack(">I", len(content)) + kind + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content, *_ in info.chunks)
+    header = 33  # bytes: the signature and the header chunk
+    return data[:header] + chunks + data[header:]
+
+
+def _tiff(values, exif, metadata, dpi):
+    # Pillow cannot write 16 bits of RGB; this writes 8 and 16 alike.
+    order, entries = directories.read(exif) if exif else ("<", {})
+    height, width, channels = values.shape
+    rows = max(1, _STRIP_BYTES // values[0].nbytes)
+    strips = []
+    for row in range(0, height, rows):
+        strip = values[row:row + rows]
+        # Predictor 2: the difference to the pixel on the left.
+        strip = np.concatenate(
+            [strip[:, :1], strip[:, 1:] - strip[:, :-1]], axis=1)
+        strips.append(zlib.compress(
+            strip.astype(strip.dtype.newbyteorder(order)).tobytes(), 1))
+    lengths = [len(strip) for strip in strips]
+    starts = np.cumsum([8, *lengths])  # after the header; last, the directory
+    padding = int(starts[-1]) % 2
+
+    def integers(code, *numbers):
+        kind = {"H": 3, "I": 4}[code]
+        return kind, struct.pack(f"{order}{len(numbers)}{code}", *numbers)
+
+    entries |= {
+        256: integers("I", width), 257: integers("I", height),
+        258: integers("H", *[8 * values.itemsize] * channels),  # bits
+        259: integers("H", 8),  # compression: deflate
+        262: integers("H", 2),  # colours: RGB
+        273: integers("I", *starts[:-1]), 279: integers("I", *lengths),
+        277: integers("H", channels), 278: integers("I", rows),
+        284: integers("H", 1),  # the channels of a pixel stand together
+        317: integers("H", 2), 34675: (7, SRGB)}
+    if dpi:
+        entries |= {code: (5, struct.pack(
+            f"{order}II", round(1000 * number), 1000))
+            for code, number in zip((282, 283), dpi)}
+        entries[296] = integers("H", 2)  # inches
+    if channels == 4:
+        entries[338] = integers("H", 2)  # alpha, not premultiplied
+    if metadata:
+        entries[700] = (1, words.xmp(metadata))
+    start = int(starts[-1]) + padding
+    return b"".join([
+        directories.header(order, start), *strips, b"\0" * padding,
+        directories.write(entries, order, start)])

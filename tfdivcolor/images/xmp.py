@@ -1,0 +1,87 @@
+"""Our own words in a file (seed, weights, rank, ...): a dict of str to str.
+
+In PNG they are text chunks, elsewhere attributes of an XMP packet, which
+leaves the photograph's EXIF alone.
+"""
+
+import io
+import os
+import re
+from xml.etree import ElementTree
+from xml.sax import saxutils
+
+from tfdivcolor.images.formats import open_image
+from tfdivcolor.utils.errors import ImageError, reason
+
+_NAMESPACE = "urn:tfdivcolor:"
+_PACKET = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+    'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    f'<rdf:Description rdf:about="" xmlns:tfdivcolor="{_NAMESPACE}"'
+    '%s/></rdf:RDF></x:xmpmeta><?xpacket end="r"?>')
+
+
+def clean(metadata):
+    """Texts that every format can hold: {name: text}.
+
+    What XML or UTF-8 cannot hold (control characters, and the stand-ins for
+    bytes of file names that are not UTF-8) becomes "?".
+
+    Raises:
+        ValueError: if a name is not one for an XML attribute: ASCII letters,
+            digits and "_", and no digit first.
+    """
+    for name in metadata:
+        if not re.fullmatch(r"[A-Za-z_]\w{0,78}", name, re.ASCII):
+            raise ValueError(
+                "metadata: names must be 1 to 79 ASCII letters, digits and _, "
+                f"and must not begin with a digit (received {name!r})")
+    return {name: re.sub("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]",
+                         "?", text) for name, text in metadata.items()}
+
+
+def xmp(metadata):
+    """XMP packet, bytes, of clean metadata."""
+    return (_PACKET % "".join(
+        f" tfdivcolor:{name}={saxutils.quoteattr(text)}"
+        for name, text in metadata.items())).encode()
+
+
+def read_metadata(source):
+    """Reads what `encode` wrote as metadata.
+
+    Args:
+        source: str or os.PathLike (path), or bytes of an image file.
+
+    Returns:
+        dict of str to str: all text chunks of a PNG file, our words only of
+        the other formats. Empty where there are none.
+
+    Raises:
+        ImageError: if there is no such file, or it is no image.
+    """
+    is_path = not isinstance(source, bytes)
+    name = os.fsdecode(source) if is_path else "image"
+    try:
+        with open(source, "rb") if is_path else io.BytesIO(source) as file:
+            image, image_format = open_image(file, name)
+            if image_format == "PNG":
+                return dict(image.text)
+            return _read_xmp(image.info.get("xmp", b""))
+    except ImageError:
+        raise
+    except Exception as error:  # decoders raise almost anything
+        raise ImageError(f"{name}: must be an image file that can be read "
+                         f"(received: {reason(error)})") from error
+
+
+def _read_xmp(packet):
+    """Reads our words in an XMP packet (bytes or str): {name: text}."""
+    try:
+        root = ElementTree.fromstring(packet)
+    except (ElementTree.ParseError, ValueError):
+        return {}
+    prefix = f"{{{_NAMESPACE}}}"
+    return {name.removeprefix(prefix): text for element in root.iter()
+            for name, text in element.items() if name.startswith(prefix)}

@@ -1,0 +1,1 @@
+"""P(z | grey image), and how results are chosen from it."""

@@ -1,0 +1,363 @@
+"""JointModel: a ColorVAE and its LatentMDN, trained and sampled together."""
+
+import contextlib
+
+import keras
+import tensorflow as tf
+
+from tfdivcolor.color import (
+    denormalize_ab,
+    normalize_ab,
+    normalize_luminance,
+    statistics,
+)
+from tfdivcolor.data import Augmentation, PhotoSet
+from tfdivcolor.latent import distributions, sampling, seeds
+from tfdivcolor.models import losses
+from tfdivcolor.models.base import (
+    LossTermsModel,
+    check_canvas,
+    deserialize,
+    picture_seeds,
+    serialize,
+)
+from tfdivcolor.models.mdn import LatentMDN
+from tfdivcolor.settings import DEFAULTS, Sampling
+
+STAGES = ("joint", "vae", "mdn")
+
+
+class JointModel(LossTermsModel):
+    """The joint stage as a Keras model: the mixture is the VAE's prior.
+
+        loss = decoder terms + w_kl (log q(z | C, G) - log p(z | G))
+               + w_energy energy score of p(z | G).
+
+    All pictures here have the canvas's size; `Colorizer` adds photographs.
+
+    Args:
+        vae: `ColorVAE`.
+        mdn: `LatentMDN`. If its features are the VAE's grey encoder, that
+            runs once for both.
+        stages: tuple of str. The stages that `fit` runs by default.
+
+    Raises:
+        ValueError: the loss has an energy term, and the decoder lacks
+            `coordinates`.
+    """
+
+    def __init__(self, vae, mdn, stages=("joint",), **kwargs):
+        super().__init__(**kwargs)
+        self.vae = vae
+        self.mdn = mdn
+        self.stages = tuple(stages)
+        self.canvas = vae.canvas
+        self.latent_dim = vae.latent_dim
+        if vae.loss_weights.energy and not hasattr(vae.decoder, "coordinates"):
+            raise ValueError(
+                "the energy loss needs a decoder with coordinates, that of "
+                f"regions (received {type(vae.decoder).__name__})")
+        self.built = True  # the parts made their weights when they were made
+        # Not as a decorator, whose functions outlive a Keras model: programs
+        # that load models again and again would grow.
+        self.sample_fields = tf.function(
+            self.sample_fields, reduce_retracing=True, autograph=False)
+
+    @property
+    def shares_grey(self):
+        """Whether VAE and MDN look at the picture through one network."""
+        return self.mdn.features is self.vae.grey_encoder
+
+    @property
+    def num_components(self):
+        """Number K of the mixture's components."""
+        return self.mdn.head.num_components
+
+    # --- The joint stage ---------------------------------------------------
+
+    def call(self, batch, training=False):
+        """Autoencodes a batch and predicts its mixture.
+
+        Args:
+            batch: dict, as for `ColorVAE`.
+            training: bool.
+
+        Returns:
+            what `ColorVAE` returns, params: MixtureParameters, and grey:
+            what the grey encoder found.
+        """
+        outputs, grey = self.vae.autoencode(batch, training)
+        if self.shares_grey:
+            params = self.mdn.head(grey, training=training)
+        else:
+            params = self.mdn(batch["luminance"], training=training)
+        return {**outputs, "params": params, "grey": grey}
+
+    def loss_terms(self, batch, outputs):
+        terms = self.vae.decoder_terms(batch["ab"], outputs["ab_hat"])
+        posterior = self.vae.posterior_distribution(outputs)
+        terms["kl"] = losses.kl_to_mixture(
+            posterior, outputs["params"], outputs["z"])
+        if self.vae.loss_weights.energy:
+            terms["energy"] = self._energy(batch, outputs)
+        return {**terms, "loss": self.vae.loss_weights.total(terms)}
+
+    def _energy(self, batch, outputs):
+        """The mixture's energy score in the space of painted fields."""
+        params = outputs["params"]
+        components, latent_dim = params["locs"].shape[1:]
+        rank = params["factors"].shape[-1] if "factors" in params else 0
+        draws = distributions.component_draws(params, self._noise(
+            batch, [2, components, latent_dim + rank],
+            seeds.COMPONENT_DRAWS))
+        draws, truth, distance = self.vae.decoder.coordinates(
+            tf.reshape(draws, [-1, 2 * components, latent_dim]),
+            normalize_ab(batch["ab"]), outputs["grey"])
+        return losses.energy_score(
+            tf.reshape(draws, [-1, 2, components, latent_dim]),
+            tf.nn.softmax(params["mixture_logits"]), truth, distance)
+
+    def posteriors(self, batch):
+        """Maps a batch of pictures to what `LatentMDN.fit` takes.
+
+        Args:
+            batch: dict of luminance, ab and optionally seed.
+
+        Returns:
+            dict of luminance, loc, scale and seed if it was there.
+        """
+        outputs = self.vae(batch, training=False)
+        kept = {name: batch[name] for name in ("luminance", "seed")
+                if name in batch}
+        return {**kept, "loc": outputs["loc"], "scale": outputs["scale"]}
+
+    def fit(self, data, stage=None, epochs=1, batch_size=32, seed=0,
+            learning_rate=1e-3, validation_data=None, **options):
+        """Trains with Keras.
+
+        Args:
+            data: `PhotoSet` (augmented, in an order given by `seed`), or a
+                `tf.data.Dataset` of batch dicts, used as it is.
+            stage: "joint", "vae", "mdn" (on the frozen VAE's posteriors), or
+                None for the preset's own stages, one after the other.
+            epochs: int. Epochs of each stage.
+            batch_size: int. For a `PhotoSet`.
+            seed: int. For a `PhotoSet`: order, augmentation, noise.
+            learning_rate: float. For Adam, unless the stage's model (this
+                one, `vae` or `mdn`) was compiled before.
+            validation_data: `PhotoSet` or `tf.data.Dataset`, or None.
+            **options: passed to Keras' `fit` (callbacks, verbose, ...).
+
+        Returns:
+            the `keras.callbacks.History` of the last stage.
+
+        Raises:
+            ValueError: if the stage is not known.
+        """
+        stages = self.stages if stage is None else (stage,)
+        for name in stages:
+            if name not in STAGES:
+                raise ValueError(
+                    f"stage must be one of {', '.join(STAGES)} "
+                    f"(received {name!r})")
+        if isinstance(data, PhotoSet):
+            self.prepare(data)
+            options.setdefault(
+                "steps_per_epoch", data.steps_per_epoch(batch_size))
+            data = data.epochs(batch_size, seed=seed, augment=Augmentation())
+        if isinstance(validation_data, PhotoSet):
+            validation_data = validation_data.batches(
+                batch_size, shuffle=False, drop_remainder=False)
+        for name in stages:
+            with self.training_stage(name) as (model, adapt):
+                if not model.compiled:
+                    model.compile(optimizer=keras.optimizers.Adam(
+                        learning_rate, global_clipnorm=20.0))
+                fit = super().fit if model is self else model.fit
+                history = fit(
+                    adapt(data), epochs=epochs,
+                    validation_data=adapt(validation_data), **options)
+        return history
+
+    def prepare(self, photos):
+        """Computes the statistics that the losses need, if they need any.
+
+        Args:
+            photos: `PhotoSet`. The training data.
+        """
+        if (self.vae.loss_weights.needs_statistics
+                and self.vae.statistics is None):
+            self.vae.statistics = statistics.compute(photos)
+
+    @contextlib.contextmanager
+    def training_stage(self, stage):
+        """The model that a stage trains, and how its data is made.
+
+        Within the context the weights that the stage leaves alone are
+        frozen (batch norm uses its moving statistics then).
+
+        Args:
+            stage: one of `STAGES`.
+
+        Yields:
+            model: `LossTermsModel`.
+            adapt: function, dataset of pictures (or None) -> dataset for the
+                model (or None).
+
+        Raises:
+            ValueError: if the Colorizer is frozen.
+        """
+        if not self.trainable:
+            raise ValueError("a Colorizer must be trainable to be trained; "
+                             "load it again (received a frozen one)")
+        if stage == "mdn":
+            before = self.vae.trainable
+            self.vae.trainable = False
+            try:
+                yield self.mdn, lambda data: data and data.map(
+                    self.posteriors)
+            finally:
+                self.vae.trainable = before
+        else:
+            yield self if stage == "joint" else self.vae, lambda data: data
+
+    # --- Sampling ----------------------------------------------------------
+
+    def prior(self, luminance):
+        """P(z | grey image).
+
+        Args:
+            luminance: float32 [B, canvas, canvas, 1], 0..100.
+
+        Returns:
+            `tfd.MixtureSameFamily`, batch shape [B], event shape [D].
+        """
+        return self.mdn.distribution(self.mdn(luminance))
+
+    def sample(self, luminance, num_samples=DEFAULTS.num_samples,
+               seed=DEFAULTS.seed, temperature=DEFAULTS.temperature,
+               mode=DEFAULTS.mode):
+        """Samples colour fields on the canvas.
+
+        What a picture gets depends on its luminance and seed alone, not on
+        its batch mates.
+
+        Args:
+            luminance: float32 [B, canvas, canvas, 1], 0..100.
+            num_samples: int S, 1 to `settings.MAX_SAMPLES`; at most the
+                number of components with mode "components".
+            seed: int, used for every picture, or int64 [B].
+            temperature: float, 0 or more.
+            mode: one of `settings.MODES`.
+
+        Returns:
+            dict of ab: float32 [B, S, canvas, canvas, 2], CIE units, and
+            `sampling`'s Latents: z, log_prob, component, weight.
+
+        Raises:
+            ValueError: if an argument is outside its range or shape.
+        """
+        luminance = tf.convert_to_tensor(luminance, tf.float32)
+        check_canvas("luminance", luminance, self.canvas, 1)
+        self.check_sampling(Sampling(
+            num_samples, temperature=float(temperature), mode=mode))
+        return self.sample_fields(
+            luminance, picture_seeds(seed, luminance.shape[0]),
+            tf.constant(temperature, tf.float32),
+            tf.constant(num_samples, tf.int32), mode)
+
+    def check_sampling(self, options):
+        """Refuses what this model cannot sample.
+
+        Args:
+            options: `settings.Sampling`.
+
+        Raises:
+            ValueError: more components are asked for than there are.
+        """
+        if (options.mode == "components"
+                and options.num_samples > self.num_components):
+            raise ValueError(
+                "num_samples must be at most the number of components, "
+                f"{self.num_components}, in mode components "
+                f"(received {options.num_samples})")
+
+    def sample_fields(self, luminance, seed, temperature, num_samples, mode):
+        """The sampling routine, in TensorFlow: Python, CLI and SavedModel.
+
+        Args:
+            luminance: float32 [B, canvas, canvas, 1], 0..100.
+            seed: int64 [B].
+            temperature: float32 scalar or [B].
+            num_samples: int32 scalar.
+            mode: str.
+
+        Returns:
+            as `sample`.
+        """
+        grey, params = self.look(luminance)
+        chosen = sampling.latents(
+            params, self.vae.decoder.sensitivity(grey), seed, num_samples,
+            temperature, mode)
+        field = self.vae.decoder(chosen["z"], grey, training=False)
+        return {"ab": denormalize_ab(field), **chosen}
+
+    def freeze(self):
+        """Takes the weights as constants from here on: `sample` gets faster.
+
+        For programs that only colourise. TensorFlow then folds batch norm
+        into the convolutions, and brings kernels into the processor's order
+        once instead of in every call. What is assigned to a weight later is
+        not seen, and training is refused.
+
+        Returns:
+            this Colorizer.
+
+        Example:
+            colorizer = tdc.load("lfw").freeze()
+        """
+        values = [(weight, weight.numpy()) for weight in self.variables]
+        sample_fields = self.sample_fields.python_function
+
+        def frozen(*arguments):
+            with keras.StatelessScope([
+                    (weight, tf.constant(value)) for weight, value in values]):
+                return sample_fields(*arguments)
+
+        self.sample_fields = tf.function(
+            frozen, reduce_retracing=True, autograph=False)
+        self.trainable = False
+        return self
+
+    def look(self, luminance):
+        """What the networks see in grey pictures.
+
+        Args:
+            luminance: float32 [B, canvas, canvas, 1], 0..100.
+
+        Returns:
+            grey: what the grey encoder found, for the decoder.
+            params: MixtureParameters of P(z | grey image).
+        """
+        luminance_norm = normalize_luminance(luminance)
+        grey = self.vae.grey_encoder(luminance_norm, training=False)
+        features = grey if self.shares_grey else self.mdn.features(
+            luminance_norm, training=False)
+        return grey, self.mdn.head(features, training=False)
+
+    def get_config(self):
+        mdn = self.mdn
+        return {**super().get_config(), "vae": serialize(self.vae),
+                "features": None if self.shares_grey else serialize(
+                    mdn.features),
+                "head": serialize(mdn.head), "mdn_loss": mdn.mdn_loss,
+                "stages": self.stages}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        vae = deserialize(config.pop("vae"))
+        features = config.pop("features")
+        features = deserialize(features) if features else vae.grey_encoder
+        mdn = LatentMDN(features, deserialize(config.pop("head")),
+                        canvas=vae.canvas, loss=config.pop("mdn_loss"))
+        return cls(vae, mdn, **config)

@@ -1,0 +1,252 @@
+"""Losses, each a pure function giving one number a picture.
+
+Colour fields here are normalised: float32 [B, H, W, 2], ab / 128.  Sums run
+over pixels and channels; the mean over the batch belongs to the caller.
+Equations are those of Deshpande et al. (2017), section 3.
+
+Differs from reference: the public code averages reconstruction over the batch
+but sums KL over it, so that its weight depends on the batch size, and takes
+the square root of the reconstruction and gradient terms.  Here every term is
+squared, as in the paper, and per example.
+"""
+
+from dataclasses import asdict, dataclass
+
+import tensorflow as tf
+
+from tfdivcolor.latent import distributions
+
+# The paper's fixed variance (not standard deviation) of mixture components.
+MDN_VARIANCE = 0.1
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the VAE's loss terms.
+
+    Attributes:
+        l2, l1, histogram, mahalanobis, gradient: float. Weights of the
+            decoder's terms, each a sum over pixels and channels.
+        kl: float. Weight of KL(q(z | C, G) || prior), in nats.
+        energy: float. Weight of the mixture's energy score, joint stage only.
+
+    `paper()` gives the published ones.  The public code multiplies a KL
+    summed over a batch of 32 by 1e-2 where reconstruction is averaged; per
+    example that is 32e-2.
+    """
+
+    l2: float = 0.0
+    l1: float = 0.0
+    histogram: float = 0.0
+    mahalanobis: float = 0.0
+    gradient: float = 0.0
+    kl: float = 0.0
+    energy: float = 0.0
+
+    @classmethod
+    def paper(cls):
+        return cls(
+            histogram=1.0, mahalanobis=0.1, gradient=1e-3, kl=1e-2 * 32)
+
+    @property
+    def needs_statistics(self):
+        """Whether a term needs the data's `ColorStatistics`."""
+        return self.histogram > 0 or self.mahalanobis > 0
+
+    def total(self, terms):
+        """Weighted sum of loss terms.
+
+        Args:
+            terms: dict from a term's name to its values, float32 [B].
+
+        Returns:
+            float32 [B].
+        """
+        weights = asdict(self)
+        return tf.add_n([weights[name] * terms[name] for name in terms])
+
+
+def l2(ab, ab_hat):
+    """Plain squared error, summed over pixels and channels.
+
+    Args:
+        ab: float32 [B, H, W, 2], ab / 128. True field.
+        ab_hat: float32 [B, H, W, 2], ab / 128. Predicted field.
+
+    Returns:
+        float32 [B].
+    """
+    return tf.reduce_sum(tf.square(ab - ab_hat), axis=[1, 2, 3])
+
+
+def l1(ab, ab_hat):
+    """Absolute error, summed over pixels and channels.
+
+    Args and Returns: as `l2`.
+    """
+    return tf.reduce_sum(tf.abs(ab - ab_hat), axis=[1, 2, 3])
+
+
+def gradient(ab, ab_hat):
+    """L_grad: squared error of horizontal and vertical differences.
+
+    Args and Returns: as `l2`.
+    """
+    error = ab - ab_hat
+    vertical = error[:, 1:] - error[:, :-1]
+    horizontal = error[:, :, 1:] - error[:, :, :-1]
+    return (tf.reduce_sum(tf.square(vertical), axis=[1, 2, 3])
+            + tf.reduce_sum(tf.square(horizontal), axis=[1, 2, 3]))
+
+
+def histogram(ab, ab_hat, pixel_weights):
+    """L_hist (colourfulness): squared error weighted by 1 / H_p.
+
+    H_p is the frequency of the *true* colour of pixel p in the training data.
+
+    Args:
+        ab, ab_hat: as in `l2`.
+        pixel_weights: float32 [B, H, W], 1 on average over the training data
+            (`ColorStatistics.pixel_weights`).
+
+    Returns:
+        float32 [B].
+    """
+    error = tf.reduce_sum(tf.square(ab - ab_hat), axis=-1)
+    return tf.reduce_sum(pixel_weights * error, axis=[1, 2])
+
+
+def mahalanobis(ab, ab_hat, components, stddev):
+    """L_mah (specificity): the error in units of the data's own spread.
+
+        L_mah = sum_k ((C - f)^T P_k)^2 / s_k^2 + |residual|^2 / s_P^2
+
+    where P_k are the top principal components of training fields with
+    standard deviations s_k, and the residual is what they leave of C - f.
+    The components are orthonormal, so |residual|^2 = |C - f|^2 - sum_k
+    ((C - f)^T P_k)^2 and no residual field has to be made.
+
+    Args:
+        ab, ab_hat: as in `l2`, with H * W * 2 = F.
+        components: float32 [P, F], orthonormal rows.
+        stddev: float32 [P], > 0, largest first.
+
+    Returns:
+        float32 [B].
+    """
+    error = tf.reshape(ab - ab_hat, [-1, components.shape[1]])
+    squared = tf.square(tf.matmul(error, components, transpose_b=True))
+    explained = tf.reduce_sum(squared / tf.square(stddev), axis=-1)
+    residual = (tf.reduce_sum(tf.square(error), axis=-1)
+                - tf.reduce_sum(squared, axis=-1))
+    # A difference of near-equal sums can round to just below zero.
+    return explained + tf.maximum(residual, 0.0) / tf.square(stddev[-1])
+
+
+def kl(posterior, prior):
+    """KL(posterior || prior) in nats, in closed form through TFP.
+
+    Args:
+        posterior: TFP distribution with batch shape [B].
+        prior: TFP distribution of the same event shape.
+
+    Returns:
+        float32 [B].
+    """
+    from tensorflow_probability import distributions as tfd
+
+    return tfd.kl_divergence(posterior, prior)
+
+
+def kl_to_mixture(posterior, params, z):
+    """One-sample estimate of KL(posterior || mixture) in nats.
+
+    log q(z | C, G) - log p(z | G) at a draw z of the posterior; there is no
+    closed form for a mixture.
+
+    Args:
+        posterior: TFP distribution with batch shape [B], event shape [D].
+        params: MixtureParameters of the prior (see `distributions`).
+        z: float32 [B, D], drawn from the posterior (reparameterised).
+
+    Returns:
+        float32 [B].
+    """
+    return posterior.log_prob(z) + mdn_nll(params, z)
+
+
+def mdn_nll(params, z):
+    """Exact negative log-likelihood -log P(z | G) of the mixture, in nats.
+
+    Args:
+        params: MixtureParameters (see `distributions`).
+        z: float32 [B, D].
+
+    Returns:
+        float32 [B].
+    """
+    return -distributions.log_prob(params, z[:, None])[:, 0]
+
+
+def mdn_nearest_loss(params, z):
+    """The paper's closest-component bound of the mixture's loss.
+
+        -log w_m + |z - loc_m|^2 / (2 * 0.1),  m = argmin_k |z - loc_k|
+
+    with mixture weights w and the fixed variance 0.1.  It avoids the
+    log-sum-exp; constants are left out, as in the paper.
+
+    Differs from reference: the PyTorch code takes the square root of ten
+    times the second term; the TF1 code pairs z with the components of
+    another picture unless the batch size is 1.
+
+    Args:
+        params: MixtureParameters; only logits and locs enter.
+        z: float32 [B, D].
+
+    Returns:
+        float32 [B].
+    """
+    distance = tf.reduce_sum(
+        tf.square(z[:, None] - params["locs"]), axis=-1)  # [B, K]
+    nearest = tf.argmin(distance, axis=-1)
+    log_weights = tf.nn.log_softmax(params["mixture_logits"])
+    return (-tf.gather(log_weights, nearest, batch_dims=1)
+            + tf.reduce_min(distance, axis=-1) / (2.0 * MDN_VARIANCE))
+
+
+def energy_score(draws, weights, truth, distance=0.0):
+    """Energy score of a mixture: how well its draws surround the truth.
+
+        E|X - y| - E|X - X'| / 2,    X, X' independent draws
+
+    A strictly proper score (Gneiting and Raftery, 2007, section 4.2): only
+    the true distribution minimises its mean.  Unlike the density it is in
+    the units of the fields, so that a region counts by its area, and it is
+    forgiving where the mixture is wrong about what covers no pixel.  The
+    components' weights enter exactly instead of by drawing components.
+
+    Args:
+        draws: float32 [B, 2, K, D]. Two draws of every component, in
+            coordinates whose Euclidean distances are those of fields.
+        weights: float32 [B, K]. Of the components, of sum 1.
+        truth: float32 [B, D]. The true field's nearest point.
+        distance: float32 [B]. Squared distance from that point to the field.
+
+    Returns:
+        float32 [B], >= 0 on average.
+    """
+    def length(squared):
+        # 1e-4: the root's slope at 0 is infinite.
+        return tf.sqrt(tf.maximum(squared, 0.0) + 1e-4)
+
+    to_truth = tf.reduce_sum(
+        tf.square(draws - truth[:, None, None]), axis=-1)  # [B, 2, K]
+    to_truth = length(to_truth + tf.reshape(distance, [-1, 1, 1]))
+    first, second = draws[:, 0], draws[:, 1]
+    apart = (tf.reduce_sum(tf.square(first), axis=-1)[:, :, None]
+             + tf.reduce_sum(tf.square(second), axis=-1)[:, None]
+             - 2.0 * tf.matmul(first, second, transpose_b=True))  # [B, K, K]
+    pairs = weights[:, :, None] * weights[:, None]
+    return (tf.reduce_sum(weights * tf.reduce_mean(to_truth, 1), axis=-1)
+            - 0.5 * tf.reduce_sum(pairs * length(apart), axis=[1, 2]))

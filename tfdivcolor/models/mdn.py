@@ -1,0 +1,101 @@
+"""LatentMDN: a mixture density network for P(z | grey picture)."""
+
+import keras
+
+from tfdivcolor import color
+from tfdivcolor.latent import distributions
+from tfdivcolor.models import losses
+from tfdivcolor.models.base import (
+    LossTermsModel,
+    check_canvas,
+    deserialize,
+    serialize,
+)
+from tfdivcolor.models.blocks import PACKAGE
+
+LOSSES = {"nll": losses.mdn_nll, "nearest": losses.mdn_nearest_loss}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class LatentMDN(LossTermsModel):
+    """P(z | G), trained on the posteriors of a frozen `ColorVAE`.
+
+    Deshpande et al. (2017), section 3.2 (after Bishop 1994).
+
+    Args:
+        features: layer, luminance_norm [B, c, c, 1] -> grey features. In the
+            default preset the VAE's own grey network.
+        head: layer, grey features -> MixtureParameters (`distributions`).
+        canvas: int. Side of the luminance in pixels.
+        loss: "nll", the exact negative log-likelihood, or "nearest", the
+            paper's closest-component bound with variance 0.1.
+
+    Call arguments:
+        luminance: float32 [B, c, c, 1], 0..100, or a batch dict with it.
+        training: bool.
+
+    Returns (call):
+        MixtureParameters.
+
+    Raises:
+        ValueError: if `loss` is not one of these.
+
+    Example:
+        mdn.compile(optimizer="adam")
+        mdn.fit(photos.epochs(32).map(colorizer.posteriors),
+                steps_per_epoch=100)
+        mdn.distribution(mdn(luminance)).sample(8)
+    """
+
+    def __init__(self, features, head, canvas=64, loss="nll", **kwargs):
+        super().__init__(**kwargs)
+        if loss not in LOSSES:
+            raise ValueError(
+                f"loss must be one of {', '.join(LOSSES)} (received {loss!r})")
+        self.features = features
+        self.head = head
+        self.canvas = canvas
+        self.mdn_loss = loss
+        self.built = True  # the parts made their weights when they were made
+
+    def call(self, luminance, training=False):
+        if isinstance(luminance, dict):
+            luminance = luminance["luminance"]
+        check_canvas("luminance", luminance, self.canvas, 1)
+        grey = self.features(
+            color.normalize_luminance(luminance), training=training)
+        return self.head(grey, training=training)
+
+    def distribution(self, params):
+        """MixtureParameters -> `tfd.MixtureSameFamily` over z."""
+        return distributions.mixture(params)
+
+    def loss_terms(self, batch, outputs):
+        """Loss at a draw of the frozen posterior.
+
+        Args:
+            batch: dict of luminance, and loc, scale: float32 [B, D], the
+                posterior's parameters (`Colorizer.posteriors`); optionally
+                seed: int64 [B].
+            outputs: MixtureParameters.
+
+        Returns:
+            dict of mdn_nll or mdn_nearest_loss, and loss: float32 [B].
+        """
+        loc, scale = batch["loc"], batch["scale"]
+        z = loc + scale * self._noise(batch, [loc.shape[-1]])
+        function = LOSSES[self.mdn_loss]
+        value = function(outputs, z)
+        return {function.__name__: value, "loss": value}
+
+    def get_config(self):
+        return {**super().get_config(),
+                "features": serialize(self.features),
+                "head": serialize(self.head), "canvas": self.canvas,
+                "loss": self.mdn_loss}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        parts = {name: deserialize(config.pop(name))
+                 for name in ("features", "head")}
+        return cls(**parts, **config)

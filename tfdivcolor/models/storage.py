@@ -1,0 +1,188 @@
+"""A Colorizer on disk: a folder that loads completely or not at all.
+
+    colorizer.json      configuration, versions, checksum, how it was trained
+    model.weights.h5    every weight, batch norm and colour statistics included
+"""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tfdivcolor
+from tfdivcolor.models.base import full_precision
+from tfdivcolor.utils.files import checksum, whole_folder
+
+ABOUT = "colorizer.json"
+WEIGHTS = "model.weights.h5"
+FORMAT = 1
+SHIPPED = Path(tfdivcolor.__file__).parent / "weights"
+
+
+def versions():
+    """Versions of what computes results, for storing beside them."""
+    return {"tfdivcolor": tfdivcolor.__version__,
+            "tensorflow": tf.__version__, "keras": keras.__version__,
+            "numpy": np.__version__}
+
+
+def save(model, path, overwrite=False, about=None):
+    """Writes a Colorizer to a folder, whole or not at all.
+
+    Args:
+        model: `Colorizer`.
+        path: str or path of the folder.
+        overwrite: bool. Whether to replace a saved Colorizer there.
+        about: dict of JSON values to keep with the weights.
+
+    Raises:
+        ValueError: if there is something at `path` and not `overwrite`.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise ValueError(
+            f"{path}: already there; overwrite=True replaces it")
+    if path.exists() and not (path / ABOUT).is_file():
+        raise ValueError(
+            f"{path}: only a saved Colorizer is replaced "
+            f"(received something without {ABOUT})")
+    with whole_folder(path, replace=overwrite) as folder:
+        model.save_weights(folder / WEIGHTS)
+        (folder / ABOUT).write_text(json.dumps({
+            "format": FORMAT,
+            "sha256": checksum(folder / WEIGHTS),
+            "versions": versions(),
+            "about": about or {},
+            "config": keras.saving.serialize_keras_object(model),
+        }, indent=1) + "\n")
+
+
+def shipped():
+    """Names of the weights that come with the package."""
+    return sorted(
+        about.parent.name for about in SHIPPED.glob(f"*/{ABOUT}"))
+
+
+def find(weights):
+    """The folder of shipped or saved weights.
+
+    Args:
+        weights: str or path. A name of `shipped()`, or a folder.
+
+    Returns:
+        pathlib.Path. A folder in the file system goes before a name.
+
+    Raises:
+        ValueError: if there is neither.
+    """
+    if (Path(weights) / ABOUT).is_file():
+        return Path(weights)
+    if str(weights) in shipped():
+        return SHIPPED / str(weights)
+    raise ValueError(
+        f"weights must be one of {', '.join(shipped())}, or a folder saved "
+        f"by Colorizer.save (received {str(weights)!r})")
+
+
+def describe(path):
+    """What a saved folder says of itself, without loading the weights.
+
+    Args:
+        path: str or path of the folder.
+
+    Returns:
+        dict of format, sha256, versions, about and config.
+
+    Raises:
+        ValueError: if the folder is not a saved Colorizer.
+    """
+    path = Path(path)
+    try:
+        described = json.loads((path / ABOUT).read_text())
+    except FileNotFoundError:
+        raise ValueError(
+            f"{path}: not a saved Colorizer, {ABOUT} is missing") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path / ABOUT}: must be JSON (received {error})") from None
+    if described.get("format") != FORMAT:
+        raise ValueError(
+            f"{path / ABOUT}: format must be {FORMAT} "
+            f"(received {described.get('format')!r})")
+    missing = {"sha256", "versions", "about", "config"} - set(described)
+    if missing:
+        raise ValueError(
+            f"{path / ABOUT}: must have {', '.join(sorted(missing))} "
+            f"(received {', '.join(sorted(described))})")
+    return described
+
+
+def load(path):
+    """Loads a Colorizer, strictly, in float32 whatever Keras' policy is.
+
+    Its class must have been imported, and so registered with Keras; those of
+    its parts are, by this package.
+
+    Args:
+        path: str or path of a folder written by `save`.
+
+    Returns:
+        `Colorizer`.
+
+    Raises:
+        ValueError: if a file is missing or was changed, or a weight is
+            missing or does not fit.
+    """
+    path = Path(path)
+    described = describe(path)
+    weights = path / WEIGHTS
+    if not weights.is_file():
+        raise ValueError(f"{path}: {WEIGHTS} is missing")
+    found = checksum(weights)
+    if found != described["sha256"]:
+        raise ValueError(
+            f"{weights}: checksum must be {described['sha256'][:12]}... "
+            f"(received {found[:12]}...); the file was changed or cut off")
+    with full_precision():
+        loaded = keras.saving.deserialize_keras_object(described["config"])
+    loaded.load_weights(weights)
+    return loaded
+
+
+def begin_from(model, trained):
+    """Copies a trained Colorizer's weights into another, to train on.
+
+    The other may have more: what is new must be made so that it does nothing
+    at first (`layers.residual_block`).
+
+    Args:
+        model: `Colorizer`, changed.
+        trained: `Colorizer`.
+
+    Raises:
+        ValueError: if a trained weight has no place in `model`.
+    """
+    parts, old_parts = _parts(model), _parts(trained)
+    if len(parts) != len(old_parts):
+        raise ValueError(
+            "the trained weights must fit the model: one of the two has a "
+            "grey network of its own for the mixture (received parts "
+            f"{len(parts)} and {len(old_parts)})")
+    for part, old in zip(parts, old_parts):
+        places = {weight.path: weight for weight in part.weights}
+        for weight in old.weights:
+            place = places.get(weight.path)
+            if place is None or place.shape != weight.shape:
+                raise ValueError(
+                    f"the trained weights must fit the model: no place for "
+                    f"{old.name}/{weight.path} {list(weight.shape)} (received "
+                    f"{place if place is None else list(place.shape)})")
+            place.assign(weight)
+
+
+def _parts(model):
+    parts = [model.vae.grey_encoder, model.vae.posterior, model.vae.decoder,
+             model.mdn.head]
+    return parts if model.shares_grey else [*parts, model.mdn.features]

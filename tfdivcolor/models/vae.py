@@ -1,0 +1,218 @@
+"""ColorVAE: a low-dimensional latent of colour fields."""
+
+from dataclasses import asdict
+
+import keras
+
+from tfdivcolor import color
+from tfdivcolor.color.statistics import ColorStatistics
+from tfdivcolor.latent import distributions
+from tfdivcolor.models import losses
+from tfdivcolor.models.base import (
+    LossTermsModel,
+    check_canvas,
+    deserialize,
+    serialize,
+)
+from tfdivcolor.models.blocks import PACKAGE
+from tfdivcolor.models.losses import LossWeights
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class ColorVAE(LossTermsModel):
+    """Variational autoencoder of colour fields C given the grey picture G.
+
+    Deshpande et al. (2017), section 3:
+
+        maximise E_{z ~ q(z | C, G)}[log P(C | z, G)] - KL(q || N(0, I))
+
+    with a Gaussian posterior and decoder losses for specificity,
+    colourfulness and gradients (`losses`).  The architecture comes in three
+    layers, so that presets differ in what they are made of and not in code:
+
+    Args:
+        grey_encoder: layer, luminance_norm [B, c, c, 1] -> `grey`, whatever
+            the other two use of the grey picture.  It runs once a picture,
+            however many samples are decoded.
+        posterior: layer, (ab_norm [B, c, c, 2], grey) -> loc, scale [B, D].
+        decoder: layer, (z [B, S, D], grey) -> ab_norm [B, S, c, c, 2].
+        loss_weights: `LossWeights` or a dict of its fields.
+
+    Call arguments:
+        batch: dict of luminance: float32 [B, c, c, 1], 0..100; ab: float32
+            [B, c, c, 2], CIE units; and optionally seed: int64 [B], which
+            keys the noise.
+        training: bool. Whether ab_hat is decoded from the draw z, or from
+            the posterior's mean.
+
+    Returns (call):
+        dict of ab_hat: float32 [B, c, c, 2], CIE units; z, loc, scale:
+        float32 [B, D], z a draw of the posterior.
+
+    Example:
+        vae = tdc.presets.build_vae("regions")
+        vae.compile(optimizer="adam")
+        vae.fit(photos.epochs(32), steps_per_epoch=100)
+    """
+
+    def __init__(self, grey_encoder, posterior, decoder,
+                 loss_weights=LossWeights.paper(), **kwargs):
+        super().__init__(**kwargs)
+        self.grey_encoder = grey_encoder
+        self.posterior = posterior
+        self.decoder = decoder
+        if isinstance(loss_weights, dict):
+            loss_weights = LossWeights(**loss_weights)
+        self.loss_weights = loss_weights
+        self.canvas = decoder.canvas
+        self.latent_dim = decoder.latent_dim
+        self._statistics = None
+        self.built = True  # the parts made their weights when they were made
+
+    @property
+    def statistics(self):
+        """`ColorStatistics` of the training data, or None.
+
+        Needed by the histogram and Mahalanobis losses; saved with the
+        weights.
+        """
+        return self._statistics
+
+    @statistics.setter
+    def statistics(self, statistics):
+        expected = self.canvas ** 2 * 2
+        if statistics is not None and statistics.mean.shape != (expected,):
+            raise ValueError(
+                f"statistics must be of fields of {self.canvas} x "
+                f"{self.canvas} pixels, {expected} numbers "
+                f"(received {statistics.mean.shape[0]})")
+        self._statistics = statistics
+
+    # Statistics are not variables: Keras saves them through these two hooks.
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        if self._statistics is not None:
+            for name, array in vars(self._statistics).items():
+                store[f"statistics_{name}"] = array
+
+    def load_own_variables(self, store):
+        prefix = "statistics_"
+        arrays = {name.removeprefix(prefix): store[name][()]
+                  for name in store.keys() if name.startswith(prefix)}
+        if arrays:
+            self.statistics = ColorStatistics(**arrays)
+
+    def encode(self, luminance, ab):
+        """q(z | C, G).
+
+        Args:
+            luminance: float32 [B, c, c, 1], 0..100.
+            ab: float32 [B, c, c, 2], CIE units.
+
+        Returns:
+            `tfd.Independent(tfd.Normal)`, batch shape [B], event shape [D].
+
+        Raises:
+            ValueError: if a shape is not the canvas's.
+        """
+        check_canvas("luminance", luminance, self.canvas, 1)
+        check_canvas("ab", ab, self.canvas, 2)
+        grey = self.grey_encoder(color.normalize_luminance(luminance))
+        loc, scale = self.posterior(color.normalize_ab(ab), grey)
+        return distributions.posterior(loc, scale)
+
+    def decode(self, z, luminance):
+        """Colour fields of latents.
+
+        Args:
+            z: float32 [B, S, D]. S latents a picture.
+            luminance: float32 [B, c, c, 1], 0..100.
+
+        Returns:
+            float32 [B, S, c, c, 2], ab in CIE units.
+
+        Raises:
+            ValueError: if a shape does not fit.
+        """
+        check_canvas("luminance", luminance, self.canvas, 1)
+        if not z.shape.is_compatible_with([None, None, self.latent_dim]):
+            raise ValueError(
+                f"z must have shape [B, S, {self.latent_dim}] "
+                f"(received {z.shape})")
+        grey = self.grey_encoder(color.normalize_luminance(luminance))
+        return color.denormalize_ab(self.decoder(z, grey))
+
+    def call(self, batch, training=False):
+        return self.autoencode(batch, training)[0]
+
+    def autoencode(self, batch, training):
+        """`call`, and the `grey` it made on the way."""
+        grey = self.grey_encoder(
+            color.normalize_luminance(batch["luminance"]), training=training)
+        loc, scale = self.posterior(
+            color.normalize_ab(batch["ab"]), grey, training=training)
+        z = loc + scale * self._noise(batch, [self.latent_dim])
+        decoded = z if training else loc
+        field = self.decoder(decoded[:, None], grey, training=training)[:, 0]
+        outputs = {"ab_hat": color.denormalize_ab(field), "z": z,
+                   "loc": loc, "scale": scale}
+        return outputs, grey
+
+    def loss_terms(self, batch, outputs):
+        terms = self.decoder_terms(batch["ab"], outputs["ab_hat"])
+        terms["kl"] = losses.kl(
+            self.posterior_distribution(outputs),
+            distributions.standard_normal(self.latent_dim))
+        return {**terms, "loss": self.loss_weights.total(terms)}
+
+    def posterior_distribution(self, outputs):
+        """q(z | C, G) of what `call` returned, as a TFP distribution."""
+        return distributions.posterior(outputs["loc"], outputs["scale"])
+
+    def decoder_terms(self, ab, ab_hat):
+        """The decoder's loss terms whose weight is not 0.
+
+        Args:
+            ab, ab_hat: float32 [B, c, c, 2], CIE units.
+
+        Returns:
+            dict from a term's name to float32 [B].
+
+        Raises:
+            ValueError: if a term needs `statistics` and they are not set.
+        """
+        weights = self.loss_weights
+        if weights.needs_statistics and self.statistics is None:
+            raise ValueError(
+                "the histogram and mahalanobis losses need the data's "
+                "statistics: set vae.statistics = statistics.compute(data) "
+                "(received None)")
+        true, predicted = color.normalize_ab(ab), color.normalize_ab(ab_hat)
+        terms = {}
+        if weights.l2:
+            terms["l2"] = losses.l2(true, predicted)
+        if weights.l1:
+            terms["l1"] = losses.l1(true, predicted)
+        if weights.histogram:
+            terms["histogram"] = losses.histogram(
+                true, predicted, self.statistics.pixel_weights(ab))
+        if weights.mahalanobis:
+            terms["mahalanobis"] = losses.mahalanobis(
+                true, predicted, self.statistics.components,
+                self.statistics.stddev)
+        if weights.gradient:
+            terms["gradient"] = losses.gradient(true, predicted)
+        return terms
+
+    def get_config(self):
+        return {**super().get_config(),
+                "grey_encoder": serialize(self.grey_encoder),
+                "posterior": serialize(self.posterior),
+                "decoder": serialize(self.decoder),
+                "loss_weights": asdict(self.loss_weights)}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        parts = {name: deserialize(config.pop(name))
+                 for name in ("grey_encoder", "posterior", "decoder")}
+        return cls(**parts, **config)

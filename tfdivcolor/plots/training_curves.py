@@ -1,0 +1,111 @@
+"""Training curves: the loss terms of a run against its steps."""
+
+import itertools
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+from tfdivcolor.plots import sheets
+
+_START = 0.05  # of a stage's steps, which do not scale its training curves
+_UNITS = {"l2": "(ab / 128)\N{SUPERSCRIPT TWO}",
+          "gradient": "(ab / 128)\N{SUPERSCRIPT TWO}", "mae": "ab / 128",
+          "l1": "ab / 128", "energy": "ab / 128",
+          "kl": "nats", "mdn_nll": "nats", "mdn_nearest_loss": "nats"}
+_KINDS = {
+    "train": {"label": "training", "color": sheets.COLORS[5], "linewidth": 1},
+    "validation": {"label": "validation", "color": sheets.COLORS[1],
+                   "linewidth": 1.5, "marker": "o", "markersize": 3},
+}
+_NOT_DRAWN = {"time", "stage", "kind", "step", "gradient_norm",
+              "parameter_norm", "pictures_per_second"}
+
+
+def training_curves(history, path):
+    """Writes the loss terms of a training run against its steps.
+
+    One panel a term, and one for the learning rate; stages follow each other
+    on the axis, with a line between them.  The training terms of a stage's
+    first twentieth, steep and high, do not scale the panels.  Of values that
+    a resumed run logged twice the later ones count.
+
+    Args:
+        history: list of dicts, the lines of a run's `log.jsonl`: stage: str,
+            kind: "train" or "validation", step: int of the stage, and values.
+        path: str or path of the PNG file.
+
+    Raises:
+        ValueError: if there are no such records or values.
+        images.ImageError: if the file cannot be written.
+    """
+    lengths, series = _series(history)
+    ends = dict(zip(lengths, np.cumsum([*lengths.values()])))
+    # The sum that is minimised first, what drives it last.
+    names = sorted(series, key=lambda name: (
+        name == "learning_rate", name != "loss"))
+    columns = min(3, len(names))
+    figure, panels = sheets.panels(
+        -(-len(names) // columns), columns, height=2.6)
+    for axes, name in itertools.zip_longest(panels.flat, names):
+        if name is None:
+            axes.remove()
+            continue
+        settled = []
+        for (stage, kind), values in series[name].items():
+            steps = np.array(sorted(values))
+            heights = np.array([values[step] for step in sorted(values)])
+            axes.plot(ends[stage] - lengths[stage] + steps, heights,
+                      **_KINDS[kind])
+            start = _START * lengths[stage] if kind == "train" else 0
+            settled.extend(heights[steps >= start])
+        if settled and name != "learning_rate":
+            low, high = min(settled), max(settled)
+            margin = 0.05 * (high - low) or 0.05
+            axes.set_ylim(low - margin, high + margin)
+        _label_steps(axes, name, ends)
+    sheets.legend(figure, *panels.flat[:len(names)])
+    sheets.save(figure, path)
+
+
+def _series(history):
+    """Orders records by what they are of.
+
+    Returns:
+        lengths: dict from a stage to its largest step.
+        series: dict from a name to dict from (stage, kind) to dict from step
+            to value; a later record takes an earlier one's place.
+    """
+    lengths, series = {}, {}
+    for record in history:
+        if (not {"stage", "kind", "step"} <= record.keys()
+                or record["kind"] not in _KINDS):
+            raise ValueError(
+                "history must hold records with stage, kind (train or "
+                f"validation) and step (received {record})")
+        stage, kind, step = (record[key] for key in ("stage", "kind", "step"))
+        lengths[stage] = max(step, lengths.get(stage, 0))
+        for name, value in record.items():
+            if name not in _NOT_DRAWN:
+                series.setdefault(name, {}).setdefault(
+                    (stage, kind), {})[step] = value
+    if not series:
+        raise ValueError("history must hold records of a training run "
+                         "(received none with values)")
+    return lengths, series
+
+
+def _label_steps(axes, name, ends):
+    unit = f", {_UNITS[name]}" if name in _UNITS else ""
+    axes.set_title(name.replace("_", " ") + unit, fontsize=9, loc="left")
+    axes.set_xlabel("step")
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.set_xlim(0, 1.01 * max(ends.values()))
+    if len(ends) > 1:
+        for stage, end in ends.items():
+            axes.axvline(end, zorder=1, **sheets.QUIET)
+            # At a stage's end, where losses and learning rates are low.
+            axes.annotate(
+                stage, (end, 1), (-3, -3), xycoords=("data", "axes fraction"),
+                textcoords="offset points", ha="right", va="top", fontsize=8,
+                color=sheets.QUIET["color"])
