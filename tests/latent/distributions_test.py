@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings, strategies as st
 from scipy import stats
 
-from tfdivcolor.latent import distributions
+from tfdivcolor.latent import distributions, plain_tensorflow
 
 
 def mixture(seed, batch, k, d, rank):
@@ -30,7 +30,7 @@ def test_log_prob_equals_tfp(seed, batch, k, d, rank, samples):
     expected = tf.transpose(
         distributions.mixture(params).log_prob(tf.transpose(z, [1, 0, 2])))
     np.testing.assert_allclose(
-        distributions.log_prob(params, z), expected, rtol=2e-4, atol=2e-4)
+        plain_tensorflow.log_prob(params, z), expected, rtol=2e-4, atol=2e-4)
 
 
 def test_log_prob_against_scipy_with_a_dense_covariance():
@@ -46,7 +46,7 @@ def test_log_prob_against_scipy_with_a_dense_covariance():
         density += weights[k] * stats.multivariate_normal(
             params["locs"].numpy()[0, k], covariance).pdf(z[0])
     np.testing.assert_allclose(
-        distributions.log_prob(params, z)[0], np.log(density), rtol=1e-4)
+        plain_tensorflow.log_prob(params, z)[0], np.log(density), rtol=1e-4)
 
 
 def test_mixture_is_tfps_with_shapes():
@@ -58,7 +58,7 @@ def test_mixture_is_tfps_with_shapes():
 
 def test_draws_have_the_mixture_s_moments():
     params = mixture(3, 1, 3, 2, 1)
-    drawn = distributions.draw(
+    drawn = plain_tensorflow.draw(
         params, tf.constant([11], tf.int64), 40_000, tf.constant(1.0))[0]
     made = distributions.mixture(params)
     np.testing.assert_allclose(
@@ -70,7 +70,7 @@ def test_draws_have_the_mixture_s_moments():
 def test_component_frequencies_follow_the_logits():
     params = mixture(0, 1, 3, 2, 0)
     params["locs"] = tf.constant([[[-50.0, 0], [0, 0], [50, 0]]])
-    drawn = distributions.draw(
+    drawn = plain_tensorflow.draw(
         params, tf.constant([3], tf.int64), 20_000, tf.constant(1.0))[0, :, 0]
     found = np.bincount(np.digitize(drawn, [-25, 25]), minlength=3) / 20_000
     np.testing.assert_allclose(
@@ -81,7 +81,7 @@ def test_temperature_scales_both_parts_and_zero_gives_means():
     params = mixture(0, 2, 3, 4, 2)
     seed = tf.constant([1, 2], tf.int64)
     cold, warm, hot = (
-        distributions.draw(params, seed, 6, tf.constant(t))
+        plain_tensorflow.draw(params, seed, 6, tf.constant(t))
         for t in (0.0, 1.0, 2.0))
     np.testing.assert_allclose(hot - cold, 2 * (warm - cold), atol=1e-5)
     distance = np.abs(cold[:, :, None] - params["locs"][:, None]).max(-1)
@@ -91,18 +91,18 @@ def test_temperature_scales_both_parts_and_zero_gives_means():
 def test_temperature_may_differ_by_picture():
     params = mixture(0, 2, 3, 4, 2)
     seed = tf.constant([1, 2], tf.int64)
-    both = distributions.draw(params, seed, 6, tf.constant([0.5, 1.0]))
+    both = plain_tensorflow.draw(params, seed, 6, tf.constant([0.5, 1.0]))
     np.testing.assert_array_equal(
-        both[1], distributions.draw(params, seed, 6, tf.constant(1.0))[1])
+        both[1], plain_tensorflow.draw(params, seed, 6, tf.constant(1.0))[1])
 
 
 def test_draws_are_prefix_stable_and_alone_in_their_row():
     params = mixture(0, 3, 3, 4, 2)
     seed = tf.constant([1, 2, 1], tf.int64)
-    eight = distributions.draw(params, seed, 8, tf.constant(1.0))
-    five = distributions.draw(params, seed, 5, tf.constant(1.0))
+    eight = plain_tensorflow.draw(params, seed, 8, tf.constant(1.0))
+    five = plain_tensorflow.draw(params, seed, 5, tf.constant(1.0))
     np.testing.assert_allclose(eight[:, :5], five, atol=1e-6)
-    alone = distributions.draw(
+    alone = plain_tensorflow.draw(
         {name: value[1:2] for name, value in params.items()}, seed[1:2], 8,
         tf.constant(1.0))
     np.testing.assert_allclose(eight[1:2], alone, atol=1e-6)
@@ -113,7 +113,7 @@ def test_diagonal_roots_draw_what_scales_draw():
     seed = tf.constant([1, 2], tf.int64)
     rooted = {**params, "roots": tf.linalg.diag(params["scales"])}
     del rooted["scales"]
-    scaled, full = (distributions.draw(p, seed, 6, tf.constant(0.7))
+    scaled, full = (plain_tensorflow.draw(p, seed, 6, tf.constant(0.7))
                     for p in (params, rooted))
     np.testing.assert_allclose(scaled, full, atol=1e-5)
 
@@ -123,7 +123,7 @@ def test_draws_with_roots_have_their_covariance():
     root = np.random.default_rng(6).normal(size=(3, 3))
     params["roots"] = tf.constant(root[None, None], tf.float32)
     del params["scales"]
-    drawn = distributions.draw(
+    drawn = plain_tensorflow.draw(
         params, tf.constant([4], tf.int64), 40_000, tf.constant(1.0))[0]
     factors = params["factors"][0, 0].numpy()
     np.testing.assert_allclose(

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings, strategies as st
 
-from tfdivcolor.latent import distributions, sampling
+from tfdivcolor.latent import clustering, plain_tensorflow, sampling
 from tfdivcolor.settings import MODES
 
 
@@ -103,7 +103,7 @@ def test_each_choice_lowers_the_sum_of_distances_the_most(
     points = rng.normal(size=(2, num_chosen + others, 5)).astype(np.float32)
     if doubled:
         points[:, ::2] = points[:, :1]
-    found = sampling._spread_out(tf.constant(points),
+    found = clustering.spread_out(tf.constant(points),
                                  tf.constant(num_chosen)).numpy()
     for own, chosen in zip(points.astype(float), found):
         distance = np.linalg.norm(own[:, None] - own, axis=-1)
@@ -181,7 +181,7 @@ def test_draws_come_from_the_steered_mixture_rated_by_the_other(mode):
         found["z"].numpy()[:, :, None] - alone[:, None]).max(-1)
     assert distance.min(-1).max() < 3
     np.testing.assert_allclose(
-        found["log_prob"], distributions.log_prob(params, found["z"]))
+        found["log_prob"], plain_tensorflow.log_prob(params, found["z"]))
     weights = tf.nn.softmax(params["mixture_logits"])
     np.testing.assert_array_equal(
         found["weight"],

@@ -8,7 +8,7 @@ from skimage import data as pictures
 
 from tfdivcolor import color, presets
 from tfdivcolor.color import canvas
-from tfdivcolor.latent import distributions, sampling, steering
+from tfdivcolor.latent import plain_tensorflow, sampling, steering
 from tfdivcolor.settings import Hint
 
 
@@ -77,13 +77,14 @@ def test_condition_equals_weighted_draws():
     jacobian = np.array([[1.0, 0.5, -1.0], [0.0, 1.0, 1.0]])
     target, noise = np.array([0.5, -0.5]), 0.7
     seed = tf.constant([5], tf.int64)
-    z = distributions.draw(params, seed, 200_000, tf.constant(1.0))[0].numpy()
+    z = plain_tensorflow.draw(
+        params, seed, 200_000, tf.constant(1.0))[0].numpy()
     weights = np.exp(
         -0.5 * np.sum(((z @ jacobian.T - target) / noise)**2, axis=-1))
     steered = steering.condition(
         params, tf.constant(jacobian[None, None], tf.float32),
         tf.constant(target[None, None], tf.float32), noise)
-    drawn = distributions.draw(steered, seed, 50_000, tf.constant(1.0))[0]
+    drawn = plain_tensorflow.draw(steered, seed, 50_000, tf.constant(1.0))[0]
     np.testing.assert_allclose(
         np.mean(drawn, axis=0), np.average(z, axis=0, weights=weights),
         atol=0.02)
@@ -213,7 +214,7 @@ def test_with_one_seed_a_hint_leaves_alone_what_it_says_nothing_of():
     steered = steering.toward(
         LinearPainter(), {}, params, pixel([0, 0]), [[20.0, 5.0]])
     seed = tf.constant([3], tf.int64)
-    before, after = (distributions.draw(p, seed, 6, tf.constant(1.0))
+    before, after = (plain_tensorflow.draw(p, seed, 6, tf.constant(1.0))
                      for p in (params, steered))
     np.testing.assert_allclose(before[..., 2:], after[..., 2:], atol=1e-5)
     assert np.abs(before - after)[..., :2].max() > 0.3

@@ -18,7 +18,7 @@ from matplotlib.ticker import (
 )
 
 from tfdivcolor import color, plots
-from tfdivcolor.latent import distributions
+from tfdivcolor.latent import plain_tensorflow
 from tfdivcolor.models.base import check_canvas
 
 _ERROR_LABEL = "mean absolute error (ab / 128)"
@@ -132,7 +132,7 @@ def _principal_directions(colorizer, luminance, seed):
     grey = colorizer.vae.grey_encoder(color.normalize_luminance(luminance))
     # 1e-6: a region that covers no pixel moves nothing.
     scale = np.maximum(colorizer.vae.decoder.sensitivity(grey)[0], 1e-6)
-    draws = distributions.draw(
+    draws = plain_tensorflow.draw(
         colorizer.mdn(luminance), tf.constant([seed], tf.int64), _DRAWS,
         tf.constant(1.0))[0].numpy().astype(np.float64)
     mean = draws.mean(axis=0)

@@ -249,7 +249,7 @@ def measure_autoencoder(model, photos, subset=SUBSET, pixel_weights=None):
             outputs["ab_hat"], batch["ab"], pixel_weights)
         if hasattr(model, "mdn"):
             nll = losses.mdn_nll(
-                model.mdn(batch["luminance"]), outputs["z"]).numpy()
+                model.prior(batch["luminance"]), outputs["z"]).numpy()
             rows["nll"] = nll / model.latent_dim
         _append(values, rows)
         part = in_subset(done, len(batch["ab"]), len(photos), subset)

@@ -6,7 +6,11 @@ size or call counter enters, so what a picture gets does not depend on its
 batch mates, and the same seed always gives the same numbers.
 """
 
+from collections.abc import Sequence
+
 import tensorflow as tf
+
+from tfdivcolor.utils.types import Tensor
 
 # One constant for every use of randomness; a new use takes a new number, so
 # that no two uses ever share a stream.
@@ -19,7 +23,7 @@ SHUFFLE = 6
 COMPONENT_DRAWS = 7
 
 
-def normal(purpose, seed, shape):
+def normal(purpose: int, seed: Tensor, shape: Sequence) -> Tensor:
     """Standard normal numbers, one stream a picture.
 
     Args:
@@ -33,7 +37,7 @@ def normal(purpose, seed, shape):
     return _draw(tf.random.stateless_normal, purpose, seed, shape)
 
 
-def uniform(purpose, seed, shape):
+def uniform(purpose: int, seed: Tensor, shape: Sequence) -> Tensor:
     """Uniform numbers in [0, 1), one stream a picture; see `normal`."""
     return _draw(tf.random.stateless_uniform, purpose, seed, shape)
 
@@ -47,7 +51,9 @@ def _draw(function, purpose, seed, shape):
                      different], axis=-1)  # [B or less, 2]
     drawn = tf.map_fn(
         lambda key: function(shape, key), keys,
-        fn_output_signature=tf.TensorSpec(None, tf.float32))
+        # Without a shape, any: TensorFlow's stubs do not know that.
+        fn_output_signature=tf.TensorSpec(
+            None, tf.float32))  # pyright: ignore[reportArgumentType]
     # The loop does not know the inner sizes, of an empty batch above all.
     return tf.gather(
         tf.reshape(drawn, [tf.shape(different)[0], *shape]), place)

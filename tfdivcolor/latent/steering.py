@@ -8,7 +8,8 @@
 
 Each takes a mixture and gives another, which `sampling.latents` draws from in
 every mode; what comes out is still rated by the one before (`log_prob`).  As
-in `distributions`, a mixture is a dict of tensors; steered ones have `roots`.
+in `distributions`, a mixture is a dict of tensors; most steered ones are
+`SteeredMixture`s, with roots in place of scales.
 All is linear algebra on K Gaussians, without random numbers: with the same
 seed a hint changes the results no more than it must.
 
@@ -16,10 +17,19 @@ What is asked of a field is asked of weighted means of its pixels: of the four
 around a hint, of all for warmth.
 """
 
+from collections.abc import Sequence
+from typing import Any, cast
+
 import tensorflow as tf
 
 from tfdivcolor import color
-from tfdivcolor.latent import distributions
+from tfdivcolor.latent import plain_tensorflow
+from tfdivcolor.latent.decoder import Decoder, LinearDecoder
+from tfdivcolor.latent.distributions import MixtureParameters, SteeredMixture
+from tfdivcolor.settings import Hint
+from tfdivcolor.utils.types import Tensor
+
+Mixture = MixtureParameters | SteeredMixture
 
 # Standard deviation of a hint in each of a and b, in CIE units: about what
 # one can see.  Contradictory hints share their difference.
@@ -38,7 +48,8 @@ FRACTIONS = (1.0, 0.5, 0.25)
 WARM = (0.369, 0.929)
 
 
-def observations(hints, width, height, canvas):
+def observations(hints: Sequence[Hint], width: int, height: int, canvas: int
+                 ) -> tuple[Tensor, Tensor]:
     """Hints as weighted means of the canvas's pixels, and their values.
 
     Args:
@@ -65,7 +76,8 @@ def observations(hints, width, height, canvas):
     return pixel_weights(positions, canvas), targets
 
 
-def canvas_position(x, y, width, height, canvas):
+def canvas_position(x: int, y: int, width: int, height: int, canvas: int
+                    ) -> tuple[float, float]:
     """Where a photograph's pixel lies on the networks' canvas.
 
     The whole photograph is squashed to the canvas. The field there is the
@@ -79,12 +91,13 @@ def canvas_position(x, y, width, height, canvas):
     Returns:
         column, row: floats, 0 to canvas - 1.
     """
-    return tuple(
-        min(max((value + 0.5) / size * canvas - 0.5, 0.0), canvas - 1.0)
-        for value, size in ((x, width), (y, height)))
+    def place(value, size):
+        return min(max((value + 0.5) / size * canvas - 0.5, 0.0), canvas - 1.0)
+
+    return place(x, width), place(y, height)
 
 
-def pixel_weights(positions, canvas):
+def pixel_weights(positions: Tensor, canvas: int) -> Tensor:
     """Points between pixels as weighted means of pixels, bilinearly.
 
     Args:
@@ -100,7 +113,7 @@ def pixel_weights(positions, canvas):
                       [-1, canvas * canvas])
 
 
-def means(fields, weights):
+def means(fields: Tensor, weights: Tensor) -> Tensor:
     """Weighted means of fields; with `observations`, the colours at hints.
 
     Args:
@@ -115,14 +128,16 @@ def means(fields, weights):
         fields, [shape[0], shape[1], shape[2] * shape[3], 2]))
 
 
-def apply(decoder, grey, params, weights=None, targets=None, warmth=None,
-          kept=None, strength=1.0):
+def apply(decoder: Decoder, grey: Any, params: MixtureParameters,
+          weights: Tensor | None = None, targets: Tensor | None = None,
+          warmth: float | None = None, kept: Tensor | None = None,
+          strength: float = 1.0) -> tuple[Mixture, Tensor | None]:
     """Steers a mixture by everything that is given.
 
     Args:
         decoder: a VAE's decoder.
         grey: dict. What the VAE's grey encoder found in B pictures.
-        params: MixtureParameters with scales.
+        params: MixtureParameters.
         weights, targets: of `observations`, N at least 1, or None.
         warmth: float scalar, or None. As in `warmer`.
         kept: float32 [B, D], or None. A latent to vary.
@@ -146,7 +161,8 @@ def apply(decoder, grey, params, weights=None, targets=None, warmth=None,
     return spread(steered, strength), steered["locs"][:, 0]
 
 
-def condition(params, jacobian, target, noise):
+def condition(params: Mixture, jacobian: Tensor, target: Tensor,
+              noise: float) -> SteeredMixture:
     """A mixture given N linear observations of z.
 
         target = jacobian @ z + noise * (standard normal)
@@ -162,13 +178,13 @@ def condition(params, jacobian, target, noise):
     each draw to one nearby.
 
     Args:
-        params: MixtureParameters, with scales or roots.
+        params: MixtureParameters or SteeredMixture.
         jacobian: float32 [B, K, N, D], or [B, 1, N, D] for all components.
         target: float32 [B, K, N] or [B, 1, N].
         noise: float, above 0. In the unit of the target.
 
     Returns:
-        MixtureParameters with roots.
+        SteeredMixture.
     """
     roots = _roots(params)
     seen = {name: tf.matmul(jacobian, root) for name, root in roots.items()}
@@ -185,15 +201,16 @@ def condition(params, jacobian, target, noise):
         tf.math.log(tf.linalg.diag_part(triangle)), axis=-1)
     gain = tf.linalg.triangular_solve(
         triangle + noise * identity, cross, adjoint=True)  # transposed
-    return {
+    return cast(SteeredMixture, {
         "mixture_logits": tf.nn.log_softmax(
             params["mixture_logits"]) + evidence,
         "locs": params["locs"] + _vector(cross, surprise),
         **{name: root - tf.matmul(gain, seen[name], transpose_a=True)
-           for name, root in roots.items()}}
+           for name, root in roots.items()}})
 
 
-def toward(decoder, grey, params, weights, targets, noise=HINT_NOISE):
+def toward(decoder: Decoder, grey: Any, params: Mixture, weights: Tensor,
+           targets: Tensor, noise: float = HINT_NOISE) -> SteeredMixture:
     """A mixture whose decoded fields agree with hints.
 
     `_follow` on the decoder's tangent at each component's mean, repeated at
@@ -204,13 +221,13 @@ def toward(decoder, grey, params, weights, targets, noise=HINT_NOISE):
     Args:
         decoder: a VAE's decoder.
         grey: dict. What the VAE's grey encoder found in B pictures.
-        params: MixtureParameters, with scales or roots.
+        params: MixtureParameters or SteeredMixture.
         weights: float32 [N, canvas * canvas], N at least 1.
         targets: float32 [N, 2]. ab in CIE units.
         noise: float, above 0. Standard deviation of a hint in CIE units.
 
     Returns:
-        MixtureParameters with roots.
+        SteeredMixture.
     """
     steered = params
     for _ in range(STEPS):
@@ -228,7 +245,7 @@ def toward(decoder, grey, params, weights, targets, noise=HINT_NOISE):
             distance, [-1, len(FRACTIONS), locs.shape[1]]), axis=1)  # [B, K]
         steered["locs"] = locs + way * tf.gather(
             tf.constant(FRACTIONS), best)[..., None]
-    return steered
+    return cast(SteeredMixture, steered)
 
 
 def _decoded(decoder, grey, z, weights):
@@ -274,7 +291,7 @@ def _tangent(decoder, grey, z, weights):
     """
     batch, samples = tf.unstack(tf.shape(z)[:2])
     count, latent_dim = 2 * tf.shape(weights)[0], z.shape[-1]
-    if hasattr(decoder, "slope"):
+    if isinstance(decoder, LinearDecoder):
         slope = color.denormalize_ab(decoder.slope(grey, weights))
         values = _decoded(decoder, grey, z, weights)
         return (tf.reshape(values, [batch, samples, count]),
@@ -299,7 +316,8 @@ def _tangent(decoder, grey, z, weights):
                        [batch, samples, count, latent_dim]))
 
 
-def warmer(decoder, grey, params, amount):
+def warmer(decoder: Decoder, grey: Any, params: Mixture,
+           amount: float) -> Mixture:
     """A mixture whose fields are warmer on average over the picture.
 
     Every component moves along P h, with P its covariance and h the gradient
@@ -310,7 +328,7 @@ def warmer(decoder, grey, params, amount):
     Args:
         decoder: a VAE's decoder.
         grey: dict. What the VAE's grey encoder found in B pictures.
-        params: MixtureParameters, with scales or roots.
+        params: MixtureParameters or SteeredMixture.
         amount: float scalar, negative for cooler. How far the mean of the
             field moves along `WARM`, in CIE units.
 
@@ -336,14 +354,14 @@ def warmer(decoder, grey, params, amount):
         # A mixture without variance does not move.
         step = missing / tf.maximum(tf.reduce_sum(slope * way, axis=-1), 1e-6)
         locs = start + way * step[..., None]
-    return {**params, "locs": locs}
+    return cast(Mixture, {**params, "locs": locs})
 
 
-def around(params, z):
+def around(params: MixtureParameters, z: Tensor) -> MixtureParameters:
     """One Gaussian around a latent, as wide as the mixture is there.
 
     Args:
-        params: MixtureParameters with scales.
+        params: MixtureParameters.
         z: float32 [B, D].
 
     Returns:
@@ -351,25 +369,28 @@ def around(params, z):
         of the component most responsible for z.
     """
     component = tf.argmax(
-        distributions.component_log_prob(params, z[:, None])[:, 0], axis=-1)
-    return {"mixture_logits": tf.zeros_like(z[:, :1]), "locs": z[:, None],
-            **{name: tf.gather(params[name], component, batch_dims=1)[:, None]
-               for name in ("scales", "factors") if name in params}}
+        plain_tensorflow.component_log_prob(params, z[:, None])[:, 0], axis=-1)
+    kept = {name: tf.gather(value, component, batch_dims=1)[:, None]
+            for name, value in params.items() if name in ("scales", "factors")}
+    return cast(MixtureParameters, {
+        "mixture_logits": tf.zeros_like(z[:, :1]), "locs": z[:, None], **kept})
 
 
-def spread(params, strength):
+def spread(params: Mixture, strength: float) -> Mixture:
     """A mixture with `strength` times the standard deviations.
 
     Args:
-        params: MixtureParameters, with scales or roots.
+        params: MixtureParameters or SteeredMixture.
         strength: float scalar, 0 or more.
 
     Returns:
         MixtureParameters.
     """
-    return {name: value * strength
-            if name in ("scales", "roots", "factors") else value
-            for name, value in params.items()}
+    values: dict[str, Tensor] = dict(params)
+    return cast(Mixture, {
+        name: value * strength
+        if name in ("scales", "roots", "factors") else value
+        for name, value in values.items()})
 
 
 def _roots(params):

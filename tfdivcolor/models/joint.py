@@ -13,6 +13,7 @@ from tfdivcolor.color import (
 )
 from tfdivcolor.data import Augmentation, PhotoSet
 from tfdivcolor.latent import distributions, sampling, seeds
+from tfdivcolor.latent.decoder import MeasuringDecoder
 from tfdivcolor.models import losses
 from tfdivcolor.models.base import (
     LossTermsModel,
@@ -53,7 +54,8 @@ class JointModel(LossTermsModel):
         self.stages = tuple(stages)
         self.canvas = vae.canvas
         self.latent_dim = vae.latent_dim
-        if vae.loss_weights.energy and not hasattr(vae.decoder, "coordinates"):
+        if vae.loss_weights.energy and not isinstance(
+                vae.decoder, MeasuringDecoder):
             raise ValueError(
                 "the energy loss needs a decoder with coordinates, that of "
                 f"regions (received {type(vae.decoder).__name__})")
@@ -97,7 +99,7 @@ class JointModel(LossTermsModel):
         terms = self.vae.decoder_terms(batch["ab"], outputs["ab_hat"])
         posterior = self.vae.posterior_distribution(outputs)
         terms["kl"] = losses.kl_to_mixture(
-            posterior, outputs["params"], outputs["z"])
+            posterior, self.mdn.distribution(outputs["params"]), outputs["z"])
         if self.vae.loss_weights.energy:
             terms["energy"] = self._energy(batch, outputs)
         return {**terms, "loss": self.vae.loss_weights.total(terms)}
@@ -189,6 +191,9 @@ class JointModel(LossTermsModel):
                 and self.vae.statistics is None):
             self.vae.statistics = statistics.compute(photos)
 
+    def _with_posteriors(self, data):
+        return None if data is None else data.map(self.posteriors)
+
     @contextlib.contextmanager
     def training_stage(self, stage):
         """The model that a stage trains, and how its data is made.
@@ -214,12 +219,11 @@ class JointModel(LossTermsModel):
             before = self.vae.trainable
             self.vae.trainable = False
             try:
-                yield self.mdn, lambda data: data and data.map(
-                    self.posteriors)
+                yield self.mdn, self._with_posteriors
             finally:
                 self.vae.trainable = before
         else:
-            yield self if stage == "joint" else self.vae, lambda data: data
+            yield self if stage == "joint" else self.vae, _unchanged
 
     # --- Sampling ----------------------------------------------------------
 
@@ -317,12 +321,12 @@ class JointModel(LossTermsModel):
             colorizer = tdc.load("lfw").freeze()
         """
         values = [(weight, weight.numpy()) for weight in self.variables]
-        sample_fields = self.sample_fields.python_function
+        sample_fields = type(self).sample_fields  # not traced yet
 
         def frozen(*arguments):
             with keras.StatelessScope([
                     (weight, tf.constant(value)) for weight, value in values]):
-                return sample_fields(*arguments)
+                return sample_fields(self, *arguments)
 
         self.sample_fields = tf.function(
             frozen, reduce_retracing=True, autograph=False)
@@ -361,3 +365,7 @@ class JointModel(LossTermsModel):
         mdn = LatentMDN(features, deserialize(config.pop("head")),
                         canvas=vae.canvas, loss=config.pop("mdn_loss"))
         return cls(vae, mdn, **config)
+
+
+def _unchanged(data):
+    return data

@@ -10,11 +10,15 @@ the square root of the reconstruction and gradient terms.  Here every term is
 squared, as in the paper, and per example.
 """
 
+from __future__ import annotations
+
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import tensorflow as tf
 
-from tfdivcolor.latent import distributions
+from tfdivcolor.latent.distributions import MixtureParameters
+from tfdivcolor.utils.types import Distribution, Tensor
 
 # The paper's fixed variance (not standard deviation) of mixture components.
 MDN_VARIANCE = 0.1
@@ -44,16 +48,16 @@ class LossWeights:
     energy: float = 0.0
 
     @classmethod
-    def paper(cls):
+    def paper(cls) -> LossWeights:
         return cls(
             histogram=1.0, mahalanobis=0.1, gradient=1e-3, kl=1e-2 * 32)
 
     @property
-    def needs_statistics(self):
+    def needs_statistics(self) -> bool:
         """Whether a term needs the data's `ColorStatistics`."""
         return self.histogram > 0 or self.mahalanobis > 0
 
-    def total(self, terms):
+    def total(self, terms: dict[str, Tensor]) -> Tensor:
         """Weighted sum of loss terms.
 
         Args:
@@ -66,7 +70,7 @@ class LossWeights:
         return tf.add_n([weights[name] * terms[name] for name in terms])
 
 
-def l2(ab, ab_hat):
+def l2(ab: Tensor, ab_hat: Tensor) -> Tensor:
     """Plain squared error, summed over pixels and channels.
 
     Args:
@@ -79,7 +83,7 @@ def l2(ab, ab_hat):
     return tf.reduce_sum(tf.square(ab - ab_hat), axis=[1, 2, 3])
 
 
-def l1(ab, ab_hat):
+def l1(ab: Tensor, ab_hat: Tensor) -> Tensor:
     """Absolute error, summed over pixels and channels.
 
     Args and Returns: as `l2`.
@@ -87,7 +91,7 @@ def l1(ab, ab_hat):
     return tf.reduce_sum(tf.abs(ab - ab_hat), axis=[1, 2, 3])
 
 
-def gradient(ab, ab_hat):
+def gradient(ab: Tensor, ab_hat: Tensor) -> Tensor:
     """L_grad: squared error of horizontal and vertical differences.
 
     Args and Returns: as `l2`.
@@ -99,7 +103,8 @@ def gradient(ab, ab_hat):
             + tf.reduce_sum(tf.square(horizontal), axis=[1, 2, 3]))
 
 
-def histogram(ab, ab_hat, pixel_weights):
+def histogram(ab: Tensor, ab_hat: Tensor,
+              pixel_weights: Tensor) -> Tensor:
     """L_hist (colourfulness): squared error weighted by 1 / H_p.
 
     H_p is the frequency of the *true* colour of pixel p in the training data.
@@ -116,7 +121,8 @@ def histogram(ab, ab_hat, pixel_weights):
     return tf.reduce_sum(pixel_weights * error, axis=[1, 2])
 
 
-def mahalanobis(ab, ab_hat, components, stddev):
+def mahalanobis(ab: Tensor, ab_hat: Tensor, components: np.ndarray,
+                stddev: np.ndarray) -> Tensor:
     """L_mah (specificity): the error in units of the data's own spread.
 
         L_mah = sum_k ((C - f)^T P_k)^2 / s_k^2 + |residual|^2 / s_P^2
@@ -143,7 +149,7 @@ def mahalanobis(ab, ab_hat, components, stddev):
     return explained + tf.maximum(residual, 0.0) / tf.square(stddev[-1])
 
 
-def kl(posterior, prior):
+def kl(posterior: Distribution, prior: Distribution) -> Tensor:
     """KL(posterior || prior) in nats, in closed form through TFP.
 
     Args:
@@ -158,7 +164,8 @@ def kl(posterior, prior):
     return tfd.kl_divergence(posterior, prior)
 
 
-def kl_to_mixture(posterior, params, z):
+def kl_to_mixture(posterior: Distribution, mixture: Distribution,
+                  z: Tensor) -> Tensor:
     """One-sample estimate of KL(posterior || mixture) in nats.
 
     log q(z | C, G) - log p(z | G) at a draw z of the posterior; there is no
@@ -166,29 +173,31 @@ def kl_to_mixture(posterior, params, z):
 
     Args:
         posterior: TFP distribution with batch shape [B], event shape [D].
-        params: MixtureParameters of the prior (see `distributions`).
+        mixture: `tfd.MixtureSameFamily` of the prior, of the same batch and
+            event shape (`LatentMDN.distribution`).
         z: float32 [B, D], drawn from the posterior (reparameterised).
 
     Returns:
         float32 [B].
     """
-    return posterior.log_prob(z) + mdn_nll(params, z)
+    return posterior.log_prob(z) + mdn_nll(mixture, z)
 
 
-def mdn_nll(params, z):
+def mdn_nll(mixture: Distribution, z: Tensor) -> Tensor:
     """Exact negative log-likelihood -log P(z | G) of the mixture, in nats.
 
     Args:
-        params: MixtureParameters (see `distributions`).
+        mixture: `tfd.MixtureSameFamily` with batch shape [B] and event shape
+            [D] (`LatentMDN.distribution`).
         z: float32 [B, D].
 
     Returns:
         float32 [B].
     """
-    return -distributions.log_prob(params, z[:, None])[:, 0]
+    return -mixture.log_prob(z)
 
 
-def mdn_nearest_loss(params, z):
+def mdn_nearest_loss(params: MixtureParameters, z: Tensor) -> Tensor:
     """The paper's closest-component bound of the mixture's loss.
 
         -log w_m + |z - loc_m|^2 / (2 * 0.1),  m = argmin_k |z - loc_k|
@@ -201,7 +210,7 @@ def mdn_nearest_loss(params, z):
     another picture unless the batch size is 1.
 
     Args:
-        params: MixtureParameters; only logits and locs enter.
+        params: MixtureParameters. Only logits and locs enter.
         z: float32 [B, D].
 
     Returns:
@@ -215,7 +224,8 @@ def mdn_nearest_loss(params, z):
             + tf.reduce_min(distance, axis=-1) / (2.0 * MDN_VARIANCE))
 
 
-def energy_score(draws, weights, truth, distance=0.0):
+def energy_score(draws: Tensor, weights: Tensor, truth: Tensor,
+                 distance: Tensor | float = 0.0) -> Tensor:
     """Energy score of a mixture: how well its draws surround the truth.
 
         E|X - y| - E|X - X'| / 2,    X, X' independent draws

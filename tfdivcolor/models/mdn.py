@@ -13,7 +13,7 @@ from tfdivcolor.models.base import (
 )
 from tfdivcolor.models.blocks import PACKAGE
 
-LOSSES = {"nll": losses.mdn_nll, "nearest": losses.mdn_nearest_loss}
+LOSSES = ("nll", "nearest")
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -84,9 +84,11 @@ class LatentMDN(LossTermsModel):
         """
         loc, scale = batch["loc"], batch["scale"]
         z = loc + scale * self._noise(batch, [loc.shape[-1]])
-        function = LOSSES[self.mdn_loss]
-        value = function(outputs, z)
-        return {function.__name__: value, "loss": value}
+        if self.mdn_loss == "nll":
+            loss = losses.mdn_nll(self.distribution(outputs), z)
+            return {"mdn_nll": loss, "loss": loss}
+        loss = losses.mdn_nearest_loss(outputs, z)
+        return {"mdn_nearest_loss": loss, "loss": loss}
 
     def get_config(self):
         return {**super().get_config(),

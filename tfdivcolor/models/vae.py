@@ -182,11 +182,6 @@ class ColorVAE(LossTermsModel):
             ValueError: if a term needs `statistics` and they are not set.
         """
         weights = self.loss_weights
-        if weights.needs_statistics and self.statistics is None:
-            raise ValueError(
-                "the histogram and mahalanobis losses need the data's "
-                "statistics: set vae.statistics = statistics.compute(data) "
-                "(received None)")
         true, predicted = color.normalize_ab(ab), color.normalize_ab(ab_hat)
         terms = {}
         if weights.l2:
@@ -195,14 +190,22 @@ class ColorVAE(LossTermsModel):
             terms["l1"] = losses.l1(true, predicted)
         if weights.histogram:
             terms["histogram"] = losses.histogram(
-                true, predicted, self.statistics.pixel_weights(ab))
+                true, predicted, self._known_statistics().pixel_weights(ab))
         if weights.mahalanobis:
+            known = self._known_statistics()
             terms["mahalanobis"] = losses.mahalanobis(
-                true, predicted, self.statistics.components,
-                self.statistics.stddev)
+                true, predicted, known.components, known.stddev)
         if weights.gradient:
             terms["gradient"] = losses.gradient(true, predicted)
         return terms
+
+    def _known_statistics(self):
+        if self.statistics is None:
+            raise ValueError(
+                "the histogram and mahalanobis losses need the data's "
+                "statistics: set vae.statistics = statistics.compute(data) "
+                "(received None)")
+        return self.statistics
 
     def get_config(self):
         return {**super().get_config(),

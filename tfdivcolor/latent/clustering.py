@@ -1,0 +1,89 @@
+"""Cluster analysis of draws: few points that stand for many."""
+
+import tensorflow as tf
+
+from tfdivcolor.utils.types import Tensor
+
+CLUSTER_STEPS = 6  # of Lloyd's algorithm
+
+
+def spread_out(points: Tensor, num_chosen: Tensor) -> Tensor:
+    """Chooses points so that every point has a chosen one near.
+
+    Greedy facility location: each choice lowers the sum of all points'
+    distances to their nearest chosen point the most.  The first is the
+    medoid.
+
+    Args:
+        points: float32 [B, P, D].
+        num_chosen: int32 scalar S, at most P.
+
+    Returns:
+        float32 [B, S, D].
+    """
+    distance = distances(points, points)  # [B, P, P]
+    first = tf.argmin(tf.reduce_sum(distance, axis=-1), axis=-1,
+                      output_type=tf.int32)
+    nearest = tf.gather(distance, first, batch_dims=1)  # [B, P]
+    # Of each point, the sum if it were chosen next.  float64: so much is taken
+    # away from it, on a GPU in any order, that float32 would not repeat.
+    cost = tf.cast(tf.reduce_sum(
+        tf.minimum(nearest[:, None], distance), axis=-1), tf.float64)
+
+    def choose(i, nearest, cost, chosen):
+        best = tf.argmin(cost, axis=-1, output_type=tf.int32)
+        new = tf.gather(distance, best, batch_dims=1)
+        # What the points that have come nearer no longer add to a sum is taken
+        # away.  They are fewer with each choice; summing up anew would cost
+        # P^2 for each.
+        nearer = tf.where(new < nearest)  # [N, 2]
+        less = tf.nn.relu(
+            tf.minimum(tf.gather_nd(nearest, nearer)[:, None],
+                       tf.gather_nd(distance, nearer))
+            - tf.gather_nd(new, nearer)[:, None])  # [N, P]
+        cost -= tf.math.unsorted_segment_sum(
+            tf.cast(less, cost.dtype), nearer[:, 0], tf.shape(points)[0])
+        cost.set_shape(points.shape[:2])
+        return i + 1, tf.minimum(nearest, new), cost, chosen.write(i, best)
+
+    chosen = tf.TensorArray(tf.int32, size=num_chosen, element_shape=[None])
+    *_, chosen = tf.while_loop(
+        lambda i, *_: i < num_chosen, choose,
+        (1, nearest, cost, chosen.write(0, first)))
+    return tf.gather(points, tf.transpose(chosen.stack()), batch_dims=1)
+
+
+def centres(points: Tensor, centres: Tensor,
+            anchored: Tensor) -> Tensor:
+    """Moves centres to the means of the points nearest to them (Lloyd).
+
+    Args:
+        points: float32 [B, P, D], of mean 0.
+        centres: float32 [B, S, D].
+        anchored: bool [B, 1, 1]. Whether the first stays at 0.
+
+    Returns:
+        float32 [B, S, D].
+    """
+    def anchor(centres):
+        first = tf.where(anchored, 0.0, centres[:, :1])
+        return tf.concat([first, centres[:, 1:]], axis=1)
+
+    centres = anchor(centres)
+    for _ in range(CLUSTER_STEPS):
+        nearest = tf.argmin(distances(points, centres), axis=-1)  # [B, P]
+        own = tf.one_hot(nearest, tf.shape(centres)[1])  # [B, P, S]
+        count = tf.expand_dims(tf.reduce_sum(own, axis=1), -1)  # [B, S, 1]
+        total = tf.matmul(own, points, transpose_a=True)
+        # A centre that lost all its points stays where it is.
+        centres = anchor(tf.where(
+            count > 0, total / tf.maximum(count, 1.0), centres))
+    return centres
+
+
+def distances(x: Tensor, y: Tensor) -> Tensor:
+    """Euclidean distances: [B, P, D], [B, Q, D] -> [B, P, Q]."""
+    squared = (tf.reduce_sum(tf.square(x), axis=-1)[:, :, None]
+               + tf.reduce_sum(tf.square(y), axis=-1)[:, None]
+               - 2.0 * tf.matmul(x, y, transpose_b=True))
+    return tf.sqrt(tf.maximum(squared, 0.0))
