@@ -5,7 +5,7 @@ PHOTOS ?=
 OUT ?= demo
 BIN = .venv/bin
 
-.PHONY: demo test test-bulk clean
+.PHONY: demo lint test test-bulk clean
 
 # Colourises an example, and PHOTOS if given: make demo PHOTOS="a.jpg b.png"
 demo: .venv/demo.installed
@@ -21,9 +21,14 @@ demo: .venv/demo.installed
 	@echo "look at $(OUT)/colorized/index.html, or at the contact sheets" \
 	  "$(OUT)/colorized/*_sheet.png"
 
-# The default test suite and the style check.
-test: .venv/test.installed
+# Style, types, and which part may import which (docs/architecture.md).
+lint: .venv/test.installed
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pyright
+
+# The default test suite, after `lint`.
+test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Beam wants older releases of protobuf and Pillow than the rest needs, hence
@@ -31,7 +36,7 @@ test: .venv/test.installed
 test-bulk:
 	$(PYTHON) -m venv .venv-bulk
 	.venv-bulk/bin/python -m pip install --quiet --editable '.[test,bulk]'
-	.venv-bulk/bin/python -m pytest tests/bulk_test.py
+	.venv-bulk/bin/python -m pytest tests/serving/bulk_test.py
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \

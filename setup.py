@@ -21,9 +21,11 @@ BULK = ["apache-beam>=2.77,<2.78"]
 # On Linux with an NVIDIA driver or not, plain `torch` is a build of gigabytes
 # for CUDA; any build will do.
 BENCHMARKS = ["torch>=2.9,<3", *DEMO]
+LINT = ["import-linter>=2.17,<3", "pyright[nodejs]>=1.1.400,<1.2",
+        "ruff>=0.9"]
 TEST = ["hypothesis>=6.100,<7", "pytest>=8,<10", "pytest-xdist>=3.6,<4",
-        "pyyaml>=6,<7", "ruff>=0.9", "tifffile>=2025.1", *TRAIN, *DEMO,
-        *HEIC, *SERVING]
+        "pyyaml>=6,<7", "tifffile>=2025.1", *LINT, *TRAIN, *DEMO, *HEIC,
+        *SERVING]
 
 setup(
     name="tfdivcolor",

@@ -53,7 +53,9 @@ _PUBLIC = {
     "statistics": "color.statistics",
 }
 
-__all__ = ["__version__", *_PUBLIC]
+# The names are given by __getattr__, which pyright cannot know.
+__all__ = [
+    "__version__", *_PUBLIC]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name):

@@ -1,6 +1,8 @@
 """Named configurations, and the weights that come with the package."""
 
+import os
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tfdivcolor.coloring.colorizer import PRESETS as REGISTERED, Colorizer
 from tfdivcolor.models.grey_features import BackboneFeatures, GreyFeatures
@@ -56,7 +58,7 @@ class Regions:
     loss_weights: LossWeights = LossWeights(
         l2=1.0, l1=0.01, gradient=0.1, kl=0.01, energy=1.0)
 
-    def vae(self):
+    def vae(self) -> ColorVAE:
         return ColorVAE(
             GreyNetwork(self.canvas, self.num_regions, self.widths,
                         self.feature_channels, self.depth,
@@ -66,7 +68,7 @@ class Regions:
                           self.feature_channels, name="decoder"),
             self.loss_weights, name="vae")
 
-    def colorizer(self):
+    def colorizer(self) -> Colorizer:
         vae = self.vae()
         side = self.canvas // 16
         head = RegionMixtureHead(
@@ -109,7 +111,7 @@ class Paper:
     mdn_loss: str = "nearest"
     loss_weights: LossWeights = LossWeights.paper()
 
-    def vae(self):
+    def vae(self) -> ColorVAE:
         grey_encoder = NoGrey(name="no_grey")
         if self.skip:
             grey_encoder = PaperGreyEncoder(
@@ -121,7 +123,7 @@ class Paper:
                          name="decoder"),
             self.loss_weights, name="vae")
 
-    def colorizer(self):
+    def colorizer(self) -> Colorizer:
         if self.backbone:
             features = BackboneFeatures(
                 self.backbone, self.backbone_weights, self.backbone_layer,
@@ -144,7 +146,7 @@ PRESETS = {
 }
 
 
-def get(name, **changes):
+def get(name: str, **changes: Any) -> Regions | Paper:
     """A preset's configuration, with some fields changed.
 
     Args:
@@ -163,17 +165,17 @@ def get(name, **changes):
     return replace(PRESETS[name], **changes)
 
 
-def build(name, **changes):
+def build(name: str, **changes: Any) -> Colorizer:
     """A new, untrained `Colorizer`; arguments as for `get`."""
     return get(name, **changes).colorizer()
 
 
-def build_vae(name, **changes):
+def build_vae(name: str, **changes: Any) -> ColorVAE:
     """A new, untrained `ColorVAE`; arguments as for `get`."""
     return get(name, **changes).vae()
 
 
-def load(weights="lfw"):
+def load(weights: str | os.PathLike = "lfw") -> Colorizer:
     """Loads a trained `Colorizer`.
 
     Args:

@@ -7,6 +7,8 @@ import argparse
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 from tfdivcolor.settings import DEFAULTS, MAX_SAMPLES, MODES
 
@@ -16,7 +18,7 @@ class UsageError(ValueError):
 
 
 @contextlib.contextmanager
-def checking():
+def checking() -> Iterator[None]:
     """Makes usage errors of the ValueErrors raised within."""
     try:
         yield
@@ -31,7 +33,7 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
-def add_sampling(parser):
+def add_sampling(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "-n", "--num-samples", type=int, default=DEFAULTS.num_samples,
         metavar="N",
@@ -45,14 +47,14 @@ def add_sampling(parser):
     add_temperature(parser)
 
 
-def add_seed(parser):
+def add_seed(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--seed", type=int, default=DEFAULTS.seed, metavar="N",
         help="another seed gives other colourings, the same one the same "
         "(default: %(default)s)")
 
 
-def add_temperature(parser):
+def add_temperature(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--temperature", type=float, default=DEFAULTS.temperature,
         metavar="T",
@@ -61,7 +63,7 @@ def add_temperature(parser):
         "(default: %(default)s)")
 
 
-def add_running(parser):
+def add_running(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--weights", default="lfw", metavar="NAME_OR_DIR",
         help="trained weights: a name that `tfdivcolor info` lists, or a "
@@ -71,12 +73,12 @@ def add_running(parser):
         help="processor cores to use (default: all)")
 
 
-def add_quiet(parser):
+def add_quiet(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--quiet", action="store_true", help="say nothing but errors")
 
 
-def positive(text):
+def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(
             f"must be a whole number of 1 or more (received {text!r})")
@@ -86,7 +88,8 @@ def positive(text):
 # --- Start -----------------------------------------------------------------
 
 
-def start_tensorflow(threads=None, in_order=False):
+def start_tensorflow(threads: int | None = None,
+                     in_order: bool = False) -> None:
     """Imports TensorFlow and starts its devices, without its log lines.
 
     TF_CPP_MIN_LOG_LEVEL silences it only once its log is set up. What it
@@ -130,7 +133,7 @@ def _without_stderr():
         os.close(kept)
 
 
-def find_weights(weights):
+def find_weights(weights: str) -> tuple[Path, dict]:
     """Folder of the weights, and what it says of itself."""
     from tfdivcolor import presets
     from tfdivcolor.models import storage

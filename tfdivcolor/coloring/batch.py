@@ -1,11 +1,15 @@
 """Photographs to files of colourings: many, resumably, whole or not at all."""
 
+from __future__ import annotations
+
 import collections
 import concurrent.futures
 import contextlib
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,14 +19,19 @@ from tfdivcolor.coloring import outputs
 from tfdivcolor.images import formats
 from tfdivcolor.settings import MAX_PIXELS, UNSTEERED, Sampling, Steering
 from tfdivcolor.utils import files
-from tfdivcolor.utils.errors import reason
+from tfdivcolor.utils.errors import ImageError, reason
 from tfdivcolor.utils.messages import report
+
+if TYPE_CHECKING:  # they import TensorFlow
+    from tfdivcolor.coloring.coloring import Coloring
+    from tfdivcolor.models.joint import JointModel
 
 # Encoding one result, and writing it, goes on beside the making of the next.
 _WRITERS = 2
 
 
-def find_pictures(paths):
+def find_pictures(paths: Sequence[str]
+                  ) -> tuple[list[tuple[Path, str]], list[ImageError]]:
     """Lists the photographs, with the names of their outputs.
 
     Reports what is none. An output of an earlier call is not taken for a
@@ -33,18 +42,18 @@ def find_pictures(paths):
 
     Returns:
         pictures: list of (path, stem), stems different.
-        failed: list of `images.ImageError`, those reported.
+        failed: list of `ImageError`, those reported.
     """
     pictures, failed = {}, []
 
     def fail(message):
-        failed.append(images.ImageError(message))
+        failed.append(ImageError(message))
         report(message)
 
     for given in paths:
         try:
             found = images.find([given])
-        except images.ImageError as error:
+        except ImageError as error:
             fail(str(error))
             continue
         for path, stem in found:
@@ -81,7 +90,7 @@ class Work:
         max_pixels: int. Larger pictures are refused.
     """
 
-    colorizer: object
+    colorizer: JointModel
     weights: str
     sha256: str
     sampling: Sampling
@@ -95,7 +104,8 @@ class Work:
     # With `same_z`: checksum and latents of the first photograph.
     _first: tuple = field(default=(None, None), init=False)
 
-    def run(self, pictures, folder):
+    def run(self, pictures: Sequence[tuple[Path, str]], folder: Path
+            ) -> Iterator[tuple[Path, Path, Coloring | None | ImageError]]:
         """Colourises photographs, one after the other.
 
         Args:
@@ -105,10 +115,10 @@ class Work:
         Yields:
             path, base: of every photograph, in order.
             outcome: its new `Coloring`, None where an earlier call has made
-                the same, or the `images.ImageError` that it failed with.
+                the same, or the `ImageError` that it failed with.
 
         Raises:
-            images.ImageError: with `same_z`, if the first photograph fails.
+            ImageError: with `same_z`, if the first photograph fails.
         """
         import tensorflow as tf
 
@@ -125,16 +135,16 @@ class Work:
             del outcome  # a photograph in memory, while the next is read
 
     def _failure(self, path, error):
-        """What a photograph failed with, as an `images.ImageError`."""
-        if not isinstance(error, images.ImageError):
+        """What a photograph failed with, as an `ImageError`."""
+        if not isinstance(error, ImageError):
             reason = str(error).partition("\n")[0] or type(error).__name__
             cause = error
-            error = images.ImageError(
+            error = ImageError(
                 f"{path}: must be a photograph that can be colourised here "
                 f"(received {reason})")
             error.__cause__ = cause
         if self.same_z and self._first[0] is None:
-            raise images.ImageError(
+            raise ImageError(
                 f"{error}; no other can have the latents of the first"
             ) from error
         return error
@@ -169,7 +179,7 @@ class Work:
                               formats.suffix(chosen), extras)
         for name in names:
             if os.path.realpath(name) in inputs:
-                raise images.ImageError(
+                raise ImageError(
                     f"{path}: must have outputs that are no photographs of "
                     f"this call (received {name})")
         if not self.overwrite:
@@ -349,6 +359,6 @@ def _checksum(path):
     try:
         return storage.checksum(path)
     except OSError as error:
-        raise images.ImageError(
+        raise ImageError(
             f"{path}: must be a file that can be read "
             f"(received {reason(error)})") from error

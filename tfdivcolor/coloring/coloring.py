@@ -4,6 +4,9 @@
 Colorizer's methods of the same names say how to call it.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,7 +15,15 @@ import tensorflow as tf
 from tfdivcolor import color, images
 from tfdivcolor.color import canvas
 from tfdivcolor.latent import sampling, steering as steer
-from tfdivcolor.settings import MAX_SAMPLES, UNSTEERED, Sampling, Steering
+from tfdivcolor.models.joint import JointModel
+from tfdivcolor.settings import (
+    MAX_SAMPLES,
+    UNSTEERED,
+    Hint,
+    Sampling,
+    Steering,
+)
+from tfdivcolor.utils.types import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +64,10 @@ class Coloring:
     hints_after: np.ndarray = field(
         default_factory=lambda: np.zeros([0, 0], np.float32), repr=False)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.ab)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int | slice) -> Coloring:
         if not isinstance(index, slice):
             if not -len(self) <= index < len(self):
                 raise IndexError(
@@ -69,12 +80,12 @@ class Coloring:
                 "hints_after")})
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The photograph's name."""
         return self.photo.name
 
     @property
-    def is_grey(self):
+    def is_grey(self) -> bool:
         """Whether the photograph came without colour.
 
         Where not, its luminance was used.
@@ -82,25 +93,25 @@ class Coloring:
         return self.photo.is_grey
 
     @property
-    def images(self):
+    def images(self) -> np.ndarray:
         """All colourings: uint8 [S, H, W, 3]."""
         return np.stack([self.image(i) for i in range(len(self))])
 
     @property
-    def grey(self):
+    def grey(self) -> np.ndarray:
         """The photograph without colour: uint8 [H, W, 3]."""
         return canvas.join(
             self.luminance, np.zeros([1, 1, 2], np.float32)).numpy()
 
-    def image(self, index):
+    def image(self, index: int) -> np.ndarray:
         """One colouring at the photograph's size: uint8 [H, W, 3]."""
         return canvas.join(self.luminance, self.ab[index]).numpy()
 
-    def image_16(self, index):
+    def image_16(self, index: int) -> np.ndarray:
         """The same in 16 bits a channel: uint16 [H, W, 3]."""
         return canvas.join_16(self.luminance, self.ab[index]).numpy()
 
-    def luminance_error(self, pixels):
+    def luminance_error(self, pixels: np.ndarray) -> float:
         """Largest difference of L* between a picture and the photograph.
 
         Args:
@@ -113,7 +124,10 @@ class Coloring:
             canvas.luminance_of(pixels) - self.luminance)))
 
 
-def colorize(colorizer, photo, options, steering=UNSTEERED, latents=None):
+def colorize(
+        colorizer: JointModel, photo: images.Photo, options: Sampling,
+        steering: Steering = UNSTEERED, latents: np.ndarray | None = None
+        ) -> Coloring:
     """Colourises a photograph.
 
     One at a time: how sums are rounded depends on a row's place in a batch,
@@ -157,7 +171,7 @@ def colorize(colorizer, photo, options, steering=UNSTEERED, latents=None):
     return _coloring(photo, luminance, drawn, options, steering)
 
 
-def check_hints(photo, hints):
+def check_hints(photo: images.Photo, hints: Sequence[Hint]) -> None:
     """Refuses hints outside of a picture.
 
     Raises:
@@ -171,7 +185,8 @@ def check_hints(photo, hints):
             raise images.ImageError(f"{photo.name}: {error}") from error
 
 
-def interpolate(colorizer, first, last, steps):
+def interpolate(colorizer: JointModel, first: Coloring, last: Coloring,
+                steps: int) -> Coloring:
     """Colourings on the way from one to another; see `Colorizer`."""
     for name, end in (("first", first), ("last", last)):
         if len(end) != 1:
@@ -196,7 +211,7 @@ def interpolate(colorizer, first, last, steps):
         first.sampling, replace(first.steering, hints=(), keep=None))
 
 
-def reconstruct(colorizer, photo):
+def reconstruct(colorizer: JointModel, photo: images.Photo) -> Coloring:
     """A photograph's own colours through the VAE; see `Colorizer`."""
     if photo.is_grey:
         raise ValueError(f"{photo.name}: must be in colour to be "
@@ -227,7 +242,8 @@ def _steered(colorizer, luminance, small, options, steering):
     grey, params = colorizer.look(small)
     decoder = colorizer.vae.decoder
     height, width, _ = luminance.shape
-    weights = targets = None
+    weights: Tensor = None
+    targets: Tensor = None
     if steering.hints:
         weights, targets = steer.observations(
             steering.hints, width, height, colorizer.canvas)

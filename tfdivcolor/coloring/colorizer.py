@@ -1,9 +1,16 @@
 """Colorizer: samples colourings of photographs; trains, saves and loads."""
 
+from __future__ import annotations
+
+import os
+from typing import Any
+
 import keras
+import numpy as np
 
 from tfdivcolor import images
 from tfdivcolor.coloring import coloring
+from tfdivcolor.coloring.coloring import Coloring
 from tfdivcolor.models import storage
 from tfdivcolor.models.blocks import PACKAGE
 from tfdivcolor.models.joint import JointModel
@@ -30,7 +37,7 @@ class Colorizer(JointModel):
     """
 
     @classmethod
-    def from_preset(cls, name="regions"):
+    def from_preset(cls, name: str = "regions") -> Colorizer:
         """A new, untrained Colorizer; see `presets`.
 
         Raises:
@@ -43,10 +50,12 @@ class Colorizer(JointModel):
 
     # --- Photographs -------------------------------------------------------
 
-    def colorize(self, source, num_samples=DEFAULTS.num_samples,
-                 seed=DEFAULTS.seed, temperature=DEFAULTS.temperature,
-                 mode=DEFAULTS.mode, max_pixels=MAX_PIXELS, latents=None,
-                 **steering):
+    def colorize(self, source: Any, num_samples: int = DEFAULTS.num_samples,
+                 seed: int = DEFAULTS.seed,
+                 temperature: float = DEFAULTS.temperature,
+                 mode: str = DEFAULTS.mode, max_pixels: int = MAX_PIXELS,
+                 latents: np.ndarray | None = None,
+                 **steering: Any) -> Coloring:
         """Colourises one photograph at its own size.
 
         Args:
@@ -73,11 +82,12 @@ class Colorizer(JointModel):
             again = colorizer.colorize("photo.jpg", hints=[hint], keep=2)
         """
         options = Sampling(num_samples, seed, temperature, mode)
-        steering = Steering(**steering)
+        steered = Steering(**steering)
         photo = images.read(source, max_pixels=max_pixels)
-        return coloring.colorize(self, photo, options, steering, latents)
+        return coloring.colorize(self, photo, options, steered, latents)
 
-    def interpolate(self, first, last, steps):
+    def interpolate(self, first: Coloring, last: Coloring,
+                    steps: int) -> Coloring:
         """Colourings on the way from one to another, both included.
 
         Args:
@@ -94,7 +104,8 @@ class Colorizer(JointModel):
         """
         return coloring.interpolate(self, first, last, steps)
 
-    def reconstruct(self, source, max_pixels=MAX_PIXELS):
+    def reconstruct(self, source: Any,
+                    max_pixels: int = MAX_PIXELS) -> Coloring:
         """A photograph's own colours, through the latent and back.
 
         As near as any result can come to them.
@@ -116,7 +127,8 @@ class Colorizer(JointModel):
 
     # --- Saving ------------------------------------------------------------
 
-    def save(self, path, overwrite=False, **about):
+    def save(self, path: str | os.PathLike, overwrite: bool = False,
+             **about: Any) -> None:
         """Saves everything that `tdc.load` needs.
 
         Args:
@@ -137,7 +149,7 @@ class Colorizer(JointModel):
             storage.save(self, path, overwrite=overwrite, about=about)
 
     @staticmethod
-    def load(weights):
+    def load(weights: str | os.PathLike) -> Colorizer:
         """Loads shipped weights by name, or a folder that `save` wrote.
 
         Args:

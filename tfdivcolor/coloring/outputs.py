@@ -11,6 +11,8 @@ import errno
 import json
 import os
 import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from tfdivcolor import images
 from tfdivcolor.utils import files
@@ -22,7 +24,8 @@ IDENTITY = ("seed", "num_samples", "mode", "temperature", "steering",
 _RECORD = ".json"
 
 
-def names(base, num_samples, suffix=".png", extras=()):
+def names(base: Path, num_samples: int, suffix: str = ".png",
+          extras: Sequence[str] = ()) -> list[Path]:
     """Paths of the pictures made of one photograph, most probable first.
 
     Args:
@@ -39,12 +42,12 @@ def names(base, num_samples, suffix=".png", extras=()):
             for ending in (*endings, *extras)]
 
 
-def record_path(base):
+def record_path(base: Path) -> Path:
     """Path of the record of a photograph's outputs."""
     return base.with_name(base.name + _RECORD)
 
 
-def read_record(base):
+def read_record(base: Path) -> dict:
     """The record that an earlier call wrote, or {} if there is none.
 
     Args:
@@ -67,14 +70,14 @@ def read_record(base):
     return record if good else {}
 
 
-def is_output(path):
+def is_output(path: Path) -> bool:
     """Whether a file is a picture that an earlier call has written."""
     stem = path.name.rpartition("_")[0]
     return bool(stem) and path.name in read_record(
         path.with_name(stem)).get("outputs", ())
 
 
-def is_whole(base, record, sheet, original):
+def is_whole(base: Path, record: dict, sheet: bool, original: bool) -> bool:
     """Whether everything that a record tells of is there.
 
     Args:
@@ -93,13 +96,13 @@ def is_whole(base, record, sheet, original):
             and all(base.with_name(name).exists() for name in names))
 
 
-def is_same(record, wanted):
+def is_same(record: dict, wanted: dict) -> bool:
     """Whether a record is of a call equal to the one that would write it."""
     return bool(record) and all(
         record.get(key) == wanted[key] for key in IDENTITY)
 
 
-def check_free(name, paths):
+def check_free(name: str | os.PathLike, paths: Iterable[Path]) -> None:
     """Refuses to write where something else is.
 
     Args:
@@ -116,7 +119,7 @@ def check_free(name, paths):
                 f"--overwrite (received {path})")
 
 
-def remove(base):
+def remove(base: Path) -> None:
     """Removes the outputs of an earlier call, its record last.
 
     Raises:
@@ -134,7 +137,7 @@ def remove(base):
             f"(received {reason(error)})") from error
 
 
-def write_record(base, record):
+def write_record(base: Path, record: dict) -> None:
     """Writes a record, whole or not at all.
 
     Raises:
@@ -144,7 +147,7 @@ def write_record(base, record):
         record_path(base), (json.dumps(record, indent=1) + "\n").encode())
 
 
-def make_folder(folder):
+def make_folder(folder: Path) -> None:
     """Makes a folder for outputs, with those above it.
 
     Raises:

@@ -3,6 +3,8 @@
 import math
 import numbers
 import os
+from collections.abc import Sequence
+from typing import cast
 
 import keras
 import tensorflow as tf
@@ -12,6 +14,7 @@ from tfdivcolor.coloring.colorizer import Colorizer
 from tfdivcolor.models.base import deserialize, full_precision, serialize
 from tfdivcolor.models.blocks import PACKAGE
 from tfdivcolor.settings import Sampling
+from tfdivcolor.utils.types import Tensor
 
 _PIXEL_RANGE = (0, 255)  # of uint8
 
@@ -63,8 +66,10 @@ class RandomRecolor(keras.layers.Layer):
             lambda images, labels: (recolor(images, training=True), labels))
     """
 
-    def __init__(self, colorizer, probability=0.5, temperature=1.0,
-                 value_range=_PIXEL_RANGE, seed=None, **kwargs):
+    def __init__(self, colorizer: Colorizer | str | os.PathLike,
+                 probability: float = 0.5, temperature: float = 1.0,
+                 value_range: Sequence[float] = _PIXEL_RANGE,
+                 seed: int | None = None, **kwargs):
         # Pictures keep their dtype: bfloat16 has too few digits for pixels.
         super().__init__(autocast=False, **kwargs)
         _check_numbers(probability, temperature, value_range)
@@ -109,8 +114,10 @@ class RandomRecolor(keras.layers.Layer):
             tf.random.split(self.generator.next(), 2))
         chosen = tf.where(tf.random.stateless_uniform(
             count, choice_key) < self.probability)  # [N, 1]
+        # None: all of int64's range, which TensorFlow's stubs do not know.
         seed = tf.random.stateless_uniform(
-            count, seed_key, minval=None, maxval=None, dtype=tf.int64)
+            count, seed_key, dtype=tf.int64,
+            minval=None, maxval=None)  # pyright: ignore[reportArgumentType]
 
         def update():
             recolored = self.recolor(
@@ -123,7 +130,7 @@ class RandomRecolor(keras.layers.Layer):
         return tf.ensure_shape(
             tf.reshape(pictures, tf.shape(images)), images.shape)
 
-    def recolor(self, pixels, seed):
+    def recolor(self, pixels: Tensor, seed: Tensor) -> Tensor:
         """Recolours pictures, all of them, each by its own seed.
 
         Args:
@@ -179,7 +186,8 @@ class RandomRecolor(keras.layers.Layer):
 
 
 def _check_numbers(probability, temperature, value_range):
-    if not (isinstance(probability, numbers.Real) and 0 <= probability <= 1):
+    if not (isinstance(probability, numbers.Real)
+            and 0 <= float(probability) <= 1):
         raise ValueError(
             "probability must be a number of 0 to 1 "
             f"(received {probability!r})")
@@ -187,7 +195,7 @@ def _check_numbers(probability, temperature, value_range):
         raise ValueError(
             f"temperature must be a number of 0 or more "
             f"(received {temperature!r})")
-    Sampling(temperature=temperature)
+    Sampling(temperature=cast(float, temperature))
     ends = value_range if isinstance(value_range, (tuple, list)) else ()
     if not (len(ends) == 2
             and all(isinstance(end, numbers.Real) for end in ends)

@@ -1,6 +1,8 @@
 """What the three trainable models share: loss terms, noise, seeds."""
 
 import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,6 +10,7 @@ import tensorflow as tf
 
 from tfdivcolor.latent import seeds
 from tfdivcolor.settings import Sampling
+from tfdivcolor.utils.types import Tensor
 
 
 class LossTermsModel(keras.Model):
@@ -25,7 +28,7 @@ class LossTermsModel(keras.Model):
         self.noise_generator = keras.random.SeedGenerator(0, name="noise")
         self._term_metrics = {}
 
-    def loss_terms(self, batch, outputs):
+    def loss_terms(self, batch: Any, outputs: Any) -> dict[str, Tensor]:
         """Loss terms of one batch.
 
         Args:
@@ -69,7 +72,8 @@ class LossTermsModel(keras.Model):
         return keras.random.normal(shape, seed=self.noise_generator)
 
 
-def check_canvas(name, tensor, canvas, channels):
+def check_canvas(name: str, tensor: Tensor, canvas: int,
+                 channels: int) -> None:
     """Refuses a tensor that is not [B, canvas, canvas, channels].
 
     Raises:
@@ -82,7 +86,8 @@ def check_canvas(name, tensor, canvas, channels):
             f"(received {shape})")
 
 
-def picture_seeds(seed, batch):
+def picture_seeds(seed: int | Sequence[int] | np.ndarray,
+                  batch: int) -> Tensor:
     """One seed for each picture.
 
     Args:
@@ -107,7 +112,7 @@ def picture_seeds(seed, batch):
 
 
 @contextlib.contextmanager
-def full_precision():
+def full_precision() -> Iterator[None]:
     """Makes layers in float32, whatever the policy for new ones is."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
@@ -117,12 +122,12 @@ def full_precision():
         keras.config.set_dtype_policy(before)
 
 
-def serialize(layer):
+def serialize(layer: Any) -> Any:
     """A layer's class and configuration, for another's `get_config`."""
     return keras.saving.serialize_keras_object(layer)
 
 
-def deserialize(layer):
+def deserialize(layer: Any) -> Any:
     """Inverse of `serialize`; a layer passes unchanged."""
     if isinstance(layer, dict):
         return keras.saving.deserialize_keras_object(layer)

@@ -1,14 +1,19 @@
 """Small pieces that several networks are made of."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import layers
+
+from tfdivcolor.utils.types import Tensor
 
 PACKAGE = "tfdivcolor"
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-def silu(x):
+def silu(x: Tensor) -> Tensor:
     """x sigmoid(x), the networks' activation.
 
     TensorFlow's own registers a gradient with every trace, for good: in a
@@ -18,7 +23,7 @@ def silu(x):
     return x * tf.sigmoid(x)
 
 
-def float32(outputs):
+def float32(outputs: Any) -> Any:
     """What comes out of layers, in float32 under any precision policy.
 
     Convolutions and dense layers compute in the policy's precision
@@ -35,7 +40,8 @@ def float32(outputs):
     return tf.nest.map_structure(lambda x: tf.cast(x, tf.float32), outputs)
 
 
-def conv_block(x, filters, size, strides=1, activation=silu, name=None):
+def conv_block(x: Tensor, filters: int, size: int, strides: int = 1,
+               activation: Callable | str = silu, *, name: str) -> Tensor:
     """Convolution, batch norm, activation: a functional-API block.
 
     Args:
@@ -60,7 +66,7 @@ def conv_block(x, filters, size, strides=1, activation=silu, name=None):
         activation, name=f"{name}_{activation.__name__}")(x)
 
 
-def residual_block(x, name):
+def residual_block(x: Tensor, name: str) -> Tensor:
     """x plus two convolutions of it, which begin as nothing: a functional-API
     block that can also be put into a network that is trained already.
 
@@ -81,9 +87,17 @@ def residual_block(x, name):
     return layers.Add(name=f"{name}_add")([x, y])
 
 
-def upsample(x, name):
+def upsample(x: Tensor, name: str) -> Tensor:
     """Doubles height and width, bilinearly (functional API)."""
     return layers.UpSampling2D(2, interpolation="bilinear", name=name)(x)
+
+
+def log_variance_layer(units: int) -> layers.Dense:
+    """Dense layer for a posterior's log variances, which start near -4."""
+    bias = keras.initializers.Constant(-4.0)
+    # The type that pyright derives from Keras' default, a str, is too narrow.
+    return layers.Dense(units, name="log_variance",
+                        bias_initializer=bias)  # pyright: ignore[reportArgumentType]
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -100,19 +114,19 @@ class JoinedConv2D(layers.Layer):
         kernel_size: int. Kernel side in pixels; stride 1, "same" padding.
     """
 
-    def __init__(self, filters, kernel_size, **kwargs):
+    def __init__(self, filters: int, kernel_size: int, **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
 
-    def build(self, x_shape, shared_shape):
+    def build(self, x_shape: Sequence, shared_shape: Sequence) -> None:
         channels = x_shape[-1] + shared_shape[-1]
         self.kernel = self.add_weight(
             name="kernel", initializer="glorot_uniform",
             shape=(self.kernel_size, self.kernel_size, channels,
                    self.filters))
 
-    def call(self, x, shared):
+    def call(self, x: Tensor, shared: Tensor) -> Tensor:
         """Applies the layer.
 
         Args:
@@ -127,12 +141,12 @@ class JoinedConv2D(layers.Layer):
         common = tf.nn.conv2d(shared, self.kernel[:, :, split:], 1, "SAME")
         return add_per_picture(own, common)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "filters": self.filters,
                 "kernel_size": self.kernel_size}
 
 
-def add_per_picture(x, shared):
+def add_per_picture(x: Tensor, shared: Tensor) -> Tensor:
     """Adds to each of a picture's S samples what they have in common.
 
     Args:

@@ -7,12 +7,16 @@ network at 28x28x512.
 """
 
 import inspect
+import sys
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import layers
 
 from tfdivcolor.models.blocks import PACKAGE, conv_block, float32
+from tfdivcolor.utils.types import Tensor
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -25,7 +29,8 @@ class GreyFeatures(layers.Layer):
             have stride 2.
     """
 
-    def __init__(self, canvas=64, widths=(64, 128, 256, 512), **kwargs):
+    def __init__(self, canvas: int = 64,
+                 widths: Sequence[int] = (64, 128, 256, 512), **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.canvas = canvas
         self.widths = tuple(widths)
@@ -36,7 +41,7 @@ class GreyFeatures(layers.Layer):
         self.network = keras.Model(luminance, x)
         self.feature_shape = self.network.output_shape[1:]
 
-    def call(self, luminance_norm, training=False):
+    def call(self, luminance_norm: Tensor, training: bool = False) -> Tensor:
         """Computes features.
 
         Args:
@@ -48,7 +53,7 @@ class GreyFeatures(layers.Layer):
         """
         return float32(self.network(luminance_norm, training=training))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "canvas": self.canvas,
                 "widths": self.widths}
 
@@ -76,8 +81,8 @@ class BackboneFeatures(layers.Layer):
         features = BackboneFeatures("VGG16", weights="imagenet")
     """
 
-    def __init__(self, backbone="VGG16", weights=None,
-                 layer="block4_conv3", size=224, **kwargs):
+    def __init__(self, backbone: str = "VGG16", weights: str | None = None,
+                 layer: str = "block4_conv3", size: int = 224, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.backbone = backbone
         self.layer = layer
@@ -88,7 +93,7 @@ class BackboneFeatures(layers.Layer):
                 "backbone must be the name of a model in keras.applications "
                 f"(received {backbone!r})")
         # Every application module has its own preprocessing beside it.
-        self._preprocess = inspect.getmodule(make).preprocess_input
+        self._preprocess = sys.modules[make.__module__].preprocess_input
         whole = make(include_top=False, weights=weights,
                      input_shape=(size, size, 3))
         names = [known.name for known in whole.layers]
@@ -101,13 +106,13 @@ class BackboneFeatures(layers.Layer):
         self.network.trainable = False
         self.feature_shape = self.network.output_shape[1:]
 
-    def call(self, luminance_norm, training=False):
+    def call(self, luminance_norm: Tensor, training: bool = False) -> Tensor:
         """Computes features; see `GreyFeatures.call`."""
         x = 127.5 * (luminance_norm + 1.0)
         x = tf.image.resize(x, [self.size, self.size], "bilinear")
         x = self._preprocess(tf.repeat(x, 3, axis=-1))
         return float32(self.network(x, training=False))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "backbone": self.backbone,
                 "weights": None, "layer": self.layer, "size": self.size}

@@ -1,6 +1,8 @@
 """JointModel: a ColorVAE and its LatentMDN, trained and sampled together."""
 
 import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self, cast
 
 import keras
 import tensorflow as tf
@@ -11,9 +13,10 @@ from tfdivcolor.color import (
     normalize_luminance,
     statistics,
 )
-from tfdivcolor.data import Augmentation, PhotoSet
+from tfdivcolor.data import Augmentation, Batch, PhotoSet
 from tfdivcolor.latent import distributions, sampling, seeds
 from tfdivcolor.latent.decoder import MeasuringDecoder
+from tfdivcolor.latent.distributions import MixtureParameters
 from tfdivcolor.models import losses
 from tfdivcolor.models.base import (
     LossTermsModel,
@@ -23,7 +26,9 @@ from tfdivcolor.models.base import (
     serialize,
 )
 from tfdivcolor.models.mdn import LatentMDN
+from tfdivcolor.models.vae import ColorVAE
 from tfdivcolor.settings import DEFAULTS, Sampling
+from tfdivcolor.utils.types import Distribution, Tensor
 
 STAGES = ("joint", "vae", "mdn")
 
@@ -47,7 +52,8 @@ class JointModel(LossTermsModel):
             `coordinates`.
     """
 
-    def __init__(self, vae, mdn, stages=("joint",), **kwargs):
+    def __init__(self, vae: ColorVAE, mdn: LatentMDN,
+                 stages: Sequence[str] = ("joint",), **kwargs):
         super().__init__(**kwargs)
         self.vae = vae
         self.mdn = mdn
@@ -66,12 +72,12 @@ class JointModel(LossTermsModel):
             self.sample_fields, reduce_retracing=True, autograph=False)
 
     @property
-    def shares_grey(self):
+    def shares_grey(self) -> bool:
         """Whether VAE and MDN look at the picture through one network."""
         return self.mdn.features is self.vae.grey_encoder
 
     @property
-    def num_components(self):
+    def num_components(self) -> int:
         """Number K of the mixture's components."""
         return self.mdn.head.num_components
 
@@ -112,14 +118,15 @@ class JointModel(LossTermsModel):
         draws = distributions.component_draws(params, self._noise(
             batch, [2, components, latent_dim + rank],
             seeds.COMPONENT_DRAWS))
-        draws, truth, distance = self.vae.decoder.coordinates(
+        decoder = cast(MeasuringDecoder, self.vae.decoder)
+        draws, truth, distance = decoder.coordinates(
             tf.reshape(draws, [-1, 2 * components, latent_dim]),
             normalize_ab(batch["ab"]), outputs["grey"])
         return losses.energy_score(
             tf.reshape(draws, [-1, 2, components, latent_dim]),
             tf.nn.softmax(params["mixture_logits"]), truth, distance)
 
-    def posteriors(self, batch):
+    def posteriors(self, batch: Batch) -> dict[str, Tensor]:
         """Maps a batch of pictures to what `LatentMDN.fit` takes.
 
         Args:
@@ -129,12 +136,15 @@ class JointModel(LossTermsModel):
             dict of luminance, loc, scale and seed if it was there.
         """
         outputs = self.vae(batch, training=False)
-        kept = {name: batch[name] for name in ("luminance", "seed")
-                if name in batch}
+        kept = {name: value for name, value in batch.items()
+                if name in ("luminance", "seed")}
         return {**kept, "loc": outputs["loc"], "scale": outputs["scale"]}
 
-    def fit(self, data, stage=None, epochs=1, batch_size=32, seed=0,
-            learning_rate=1e-3, validation_data=None, **options):
+    def fit(self, data: PhotoSet | tf.data.Dataset, stage: str | None = None,
+            epochs: int = 1, batch_size: int = 32, seed: int = 0,
+            learning_rate: float = 1e-3,
+            validation_data: PhotoSet | tf.data.Dataset | None = None,
+            **options) -> keras.callbacks.History:
         """Trains with Keras.
 
         Args:
@@ -181,7 +191,7 @@ class JointModel(LossTermsModel):
                     validation_data=adapt(validation_data), **options)
         return history
 
-    def prepare(self, photos):
+    def prepare(self, photos: PhotoSet) -> None:
         """Computes the statistics that the losses need, if they need any.
 
         Args:
@@ -195,7 +205,8 @@ class JointModel(LossTermsModel):
         return None if data is None else data.map(self.posteriors)
 
     @contextlib.contextmanager
-    def training_stage(self, stage):
+    def training_stage(self, stage: str
+                       ) -> Iterator[tuple[LossTermsModel, Callable]]:
         """The model that a stage trains, and how its data is made.
 
         Within the context the weights that the stage leaves alone are
@@ -227,7 +238,7 @@ class JointModel(LossTermsModel):
 
     # --- Sampling ----------------------------------------------------------
 
-    def prior(self, luminance):
+    def prior(self, luminance: Tensor) -> Distribution:
         """P(z | grey image).
 
         Args:
@@ -238,9 +249,11 @@ class JointModel(LossTermsModel):
         """
         return self.mdn.distribution(self.mdn(luminance))
 
-    def sample(self, luminance, num_samples=DEFAULTS.num_samples,
-               seed=DEFAULTS.seed, temperature=DEFAULTS.temperature,
-               mode=DEFAULTS.mode):
+    def sample(self, luminance: Tensor,
+               num_samples: int = DEFAULTS.num_samples,
+               seed: int | Sequence[int] = DEFAULTS.seed,
+               temperature: float = DEFAULTS.temperature,
+               mode: str = DEFAULTS.mode) -> dict[str, Tensor]:
         """Samples colour fields on the canvas.
 
         What a picture gets depends on its luminance and seed alone, not on
@@ -270,7 +283,7 @@ class JointModel(LossTermsModel):
             tf.constant(temperature, tf.float32),
             tf.constant(num_samples, tf.int32), mode)
 
-    def check_sampling(self, options):
+    def check_sampling(self, options: Sampling) -> None:
         """Refuses what this model cannot sample.
 
         Args:
@@ -286,7 +299,9 @@ class JointModel(LossTermsModel):
                 f"{self.num_components}, in mode components "
                 f"(received {options.num_samples})")
 
-    def sample_fields(self, luminance, seed, temperature, num_samples, mode):
+    def sample_fields(self, luminance: Tensor, seed: Tensor,
+                      temperature: Tensor, num_samples: Tensor,
+                      mode: str) -> dict[str, Tensor]:
         """The sampling routine, in TensorFlow: Python, CLI and SavedModel.
 
         Args:
@@ -306,7 +321,7 @@ class JointModel(LossTermsModel):
         field = self.vae.decoder(chosen["z"], grey, training=False)
         return {"ab": denormalize_ab(field), **chosen}
 
-    def freeze(self):
+    def freeze(self) -> Self:
         """Takes the weights as constants from here on: `sample` gets faster.
 
         For programs that only colourise. TensorFlow then folds batch norm
@@ -333,7 +348,7 @@ class JointModel(LossTermsModel):
         self.trainable = False
         return self
 
-    def look(self, luminance):
+    def look(self, luminance: Tensor) -> tuple[Any, MixtureParameters]:
         """What the networks see in grey pictures.
 
         Args:

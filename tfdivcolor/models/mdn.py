@@ -1,9 +1,12 @@
 """LatentMDN: a mixture density network for P(z | grey picture)."""
 
+from typing import Any
+
 import keras
 
 from tfdivcolor import color
 from tfdivcolor.latent import distributions
+from tfdivcolor.latent.distributions import MixtureParameters
 from tfdivcolor.models import losses
 from tfdivcolor.models.base import (
     LossTermsModel,
@@ -12,6 +15,7 @@ from tfdivcolor.models.base import (
     serialize,
 )
 from tfdivcolor.models.blocks import PACKAGE
+from tfdivcolor.utils.types import Distribution
 
 LOSSES = ("nll", "nearest")
 
@@ -47,7 +51,8 @@ class LatentMDN(LossTermsModel):
         mdn.distribution(mdn(luminance)).sample(8)
     """
 
-    def __init__(self, features, head, canvas=64, loss="nll", **kwargs):
+    def __init__(self, features: Any, head: Any, canvas: int = 64,
+                 loss: str = "nll", **kwargs):
         super().__init__(**kwargs)
         if loss not in LOSSES:
             raise ValueError(
@@ -66,7 +71,7 @@ class LatentMDN(LossTermsModel):
             color.normalize_luminance(luminance), training=training)
         return self.head(grey, training=training)
 
-    def distribution(self, params):
+    def distribution(self, params: MixtureParameters) -> Distribution:
         """MixtureParameters -> `tfd.MixtureSameFamily` over z."""
         return distributions.mixture(params)
 

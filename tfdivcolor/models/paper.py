@@ -19,13 +19,17 @@ This reading of the layer list has 46 M parameters in the skip VAE; the public
 code counts 51.7 M.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import layers
 
-from tfdivcolor.latent.distributions import unpack
+from tfdivcolor.latent.distributions import MixtureParameters, unpack
 from tfdivcolor.models.blocks import PACKAGE, JoinedConv2D, conv_block, float32
 from tfdivcolor.models.losses import MDN_VARIANCE
+from tfdivcolor.utils.types import Tensor
 
 ENCODER_WIDTHS = (128, 256, 512, 1024)
 DECODER_WIDTHS = (1024, 512, 256, 128)
@@ -36,7 +40,7 @@ MIXTURE_WIDTHS = (384, 320, 288, 256, 128)
 class NoGrey(layers.Layer):
     """Stands where a VAE looks at the grey picture and does not (`paper`)."""
 
-    def call(self, luminance_norm, training=False):
+    def call(self, luminance_norm: Tensor, training: bool = False) -> dict:
         """Returns an empty dict `grey`."""
         return {}
 
@@ -51,8 +55,8 @@ class PaperGreyEncoder(layers.Layer):
         widths: ints. Channels of the strided stages before the last.
     """
 
-    def __init__(self, canvas=64, latent_dim=64,
-                 widths=ENCODER_WIDTHS[:3], **kwargs):
+    def __init__(self, canvas: int = 64, latent_dim: int = 64,
+                 widths: Sequence[int] = ENCODER_WIDTHS[:3], **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.canvas = canvas
         self.latent_dim = latent_dim
@@ -66,7 +70,8 @@ class PaperGreyEncoder(layers.Layer):
             latent_dim, 4, strides=2, padding="same", name="code")(x)
         self.network = keras.Model(luminance, outputs)
 
-    def call(self, luminance_norm, training=False):
+    def call(self, luminance_norm: Tensor,
+             training: bool = False) -> dict[str, Tensor]:
         """Looks at grey pictures.
 
         Args:
@@ -79,7 +84,7 @@ class PaperGreyEncoder(layers.Layer):
         """
         return float32(self.network(luminance_norm, training=training))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "canvas": self.canvas,
                 "latent_dim": self.latent_dim, "widths": self.widths}
 
@@ -94,8 +99,8 @@ class PaperPosterior(layers.Layer):
         widths: four ints. Channels of the convolutions.
     """
 
-    def __init__(self, canvas=64, latent_dim=64, widths=ENCODER_WIDTHS,
-                 **kwargs):
+    def __init__(self, canvas: int = 64, latent_dim: int = 64,
+                 widths: Sequence[int] = ENCODER_WIDTHS, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.canvas = canvas
         self.latent_dim = latent_dim
@@ -108,7 +113,8 @@ class PaperPosterior(layers.Layer):
         x = layers.Dense(2 * latent_dim, name="loc_and_log_variance")(x)
         self.network = keras.Model(ab, x)
 
-    def call(self, ab_norm, grey, training=False):
+    def call(self, ab_norm: Tensor, grey: dict[str, Tensor],
+             training: bool = False) -> tuple[Tensor, Tensor]:
         """Encodes colour fields.
 
         Args:
@@ -123,7 +129,7 @@ class PaperPosterior(layers.Layer):
             float32(self.network(ab_norm, training=training)), 2, axis=-1)
         return loc, tf.exp(0.5 * tf.clip_by_value(log_variance, -20.0, 10.0))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "canvas": self.canvas,
                 "latent_dim": self.latent_dim, "widths": self.widths}
 
@@ -139,15 +145,16 @@ class PaperDecoder(layers.Layer):
         skip: bool. Whether to use the grey encoder's outputs.
     """
 
-    def __init__(self, canvas=64, latent_dim=64, widths=DECODER_WIDTHS,
-                 skip=False, **kwargs):
+    def __init__(self, canvas: int = 64, latent_dim: int = 64,
+                 widths: Sequence[int] = DECODER_WIDTHS, skip: bool = False,
+                 **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.canvas = canvas
         self.latent_dim = latent_dim
         self.widths = tuple(widths)
         self.skip = skip
         stages = len(self.widths)
-        self.convolutions = [
+        self.convolutions: list[Any] = [
             layers.Conv2D(self.widths[0], 4, padding="same", use_bias=False,
                           name="decoder_0")]
         for i, width in enumerate(self.widths[1:], 1):
@@ -176,7 +183,8 @@ class PaperDecoder(layers.Layer):
             side *= 2
         self.output_convolution.build((None, side, side, channels))
 
-    def call(self, z, grey, training=False):
+    def call(self, z: Tensor, grey: dict[str, Tensor],
+             training: bool = False) -> Tensor:
         """Decodes latents.
 
         Args:
@@ -209,7 +217,7 @@ class PaperDecoder(layers.Layer):
         return tf.reshape(
             field, [batch, samples, self.canvas, self.canvas, 2])
 
-    def sensitivity(self, grey):
+    def sensitivity(self, grey: dict[str, Tensor]) -> Tensor:
         """How far each latent dimension moves the field: taken as equal.
 
         Returns:
@@ -217,7 +225,7 @@ class PaperDecoder(layers.Layer):
         """
         return tf.ones([1, self.latent_dim])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "canvas": self.canvas,
                 "latent_dim": self.latent_dim, "widths": self.widths,
                 "skip": self.skip}
@@ -248,8 +256,10 @@ class PaperMixtureHead(layers.Layer):
         hidden: int. Units of the dense layer before the last.
     """
 
-    def __init__(self, feature_shape, num_components=8, latent_dim=64,
-                 scale=MDN_VARIANCE ** 0.5, widths=MIXTURE_WIDTHS, hidden=4096,
+    def __init__(self, feature_shape: Sequence[int], num_components: int = 8,
+                 latent_dim: int = 64,
+                 scale: float | None = MDN_VARIANCE ** 0.5,
+                 widths: Sequence[int] = MIXTURE_WIDTHS, hidden: int = 4096,
                  **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.feature_shape = tuple(feature_shape)
@@ -269,21 +279,22 @@ class PaperMixtureHead(layers.Layer):
             num_components * (1 + parts * latent_dim), name="packed")(x)
         self.network = keras.Model(features, x)
 
-    def call(self, grey, training=False):
+    def call(self, grey: Tensor,
+             training: bool = False) -> MixtureParameters:
         """Predicts the mixture.
 
         Args:
-            grey: float32 [B, *feature_shape], of `features.GreyFeatures`.
+            grey: float32 [B, *feature_shape], of `GreyFeatures`.
             training: bool.
 
         Returns:
-            MixtureParameters (see `distributions`).
+            `MixtureParameters`.
         """
         packed = float32(self.network(grey, training=training))
         return unpack(
             packed, self.num_components, self.latent_dim, self.scale)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "feature_shape": self.feature_shape,
                 "num_components": self.num_components,
                 "latent_dim": self.latent_dim, "scale": self.scale,

@@ -5,7 +5,9 @@
 """
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,14 +23,15 @@ FORMAT = 1
 SHIPPED = Path(tfdivcolor.__file__).parent / "weights"
 
 
-def versions():
+def versions() -> dict[str, str]:
     """Versions of what computes results, for storing beside them."""
     return {"tfdivcolor": tfdivcolor.__version__,
             "tensorflow": tf.__version__, "keras": keras.__version__,
             "numpy": np.__version__}
 
 
-def save(model, path, overwrite=False, about=None):
+def save(model: keras.Model, path: str | os.PathLike,
+         overwrite: bool = False, about: dict | None = None) -> None:
     """Writes a Colorizer to a folder, whole or not at all.
 
     Args:
@@ -59,13 +62,13 @@ def save(model, path, overwrite=False, about=None):
         }, indent=1) + "\n")
 
 
-def shipped():
+def shipped() -> list[str]:
     """Names of the weights that come with the package."""
     return sorted(
         about.parent.name for about in SHIPPED.glob(f"*/{ABOUT}"))
 
 
-def find(weights):
+def find(weights: str | os.PathLike) -> Path:
     """The folder of shipped or saved weights.
 
     Args:
@@ -86,7 +89,7 @@ def find(weights):
         f"by Colorizer.save (received {str(weights)!r})")
 
 
-def describe(path):
+def describe(path: str | os.PathLike) -> dict:
     """What a saved folder says of itself, without loading the weights.
 
     Args:
@@ -119,7 +122,7 @@ def describe(path):
     return described
 
 
-def load(path):
+def load(path: str | os.PathLike) -> Any:
     """Loads a Colorizer, strictly, in float32 whatever Keras' policy is.
 
     Its class must have been imported, and so registered with Keras; those of
@@ -151,7 +154,7 @@ def load(path):
     return loaded
 
 
-def begin_from(model, trained):
+def begin_from(model: Any, trained: Any) -> None:
     """Copies a trained Colorizer's weights into another, to train on.
 
     The other may have more: what is new must be made so that it does nothing

@@ -1,12 +1,15 @@
 """ColorVAE: a low-dimensional latent of colour fields."""
 
 from dataclasses import asdict
+from typing import Any
 
 import keras
 
 from tfdivcolor import color
 from tfdivcolor.color.statistics import ColorStatistics
+from tfdivcolor.data import Batch
 from tfdivcolor.latent import distributions
+from tfdivcolor.latent.decoder import Decoder
 from tfdivcolor.models import losses
 from tfdivcolor.models.base import (
     LossTermsModel,
@@ -16,6 +19,7 @@ from tfdivcolor.models.base import (
 )
 from tfdivcolor.models.blocks import PACKAGE
 from tfdivcolor.models.losses import LossWeights
+from tfdivcolor.utils.types import Distribution, Tensor
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -55,8 +59,9 @@ class ColorVAE(LossTermsModel):
         vae.fit(photos.epochs(32), steps_per_epoch=100)
     """
 
-    def __init__(self, grey_encoder, posterior, decoder,
-                 loss_weights=LossWeights.paper(), **kwargs):
+    def __init__(self, grey_encoder: Any, posterior: Any, decoder: Decoder,
+                 loss_weights: LossWeights | dict = LossWeights.paper(),
+                 **kwargs):
         super().__init__(**kwargs)
         self.grey_encoder = grey_encoder
         self.posterior = posterior
@@ -70,7 +75,7 @@ class ColorVAE(LossTermsModel):
         self.built = True  # the parts made their weights when they were made
 
     @property
-    def statistics(self):
+    def statistics(self) -> ColorStatistics | None:
         """`ColorStatistics` of the training data, or None.
 
         Needed by the histogram and Mahalanobis losses; saved with the
@@ -102,7 +107,7 @@ class ColorVAE(LossTermsModel):
         if arrays:
             self.statistics = ColorStatistics(**arrays)
 
-    def encode(self, luminance, ab):
+    def encode(self, luminance: Tensor, ab: Tensor) -> Distribution:
         """q(z | C, G).
 
         Args:
@@ -121,7 +126,7 @@ class ColorVAE(LossTermsModel):
         loc, scale = self.posterior(color.normalize_ab(ab), grey)
         return distributions.posterior(loc, scale)
 
-    def decode(self, z, luminance):
+    def decode(self, z: Tensor, luminance: Tensor) -> Tensor:
         """Colour fields of latents.
 
         Args:
@@ -145,7 +150,8 @@ class ColorVAE(LossTermsModel):
     def call(self, batch, training=False):
         return self.autoencode(batch, training)[0]
 
-    def autoencode(self, batch, training):
+    def autoencode(self, batch: Batch, training: bool
+                   ) -> tuple[dict[str, Tensor], Any]:
         """`call`, and the `grey` it made on the way."""
         grey = self.grey_encoder(
             color.normalize_luminance(batch["luminance"]), training=training)
@@ -165,11 +171,12 @@ class ColorVAE(LossTermsModel):
             distributions.standard_normal(self.latent_dim))
         return {**terms, "loss": self.loss_weights.total(terms)}
 
-    def posterior_distribution(self, outputs):
+    def posterior_distribution(self, outputs: dict[str, Tensor]
+                               ) -> Distribution:
         """q(z | C, G) of what `call` returned, as a TFP distribution."""
         return distributions.posterior(outputs["loc"], outputs["scale"])
 
-    def decoder_terms(self, ab, ab_hat):
+    def decoder_terms(self, ab: Tensor, ab_hat: Tensor) -> dict[str, Tensor]:
         """The decoder's loss terms whose weight is not 0.
 
         Args:

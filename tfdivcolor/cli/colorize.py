@@ -1,29 +1,131 @@
-"""`tfdivcolor colorize`: the run over all photographs."""
+"""`tfdivcolor colorize`: photographs in, files of colourings out."""
 
+import argparse
 import contextlib
 import errno
 import warnings
+from pathlib import Path
+from typing import Any
 
-from tqdm import tqdm
-
-from tfdivcolor import images
-from tfdivcolor.cli.colorize_arguments import GALLERY
 from tfdivcolor.cli.common import (
+    add_quiet,
+    add_running,
+    add_sampling,
     checking,
     find_weights,
+    positive,
     start_tensorflow,
 )
-from tfdivcolor.coloring import batch, outputs
-from tfdivcolor.settings import UNSTEERED, Sampling, Steering
+from tfdivcolor.settings import (
+    MAX_PIXELS,
+    OUTPUT_FORMATS,
+    UNSTEERED,
+    Hint,
+    Sampling,
+    Steering,
+)
 from tfdivcolor.utils import files
-from tfdivcolor.utils.messages import report
+from tfdivcolor.utils.errors import ImageError
+from tfdivcolor.utils.messages import plural, report
 
+GALLERY = "index.html"
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _FAILED = "tfdivcolor_failed.txt"
 
 
-def run(options):
+def add(commands: Any) -> None:
+    """Adds the command's parser."""
+    parser = commands.add_parser(
+        "colorize", help="colourise photographs",
+        description="Writes colourings of each photograph: NAME_00, the most "
+        "probable, and so on (by the weight of their components with --mode "
+        "components; the kept one first with --keep), and NAME.json, a record "
+        "of how they were made. What the same call has made already is left "
+        "as it is: that is, one with the same photograph, weights, number, "
+        "seed, mode, temperature, steering and --format.")
+    parser.set_defaults(run=_run)
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH",
+        help="image file, or folder: all images in it and its folders")
+    _add_output(parser.add_argument_group("what is written"))
+    add_sampling(parser.add_argument_group("which colourings"))
+    _add_steering(parser.add_argument_group("a hand on the colours"))
+    running = parser.add_argument_group("how it runs")
+    add_running(running)
+    running.add_argument(
+        "--max-pixels", type=positive, default=MAX_PIXELS, metavar="N",
+        help="refuse larger pictures (default: %(default)s)")
+    add_quiet(running)
+
+
+def _add_output(group):
+    group.add_argument(
+        "--out", type=Path, default=Path("out"), metavar="DIR",
+        help="folder to write to (default: %(default)s)")
+    group.add_argument(
+        "--format", choices=OUTPUT_FORMATS,
+        help="of the colourings (default: that of each photograph; PNG for "
+        "GIF, palette and 1-bit ones)")
+    group.add_argument(
+        "--sheet", action="store_true",
+        help="also write NAME_sheet.png, all results on one picture")
+    group.add_argument(
+        "--gallery", action="store_true",
+        help=f"also write {GALLERY}, one page to look at all results and "
+        "choose, for any browser, without a network")
+    group.add_argument(
+        "--keep-original", action="store_true",
+        help="put the own colours of photographs that have any beside the "
+        "results, on the sheet and in the gallery; also writes NAME_original")
+    group.add_argument(
+        "--overwrite", action="store_true",
+        help="replace files that another call has written, and others of "
+        "their names; never the photographs themselves")
+
+
+def _add_steering(group):
+    group.add_argument(
+        "--hint", action="append", default=[], type=_hint, dest="hints",
+        metavar="X,Y,#RRGGBB",
+        help="a colour that is known at a pixel of the upright photograph, "
+        "from its top left; may be given again")
+    group.add_argument(
+        "--keep", type=int, metavar="RANK",
+        help="begin again from this result (the number in its file's name) "
+        "of the same call without --keep: it comes first, then variations of "
+        "it")
+    group.add_argument(
+        "--strength", type=float, metavar="S",
+        help="how far those go: 0 not at all, 1 as far as the model would "
+        f"(default: {UNSTEERED.strength})")
+    warmth = group.add_mutually_exclusive_group()
+    warmth.add_argument(
+        "--warmer", type=float, default=0.0, metavar="X",
+        help="draw results that are warmer on average, by so many CIE units, "
+        "where the photograph leaves it open; 10 is plain to see")
+    warmth.add_argument(
+        "--cooler", type=float, default=0.0, metavar="X",
+        help="the opposite")
+    group.add_argument(
+        "--saturation", type=float, default=UNSTEERED.saturation,
+        metavar="F", help="factor on the chroma (default: %(default)s)")
+    group.add_argument(
+        "--same-z", action="store_true",
+        help="give all photographs the latents of the first, in the order of "
+        "their names: for the frames of a film, which are alike")
+
+
+def _hint(text):
+    try:
+        return Hint.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _run(options):
     """Colourises; returns the exit code."""
+    from tfdivcolor.coloring import batch, outputs
+
     with checking():
         if options.strength is not None and options.keep is None:
             raise ValueError("--strength needs --keep "
@@ -66,6 +168,8 @@ def _colorize(options, work, pictures, done, failed):
     Args:
         done, failed: lists, which get bases and errors.
     """
+    from tqdm import tqdm
+
     written, told = 0, options.quiet
     with (tqdm(total=len(pictures), unit="photo",
                disable=options.quiet or len(pictures) == 1) as bar,
@@ -74,7 +178,7 @@ def _colorize(options, work, pictures, done, failed):
         warnings.filterwarnings("ignore", module=r"PIL\.")
         for path, base, outcome in work.run(pictures, options.out):
             bar.update()
-            if isinstance(outcome, images.ImageError):
+            if isinstance(outcome, ImageError):
                 if getattr(outcome.__cause__, "errno", None) in _DISK_FULL:
                     raise outcome
                 failed.append(outcome)
@@ -92,10 +196,11 @@ def _colorize(options, work, pictures, done, failed):
 
 
 def _start(options, sampling, steering):
-    from tfdivcolor.models import storage
+    from tfdivcolor.coloring import batch
+    from tfdivcolor.coloring.colorizer import Colorizer
 
     folder, described = find_weights(options.weights)
-    colorizer = storage.load(folder).freeze()
+    colorizer = Colorizer.load(folder).freeze()
     with checking():
         colorizer.check_sampling(sampling)
     return batch.Work(
@@ -119,7 +224,7 @@ def _list_failed(path, failed, number):
     """Writes what failed of several to a file; takes an earlier one away."""
     # The errors have been reported; that their list cannot be written is not
     # worth another one.
-    with contextlib.suppress(OSError, images.ImageError):
+    with contextlib.suppress(OSError, ImageError):
         if not failed:
             path.unlink(missing_ok=True)
         elif number > 1:
@@ -133,7 +238,7 @@ def _check_gallery(options):
 
     page = options.out / GALLERY
     if page.exists() and not (options.overwrite or gallery.is_page(page)):
-        raise images.ImageError(
+        raise ImageError(
             f"{page}: must be a gallery of an earlier call, or not there, or "
             "--overwrite (received another file)")
 
@@ -150,10 +255,9 @@ def _write_gallery(options, bases, failed):
 
 
 def _summary(work, written, present, failed, places, out):
-    number = work.sampling.num_samples
-    text = (f"{number} colouring{'s' * (number != 1)}"
-            f"{' each' * (written != 1)} of "
-            f"{written} photograph{'s' * (written != 1)} "
+    each = "" if written == 1 else " each"
+    text = (f"{plural(work.sampling.num_samples, 'colouring')}{each} of "
+            f"{plural(written, 'photograph')} "
             f"(weights {work.weights}, {work.sha256[:12]}...)")
     if failed:
         text += f", {len(failed)} failed"

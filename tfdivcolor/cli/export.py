@@ -1,0 +1,94 @@
+"""`tfdivcolor export`: a SavedModel for TensorFlow Serving."""
+
+from pathlib import Path
+from typing import Any
+
+from tfdivcolor.cli.common import (
+    add_quiet,
+    add_running,
+    checking,
+    find_weights,
+    positive,
+    start_tensorflow,
+)
+from tfdivcolor.settings import (
+    DEFAULTS,
+    EXPORT_FORMATS,
+    IMAGE_FORMATS,
+    MAX_SAMPLES,
+    ExportOptions,
+)
+
+
+def add(commands: Any) -> None:
+    """Adds the command's parser."""
+    parser = commands.add_parser(
+        "export", help="make a SavedModel for TensorFlow Serving",
+        description="Writes DIR/VERSION, a SavedModel that TensorFlow Serving "
+        "and any TensorFlow program runs: encoded pictures in, encoded "
+        "colourings out. Needs pip install 'tfdivcolor[serving]'.")
+    parser.set_defaults(run=_run)
+    parser.add_argument(
+        "base", type=Path, metavar="DIR",
+        help="the model's folder, which holds its versions; one for each "
+        "format")
+    parser.add_argument(
+        "--version", type=int, metavar="N",
+        help="number of the version (default: one more than the last); what "
+        "is there is never replaced")
+    parser.add_argument(
+        "--format", choices=list(EXPORT_FORMATS), default="serving",
+        help="; ".join(": ".join(item) for item in EXPORT_FORMATS.items())
+        + " (default: %(default)s)")
+    parser.add_argument(
+        "--samples", type=positive, default=DEFAULTS.num_samples,
+        metavar="N",
+        help="colourings that a call without a number gives "
+        "(default: %(default)s)")
+    parser.add_argument(
+        "--max-samples", type=positive, default=MAX_SAMPLES, metavar="N",
+        help="refuse calls for more (default: %(default)s)")
+    parser.add_argument(
+        "--max-results", type=positive, default=ExportOptions.max_results,
+        metavar="N",
+        help="refuse calls for more, pictures times colourings "
+        "(default: %(default)s)")
+    parser.add_argument(
+        "--max-pixels", type=positive, default=ExportOptions.max_pixels,
+        metavar="N",
+        help="refuse larger pictures (default: %(default)s)")
+    parser.add_argument(
+        "--image-format", choices=IMAGE_FORMATS,
+        default=ExportOptions.image_format,
+        help="what to encode colourings as; jpeg has a fifth of the bytes "
+        "(default: %(default)s)")
+    parser.add_argument(
+        "--batchable", action="store_true",
+        help="for servers that merge requests into batches: leaves out the "
+        "signatures colorize_n and decode, adds batching parameters")
+    add_running(parser)
+    add_quiet(parser)
+
+
+def _run(options):
+    with checking():
+        settings = ExportOptions(
+            options.samples, options.max_samples, options.max_results,
+            options.max_pixels, options.image_format, options.batchable)
+    start_tensorflow(options.threads, in_order=True)
+    folder, described = find_weights(options.weights)
+    from tfdivcolor import export
+    from tfdivcolor.coloring.colorizer import Colorizer
+
+    with checking():
+        export.version_path(options.base, options.version)
+    path = export.save(
+        options.base, Colorizer.load(folder), options.version, settings,
+        options.format, quiet=options.quiet, weights=folder.resolve().name,
+        weights_sha256=described["sha256"])
+    if not options.quiet:
+        size = sum(file.stat().st_size for file in path.rglob("*"))
+        print(f"wrote {path} ({size / 1e6:.1f} MB, weights "
+              f"{folder.resolve().name}, {described['sha256'][:12]}...), "
+              "run and compared with the Colorizer")
+    return 0
