@@ -41,7 +41,7 @@ def measure(colorizer, pixels, num_hints, random, seed=0):
     import tensorflow as tf
 
     from tfdivcolor import color, settings
-    from tfdivcolor.latent import steering
+    from tfdivcolor.latent import hints as hint_points
 
     height, width, _ = pixels.shape
     size = colorizer.canvas
@@ -50,9 +50,10 @@ def measure(colorizer, pixels, num_hints, random, seed=0):
     points = random.integers(0, [width, height], [num_hints, 2])
     asked = [settings.Hint(int(x), int(y), pixels[y, x].tolist())
              for x, y in points]
-    weights, targets = steering.observations(asked, width, height, size)
-    places = np.array([steering.canvas_position(x, y, width, height, size)
-                       for x, y in points])
+    weights, targets = hint_points.observations(asked, width, height, size)
+    places = np.array([
+        hint_points.canvas_position(x, y, width, height, size)
+        for x, y in points])
     grid = np.stack(np.meshgrid(*[np.arange(size)] * 2), axis=-1)
     far = (np.linalg.norm(grid[:, :, None] - places, axis=-1)
            > NEAR).all(axis=-1)
@@ -60,7 +61,7 @@ def measure(colorizer, pixels, num_hints, random, seed=0):
     for steered in ((), asked):
         ab = colorizer.colorize(pixels, 8, seed=seed, hints=steered).ab
         at_hints = np.linalg.norm(
-            steering.means(ab[None], weights)[0] - targets, axis=-1)
+            hint_points.means(ab[None], weights)[0] - targets, axis=-1)
         errors = np.abs(ab - truth).mean(axis=(1, 2, 3))
         variety = np.sqrt(ab.var(axis=0)[far].mean())
         rows.append([at_hints.mean(), errors[0], errors.min(), variety])

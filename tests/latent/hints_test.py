@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings, strategies as st
 
-from tfdivcolor.latent.steering import canvas_position
+from tfdivcolor.latent.hints import canvas_position
 from tfdivcolor.settings import Hint
 
 

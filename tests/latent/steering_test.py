@@ -8,7 +8,12 @@ from skimage import data as pictures
 
 from tfdivcolor import color, presets
 from tfdivcolor.color import canvas
-from tfdivcolor.latent import plain_tensorflow, sampling, steering
+from tfdivcolor.latent import (
+    hints as hint_points,
+    plain_tensorflow,
+    sampling,
+    steering,
+)
 from tfdivcolor.settings import Hint
 
 
@@ -133,7 +138,7 @@ class LinearPainter(Painter):
 
 
 def pixel(*positions):
-    return steering.pixel_weights(tf.constant(positions, tf.float32), 2)
+    return hint_points.pixel_weights(tf.constant(positions, tf.float32), 2)
 
 
 @settings(deadline=None, max_examples=20)
@@ -144,10 +149,10 @@ def test_pixel_weights_interpolate_as_a_resized_picture(seed):
     width, height = rng.integers(1, 60, 2)
     hint = Hint(int(rng.integers(width)), int(rng.integers(height)),
                 (200, 30, 90))
-    weights, targets = steering.observations([hint], width, height, 8)
+    weights, targets = hint_points.observations([hint], width, height, 8)
     full = tf.image.resize(field[0], [height, width], "bilinear")[0]
     np.testing.assert_allclose(
-        steering.means(field, weights)[0, 0, 0], full[hint.y, hint.x],
+        hint_points.means(field, weights)[0, 0, 0], full[hint.y, hint.x],
         atol=1e-5)
     np.testing.assert_allclose(
         targets[0], color.srgb_to_lab(np.float32(hint.rgb) / 255)[1:],
@@ -156,7 +161,7 @@ def test_pixel_weights_interpolate_as_a_resized_picture(seed):
 
 def test_observations_refuse_a_hint_outside():
     with pytest.raises(ValueError, match="^hint: must lie inside"):
-        steering.observations([Hint(8, 0, (0, 0, 0))], 8, 8, 4)
+        hint_points.observations([Hint(8, 0, (0, 0, 0))], 8, 8, 4)
 
 
 def test_the_tangent_is_the_same_with_and_without_a_slope():
@@ -176,9 +181,9 @@ def test_hints_are_met_by_decoders_that_are_not_linear(bend):
     weights, targets = pixel([0, 0], [1, 1]), np.array([[12.0, -6], [3, 14]])
     steered = steering.toward(
         decoder, {}, params, weights, tf.constant(targets, tf.float32))
-    found = steering.means(
+    found = hint_points.means(
         color.denormalize_ab(decoder(steered["locs"], {})), weights)[0]
-    before = steering.means(
+    before = hint_points.means(
         color.denormalize_ab(decoder(params["locs"], {})), weights)[0]
     assert np.linalg.norm(before - targets, axis=-1).mean() > 10
     assert np.linalg.norm(found - targets, axis=-1).mean() < 2
@@ -310,7 +315,7 @@ def test_the_same_in_a_graph_whatever_the_number_of_hints(tiny, batch):
         tf.TensorSpec([None, 1024]), tf.TensorSpec([None, 2]),
         tf.TensorSpec([])])
     for count in (1, 5):
-        weights = steering.pixel_weights(tf.random.stateless_uniform(
+        weights = hint_points.pixel_weights(tf.random.stateless_uniform(
             [count, 2], [1, count], maxval=31.0), 32)
         targets = tf.random.stateless_normal([count, 2], [2, count]) * 20
         for one, other in zip(*(
@@ -349,13 +354,13 @@ def portrait():
 @pytest.mark.parametrize("hints", [[SUIT], [WALL], [SUIT, WALL]])
 def test_hints_on_a_portrait(portrait, hints, mode):
     decoder, grey, params, fields = portrait
-    weights, targets = steering.observations(hints, SIZE, SIZE, 64)
+    weights, targets = hint_points.observations(hints, SIZE, SIZE, 64)
     steered, _ = steering.apply(decoder, grey, params, weights, targets)
     before, after = fields(mode=mode), fields(steered, mode)
     distance = np.linalg.norm(
-        steering.means(after, weights) - targets, axis=-1)
+        hint_points.means(after, weights) - targets, axis=-1)
     unsteered = np.linalg.norm(
-        steering.means(before, weights) - targets, axis=-1)
+        hint_points.means(before, weights) - targets, axis=-1)
     assert unsteered.mean() > 25
     assert distance.mean() < 4
     assert distance.max() < 8
@@ -370,7 +375,7 @@ def test_hints_on_a_portrait(portrait, hints, mode):
 
 def test_steering_draws_no_random_numbers(portrait):
     decoder, grey, params, fields = portrait
-    weights, targets = steering.observations([WALL], SIZE, SIZE, 64)
+    weights, targets = hint_points.observations([WALL], SIZE, SIZE, 64)
     first, again = (fields(steering.apply(
         decoder, grey, params, weights, targets, warmth=5.0)[0])
         for _ in range(2))

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tfdivcolor import color, images
 from tfdivcolor.color import canvas
-from tfdivcolor.latent import sampling, steering as steer
+from tfdivcolor.latent import hints as hint_points, sampling, steering as steer
 from tfdivcolor.models.joint import JointModel
 from tfdivcolor.settings import (
     MAX_SAMPLES,
@@ -245,7 +245,7 @@ def _steered(colorizer, luminance, small, options, steering):
     weights: Tensor = None
     targets: Tensor = None
     if steering.hints:
-        weights, targets = steer.observations(
+        weights, targets = hint_points.observations(
             steering.hints, width, height, colorizer.canvas)
     wanted = targets
 
@@ -282,7 +282,8 @@ def _steered(colorizer, luminance, small, options, steering):
 
         def distance(fields):
             # As it can be shown: a black pixel has no colour.
-            ab = color.map_to_gamut(lightness, steer.means(fields, weights))
+            ab = color.map_to_gamut(
+                lightness, hint_points.means(fields, weights))
             return tf.norm(ab - wanted, axis=-1)
 
         before = chosen(params, options.mode)["z"][:, :1]

@@ -17,16 +17,14 @@ What is asked of a field is asked of weighted means of its pixels: of the four
 around a hint, of all for warmth.
 """
 
-from collections.abc import Sequence
 from typing import Any, cast
 
 import tensorflow as tf
 
 from tfdivcolor import color
-from tfdivcolor.latent import plain_tensorflow
+from tfdivcolor.latent import hints, plain_tensorflow
 from tfdivcolor.latent.decoder import Decoder, LinearDecoder
 from tfdivcolor.latent.distributions import MixtureParameters, SteeredMixture
-from tfdivcolor.settings import Hint
 from tfdivcolor.utils.types import Tensor
 
 Mixture = MixtureParameters | SteeredMixture
@@ -48,86 +46,6 @@ FRACTIONS = (1.0, 0.5, 0.25)
 WARM = (0.369, 0.929)
 
 
-def observations(hints: Sequence[Hint], width: int, height: int, canvas: int
-                 ) -> tuple[Tensor, Tensor]:
-    """Hints as weighted means of the canvas's pixels, and their values.
-
-    Args:
-        hints: sequence of N `settings.Hint`, for one photograph.
-        width, height: ints. The photograph's size in pixels.
-        canvas: int. Pixels a side of the fields.
-
-    Returns:
-        weights: float32 [N, canvas * canvas].
-        targets: float32 [N, 2]. ab in CIE units, as named: neither made
-            darker nor brought into the gamut at the pixel's own luminance,
-            since the rest of its region has others.
-
-    Raises:
-        ValueError: if a hint lies outside the photograph.
-    """
-    for hint in hints:
-        hint.check(width, height)
-    positions = tf.constant(
-        [canvas_position(hint.x, hint.y, width, height, canvas)
-         for hint in hints], tf.float32, [len(hints), 2])
-    _, targets = color.split(tf.constant(
-        [hint.rgb for hint in hints], tf.uint8, [len(hints), 3]))
-    return pixel_weights(positions, canvas), targets
-
-
-def canvas_position(x: int, y: int, width: int, height: int, canvas: int
-                    ) -> tuple[float, float]:
-    """Where a photograph's pixel lies on the networks' canvas.
-
-    The whole photograph is squashed to the canvas. The field there is the
-    colour that the pixel gets, but for what `upsample` moves along edges.
-
-    Args:
-        x, y: ints. The pixel.
-        width, height: ints. Of the photograph.
-        canvas: int. Pixels a side of the canvas.
-
-    Returns:
-        column, row: floats, 0 to canvas - 1.
-    """
-    def place(value, size):
-        return min(max((value + 0.5) / size * canvas - 0.5, 0.0), canvas - 1.0)
-
-    return place(x, width), place(y, height)
-
-
-def pixel_weights(positions: Tensor, canvas: int) -> Tensor:
-    """Points between pixels as weighted means of pixels, bilinearly.
-
-    Args:
-        positions: float32 [N, 2]. Column and row, 0 to canvas - 1.
-        canvas: int.
-
-    Returns:
-        float32 [N, canvas * canvas], rows sum to 1.
-    """
-    pixels = tf.range(canvas, dtype=tf.float32)
-    near = tf.maximum(1.0 - tf.abs(positions[..., None] - pixels), 0.0)
-    return tf.reshape(near[:, 1, :, None] * near[:, 0, None, :],
-                      [-1, canvas * canvas])
-
-
-def means(fields: Tensor, weights: Tensor) -> Tensor:
-    """Weighted means of fields; with `observations`, the colours at hints.
-
-    Args:
-        fields: float32 [B, S, canvas, canvas, 2].
-        weights: float32 [N, canvas * canvas].
-
-    Returns:
-        float32 [B, S, N, 2].
-    """
-    shape = tf.shape(fields)
-    return tf.matmul(weights, tf.reshape(
-        fields, [shape[0], shape[1], shape[2] * shape[3], 2]))
-
-
 def apply(decoder: Decoder, grey: Any, params: MixtureParameters,
           weights: Tensor | None = None, targets: Tensor | None = None,
           warmth: float | None = None, kept: Tensor | None = None,
@@ -138,7 +56,7 @@ def apply(decoder: Decoder, grey: Any, params: MixtureParameters,
         decoder: a VAE's decoder.
         grey: dict. What the VAE's grey encoder found in B pictures.
         params: MixtureParameters.
-        weights, targets: of `observations`, N at least 1, or None.
+        weights, targets: of `hints.observations`, N at least 1, or None.
         warmth: float scalar, or None. As in `warmer`.
         kept: float32 [B, D], or None. A latent to vary.
         strength: float scalar, 0 or more. How various the variations of
@@ -251,7 +169,7 @@ def toward(decoder: Decoder, grey: Any, params: Mixture, weights: Tensor,
 def _decoded(decoder, grey, z, weights):
     """Weighted means of decoded fields: [B, S, N, 2], ab in CIE units."""
     return color.denormalize_ab(
-        means(decoder(z, grey, training=False), weights))
+        hints.means(decoder(z, grey, training=False), weights))
 
 
 def _follow(params, jacobian, target, noise):
