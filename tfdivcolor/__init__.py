@@ -12,7 +12,7 @@ import importlib
 import os
 import sys
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 
 # TensorFlow leaves oneDNN off on processors without AVX-512 or AMX, where it
 # makes these networks 1.3x faster or more.  It reads the variable once, on

@@ -5,6 +5,7 @@ Imports nothing heavy, so that `tfdivcolor --help` can print them at once.
 
 import re
 from dataclasses import dataclass
+from typing import Self
 
 CANVAS = 64  # pixels a side of the colour fields
 
@@ -82,7 +83,7 @@ class Hint:
 
     x: int
     y: int
-    rgb: tuple
+    rgb: tuple[int, int, int]
 
     def __post_init__(self):
         # Lists, arrays and NumPy's numbers are as good.
@@ -98,12 +99,12 @@ class Hint:
             raise ValueError("hint: rgb must be three numbers of 0 to 255 "
                              f"(received {self.rgb})")
 
-    def __str__(self):
+    def __str__(self) -> str:
         """As `parse` reads it."""
         return "{},{},#{:02x}{:02x}{:02x}".format(self.x, self.y, *self.rgb)
 
     @classmethod
-    def parse(cls, text):
+    def parse(cls, text: str) -> Self:
         """Reads "X,Y,#RRGGBB"; the # may be missing.
 
         Raises:
@@ -114,9 +115,10 @@ class Hint:
             raise ValueError(
                 f"hint: must read X,Y,#RRGGBB (received {text!r})")
         x, y, digits = match.groups()
-        return cls(int(x), int(y), tuple(bytes.fromhex(digits)))
+        red, green, blue = bytes.fromhex(digits)
+        return cls(int(x), int(y), (red, green, blue))
 
-    def check(self, width, height):
+    def check(self, width: int, height: int) -> None:
         """Refuses a hint outside a picture of that size.
 
         Raises:
@@ -147,7 +149,7 @@ class Steering:
         ValueError: if a value is outside its range.
     """
 
-    hints: tuple = ()
+    hints: tuple[Hint, ...] = ()
     keep: int | None = None
     strength: float = 0.3
     warmth: float = 0.0
@@ -172,7 +174,7 @@ class Steering:
                 f"warmth must be a number of -{MAX_WARMTH} to {MAX_WARMTH} "
                 f"(received {self.warmth})")
 
-    def check(self, sampling):
+    def check(self, sampling: Sampling) -> None:
         """Refuses to keep a result that there is not.
 
         Args:
@@ -187,7 +189,7 @@ class Steering:
                 f"{sampling.num_samples - 1} (received {self.keep})")
 
     @property
-    def moves_latents(self):
+    def moves_latents(self) -> bool:
         """Whether anything but the saturation differs from none."""
         return bool(self.hints or self.warmth or self.keep is not None)
 

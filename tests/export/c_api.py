@@ -1,6 +1,6 @@
 """Runs an exported model through TensorFlow's C API, without Python's.
 
-    python tests/c_api.py LIBRARIES MODEL REQUESTS RESULTS
+    python tests/export/c_api.py LIBRARIES MODEL REQUESTS RESULTS
 
 LIBRARIES is the folder of libtensorflow_cc.so.2, MODEL a version's folder.
 REQUESTS is a pickled list of (signature, dict of inputs); RESULTS becomes the

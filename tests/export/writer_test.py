@@ -379,7 +379,7 @@ NOT_A_NUMBER[1, 3, 3] = np.nan
 
 @pytest.mark.parametrize("signature, inputs, message", [
     ("serving_default", {"image_bytes": [PICTURES[0], b"text"]},
-     "image_bytes[1]: must be a JPEG, PNG, GIF, BMP or WebP picture"),
+     "image_bytes[1]: must be a JPEG, PNG, BMP or WebP picture"),
     ("serving_default", {"image_bytes": [PICTURES[0][:99]]},
      "image_bytes[0]: must be a whole, undamaged picture"),
     ("serving_default", {"image_bytes": [png(np.zeros((200, 101), np.uint8))]},
@@ -474,7 +474,7 @@ def test_python_s_own_loader(exported, model):
 
 
 def run_in_c(libraries, exported, requests, tmp_path):
-    """Results of `tests/c_api.py` in a process of its own."""
+    """Results of `c_api.py` in a process of its own."""
     (tmp_path / "requests").write_bytes(pickle.dumps(requests))
     subprocess.run(
         [sys.executable, Path(__file__).with_name("c_api.py"), libraries,
@@ -485,7 +485,7 @@ def run_in_c(libraries, exported, requests, tmp_path):
 def check_in_c(libraries, exported, model, tmp_path):
     requests = [*warmup.read(exported / warmup.FILE),
                 *(("serving_default", {"image_bytes": [encoded(name)]})
-                  for name in ("GIF", "BMP", "WEBP")),
+                  for name in ("BMP", "WEBP")),
                 ("serving_default", {"image_bytes": [b"text"]}),
                 ("prior", {"luminance": LUMINANCE[:, :16]})]
     *good, bad, wrong = run_in_c(libraries, exported, requests, tmp_path)
@@ -514,8 +514,8 @@ def test_c_api_without_python_s_tensorflow(exported, model, tmp_path):
 @pytest.mark.slow
 def test_libraries_of_the_serving_release(exported, model, tmp_path):
     """TensorFlow Serving trails TensorFlow: older libraries must run it."""
-    compose = yaml.safe_load(
-        (Path(__file__).parents[2] / "serving/docker-compose.yml").read_text())
+    deploy = Path(__file__).parents[2] / "serving" / "deploy"
+    compose = yaml.safe_load((deploy / "docker-compose.yml").read_text())
     release = compose["services"]["tfdivcolor"]["image"].rpartition(":")[2]
     subprocess.run(
         [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",

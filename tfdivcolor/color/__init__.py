@@ -2,7 +2,8 @@
 
 Nothing here knows of files.  `lab` converts, `canvas` and `upsampling` go from
 a photograph to the networks' canvas and back, `statistics` describes the
-colours of a data set.  The names of `lab` stand here too.
+colours of a data set.  The names of `lab` stand here too; `srgb_to_lab` and
+`lab_to_srgb` are for other programs, and nothing in tfdivcolor calls them.
 """
 
 from tfdivcolor.color.lab import (

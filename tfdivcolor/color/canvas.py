@@ -5,9 +5,12 @@ a picture, it is converted a strip at a time, so that float temporaries stay
 small.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from tfdivcolor.color import lab, upsampling
+
+Values = tf.Tensor | np.ndarray
 
 STRIP_PIXELS = 1 << 18
 # Pixels a row; wider pictures are joined lying on their side, as memory for
@@ -15,7 +18,7 @@ STRIP_PIXELS = 1 << 18
 WIDEST = 1 << 16
 
 
-def luminance_of(pixels):
+def luminance_of(pixels: Values) -> tf.Tensor:
     """Luminance of a photograph.
 
     Args:
@@ -47,7 +50,7 @@ _LUMINANCE_OF = {
     for dtype in lab.PIXEL_DTYPES}
 
 
-def on_canvas(luminance, canvas):
+def on_canvas(luminance: Values, canvas: int) -> tf.Tensor:
     """A photograph's luminance as the networks see it.
 
     The whole picture is squashed to a square, which uses all of the canvas. On
@@ -65,7 +68,7 @@ def on_canvas(luminance, canvas):
     return _shrunk(luminance, [canvas, canvas])
 
 
-def ab_on_canvas(pixels, canvas):
+def ab_on_canvas(pixels: Values, canvas: int) -> tf.Tensor:
     """A photograph's own colours at the size of the networks' fields.
 
     Args:
@@ -88,11 +91,11 @@ _PICTURE = (tf.TensorSpec([None, None, 1], tf.float32),
 
 
 @tf.function(input_signature=_PICTURE, autograph=False)
-def join(luminance, ab):
+def join(luminance: Values, ab: Values) -> tf.Tensor:
     """Full-size picture of a luminance and a small colour field.
 
     Chrominance is enlarged with the photograph's own luminance as its guide
-    (see `upsample`) and joined with it; colours outside sRGB lose chroma,
+    (see `upsampling`) and joined with it; colours outside sRGB lose chroma,
     never luminance.
 
     Args:
@@ -106,7 +109,7 @@ def join(luminance, ab):
 
 
 @tf.function(input_signature=_PICTURE, autograph=False)
-def join_16(luminance, ab):
+def join_16(luminance: Values, ab: Values) -> tf.Tensor:
     """As `join`, in 16 bits: uint16 [H, W, 3], sRGB 0..65535."""
     return _joined(luminance, ab, tf.uint16)
 
@@ -138,7 +141,7 @@ def _joined_rows(luminance, models, dtype):
         part = luminance[start:end]
         planes = part, *upsampling.rows(models, part, start, height)
         return lab.join_planes(
-            *(tf.reshape(plane, [-1]) for plane in planes), dtype)
+            *(tf.reshape(plane, [-1]) for plane in planes), dtype=dtype)
 
     pixels = _in_strips(
         strip, height, tf.maximum(STRIP_PIXELS // width, 1),

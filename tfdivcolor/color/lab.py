@@ -14,8 +14,12 @@ that a grey has ab = 0; scikit-image's white point is not exactly neutral, which
 makes differences of up to 5e-3 in b.
 """
 
+from typing import TypeVar
+
 import numpy as np
 import tensorflow as tf
+
+Array = TypeVar("Array", tf.Tensor, np.ndarray)
 
 PIXEL_DTYPES = (tf.uint8, tf.uint16)
 
@@ -36,22 +40,22 @@ _BISECTIONS = 12  # leaves 134 / 2**12 = 0.03 units of chroma
 _GAMUT_TOLERANCE = 1e-5
 
 
-def normalize_luminance(luminance):
+def normalize_luminance(luminance: Array) -> Array:
     """Maps luminance 0..100 to -1..1: `L / 50 - 1`."""
     return luminance / _LUMINANCE_HALF - 1.0
 
 
-def normalize_ab(ab):
+def normalize_ab(ab: Array) -> Array:
     """Maps ab in CIE units to about -1..1: `ab / 128`."""
     return ab / _AB_SCALE
 
 
-def denormalize_ab(ab_norm):
+def denormalize_ab(ab_norm: Array) -> Array:
     """Maps about -1..1 to ab in CIE units; inverse of `normalize_ab`."""
     return ab_norm * _AB_SCALE
 
 
-def srgb_to_lab(rgb):
+def srgb_to_lab(rgb: tf.Tensor | np.ndarray) -> tf.Tensor:
     """Converts sRGB to CIE Lab (D65).
 
     Args:
@@ -72,7 +76,7 @@ def _lab(rgb):
     return 116.0 * fy - 16.0, 500.0 * (fx - fy), 200.0 * (fy - fz)
 
 
-def lab_to_srgb(lab):
+def lab_to_srgb(lab: tf.Tensor | np.ndarray) -> tf.Tensor:
     """Converts CIE Lab (D65) to sRGB, without clipping.
 
     Args:
@@ -88,7 +92,8 @@ def lab_to_srgb(lab):
     return _srgb_from_linear(linear)
 
 
-def split(rgb):
+def split(
+        rgb: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
     """Splits pixels of 8 or 16 bits into luminance and chrominance.
 
     Args:
@@ -112,7 +117,8 @@ def split(rgb):
     return luminance, tf.stack([a, b], axis=-1)
 
 
-def join(luminance, ab, dtype=tf.uint8):
+def join(luminance: tf.Tensor | np.ndarray, ab: tf.Tensor | np.ndarray,
+         dtype: tf.DType = tf.uint8) -> tf.Tensor:
     """Joins luminance and chrominance into pixels of that luminance.
 
     The chrominance is first mapped into the gamut, so that clipping cannot
@@ -129,14 +135,15 @@ def join(luminance, ab, dtype=tf.uint8):
         rgb: tensor [..., 3] of type `dtype`. sRGB, 0..255 or 0..65535.
     """
     luminance, ab = _broadcast(luminance, ab)
-    pixels = join_planes(*(tf.reshape(plane, [-1]) for plane in (
-        luminance, ab[..., 0], ab[..., 1])), dtype)
+    a, b = tf.unstack(tf.reshape(ab, [-1, 2]), num=2, axis=-1)
+    pixels = join_planes(tf.reshape(luminance, [-1]), a, b, dtype)
     shape = tf.concat([tf.shape(ab)[:-1], [3]], axis=0)
     return tf.ensure_shape(
-        tf.reshape(pixels, shape), ab.shape[:-1].concatenate(3))
+        tf.reshape(pixels, shape), tf.TensorShape(ab.shape[:-1]).concatenate(3))
 
 
-def join_planes(luminance, a, b, dtype=tf.uint8):
+def join_planes(luminance: tf.Tensor, a: tf.Tensor, b: tf.Tensor,
+                dtype: tf.DType = tf.uint8) -> tf.Tensor:
     """As `join`, for large pictures: faster, as no plane is interleaved.
 
     Args:
@@ -164,7 +171,8 @@ def _pixels(linear, dtype):
     return tf.transpose(tf.saturate_cast(levels, dtype))
 
 
-def map_to_gamut(luminance, ab):
+def map_to_gamut(luminance: tf.Tensor | np.ndarray,
+                 ab: tf.Tensor | np.ndarray) -> tf.Tensor:
     """Scales ab towards grey until every pixel is inside the sRGB gamut.
 
     Each pixel keeps its L and its hue angle in the ab plane. A pixel that is

@@ -7,8 +7,10 @@ weights that give rare colours their due (Zhang et al. 2016, section 2.2).
 
 import functools
 import math
+import os
 import zipfile
 from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
@@ -73,11 +75,11 @@ class ColorStatistics:
                     f"(received {getattr(self, name).shape})")
 
     @property
-    def canvas(self):
-        """int. Pixels a side of the fields."""
+    def canvas(self) -> int:
+        """Pixels a side of the fields."""
         return math.isqrt(self.mean.size // 2)
 
-    def pixel_weights(self, ab):
+    def pixel_weights(self, ab: tf.Tensor | np.ndarray) -> tf.Tensor:
         """Rebalancing weight of every pixel.
 
         Args:
@@ -93,14 +95,14 @@ class ColorStatistics:
         bins = tf.cast(tf.clip_by_value(bins, 0.0, NUM_BINS - 1.0), tf.int32)
         return tf.gather_nd(tf.constant(self.ab_weights, tf.float32), bins)
 
-    def save(self, path):
+    def save(self, path: str | os.PathLike) -> None:
         """Writes the arrays as .npz; the file is complete or not there."""
         with files.whole_file(path) as new, open(new, "wb") as file:
             np.savez(file, **{field.name: getattr(self, field.name)
                               for field in fields(self)})
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | os.PathLike) -> Self:
         """Reads what `save` wrote.
 
         Raises:
@@ -117,7 +119,7 @@ class ColorStatistics:
             ) from error
 
 
-def compute(photographs, num_components=20):
+def compute(photographs: Any, num_components: int = 20) -> ColorStatistics:
     """Statistics of a data set, in one pass with bounded memory.
 
     Args:
@@ -149,7 +151,7 @@ def compute(photographs, num_components=20):
         ab_weights=rebalancing_weights(histogram).astype(np.float32))
 
 
-def rebalancing_weights(histogram):
+def rebalancing_weights(histogram: np.ndarray) -> np.ndarray:
     """Weights that make rare colours count for more.
 
     p is the histogram as frequencies, smoothed with a Gaussian of 5 CIE units;
@@ -204,7 +206,8 @@ class _IncrementalComponents:
                 "computing statistics needs scikit-learn: "
                 "pip install 'tfdivcolor[train]'") from error
         self._wanted = num_components
-        self._solver = IncrementalPCA(_OVERSAMPLING * num_components)
+        self._kept = _OVERSAMPLING * num_components
+        self._solver = IncrementalPCA(self._kept)
         # Where other programs run, BLAS threads waiting for each other made
         # these small decompositions 20 times slower than one thread is.
         self._one_thread = functools.partial(
@@ -215,13 +218,12 @@ class _IncrementalComponents:
         if self._waiting is not None:
             rows = np.concatenate([self._waiting, rows])
         else:
-            self._solver.n_components = min(
-                self._solver.n_components, rows.shape[1])
+            self._kept = min(self._kept, rows.shape[1])
+            self._solver.n_components = self._kept
         # The solver refuses batches of fewer rows than components; so many
         # stay behind that the last one is large enough, too.
-        kept = self._solver.n_components
-        batch = max(kept, _BATCH_SIZE)
-        while len(rows) >= batch + kept:
+        batch = max(self._kept, _BATCH_SIZE)
+        while len(rows) >= batch + self._kept:
             with self._one_thread():
                 self._solver.partial_fit(rows[:batch])
             rows = rows[batch:]
@@ -231,13 +233,16 @@ class _IncrementalComponents:
         """Returns mean [D0], components [P, D0] and stddev [P]."""
         rows = self._waiting
         largest = 0 if rows is None else min(len(rows) - 1, rows.shape[1])
-        if self._wanted > largest:
+        if rows is None or self._wanted > largest:
             raise ValueError(
                 "num_components must be below the number of pictures and no "
                 f"more than a field's values, at most {largest} here "
                 f"(received {self._wanted})")
-        self._solver.n_components = min(self._solver.n_components, len(rows))
+        self._solver.n_components = min(self._kept, len(rows))
         with self._one_thread():
             self._solver.partial_fit(rows)
-        return (self._solver.mean_, self._solver.components_[:self._wanted],
-                np.sqrt(self._solver.explained_variance_[:self._wanted]))
+        mean, components, variance = (np.asarray(found) for found in (
+            self._solver.mean_, self._solver.components_,
+            self._solver.explained_variance_))
+        return (mean, components[:self._wanted],
+                np.sqrt(variance[:self._wanted]))

@@ -18,12 +18,13 @@ from tfdivcolor.data.loading import (
     load,
 )
 from tfdivcolor.data.photo_cache import SUBSETS
-from tfdivcolor.data.photo_set import GREY, PhotoSet, Skipped
+from tfdivcolor.data.photo_set import GREY, Batch, PhotoSet, Skipped
 from tfdivcolor.data.sources import group_of, is_validation, names_in
 from tfdivcolor.data.tfrecords import write_tfrecords
 
 __all__ = [
-    "Augmentation", "GREY", "PhotoSet", "SUBSETS", "Skipped", "augment",
-    "from_archive", "from_cache", "from_directory", "from_tfrecord",
-    "group_of", "is_validation", "load", "names_in", "write_tfrecords",
+    "Augmentation", "Batch", "GREY", "PhotoSet", "SUBSETS", "Skipped",
+    "augment", "from_archive", "from_cache", "from_directory",
+    "from_tfrecord", "group_of", "is_validation", "load", "names_in",
+    "write_tfrecords",
 ]

@@ -42,7 +42,8 @@ class Augmentation:
             raise ValueError(f"zoom must be below 1 (received {self.zoom})")
 
 
-def augment(lab, seed, canvas, options):
+def augment(lab: tf.Tensor, seed: tf.Tensor, canvas: int,
+            options: Augmentation) -> tf.Tensor:
     """Varies pictures for training, each by its own stream of numbers.
 
     One affine resampling a picture (crop, rotation, aspect, mirror; what falls
@@ -72,12 +73,13 @@ def augment(lab, seed, canvas, options):
         lab = tf.image.resize(lab, [canvas, canvas], antialias=True)
     if options.gamma or options.contrast or options.brightness:
         tone = normal[:, 6:, None, None, None]
-        luminance = tf.clip_by_value(lab[..., :1], 0.0, 100.0) / 100.0
+        luminance, ab = tf.split(lab, [1, 2], axis=-1)
+        luminance = tf.clip_by_value(luminance, 0.0, 100.0) / 100.0
         luminance = 100.0 * luminance ** tf.exp(options.gamma * tone[:, 0])
         luminance = (luminance - 50.0) * tf.exp(options.contrast * tone[:, 1])
         luminance += 50.0 + options.brightness * tone[:, 2]
         lab = tf.concat(
-            [tf.clip_by_value(luminance, 0.0, 100.0), lab[..., 1:]], axis=-1)
+            [tf.clip_by_value(luminance, 0.0, 100.0), ab], axis=-1)
     return lab
 
 

@@ -1,14 +1,9 @@
-"""Photographs -> colour fields of the canvas's size -> `tf.data`.
+"""Photographs -> colour fields, each decoded once.
 
-    photographs = from_directory("photos/", cache="cache/")
-    for batch in photographs.batches(32, seed=0, augment=Augmentation()):
-        batch["luminance"], batch["ab"], batch["seed"]
-
-Photographs come from a folder, an archive or TFRecord shards.  Each is decoded
-once, into Lab at `canvas + margin` pixels a side; the margin leaves room for
-the random crops of training.  This module decodes; `sources`, `photo_cache`,
-`photo_set` and `augmentation` do the rest, and what a user needs of them has
-its name here too.
+Photographs come from a folder, an archive or TFRecord shards.  Fields are in
+Lab, `canvas + margin` pixels a side; the margin leaves room for the random
+crops of training.  This module decodes; `sources` finds the photographs and
+`photo_cache` keeps what was decoded.
 """
 
 import collections
@@ -18,6 +13,7 @@ import io
 import itertools
 import os
 import sys
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -26,31 +22,20 @@ from tqdm import tqdm
 
 from tfdivcolor import color, images, settings
 from tfdivcolor.data import photo_cache, sources
-from tfdivcolor.data.augmentation import Augmentation, augment
-from tfdivcolor.data.photo_cache import SUBSETS, Selection
+from tfdivcolor.data.photo_cache import Selection
 from tfdivcolor.data.photo_set import GREY, PhotoSet, Skipped, report
-from tfdivcolor.data.sources import (
-    VALIDATION_FRACTION,
-    group_of,
-    is_validation,
-    names_in,
-)
-from tfdivcolor.data.tfrecords import write_tfrecords
+from tfdivcolor.data.sources import VALIDATION_FRACTION
 from tfdivcolor.utils.errors import reason
-
-__all__ = [
-    "Augmentation", "GREY", "PhotoSet", "SUBSETS", "Skipped", "augment",
-    "from_archive", "from_cache", "from_directory", "from_tfrecord",
-    "group_of", "is_validation", "load", "names_in", "write_tfrecords",
-]
 
 _MIN_CHROMA = 1.0  # mean |ab| in CIE units below which a picture is grey
 _WORKERS = 2
 
 
-def load(path, canvas=settings.CANVAS, margin=0, subset=None,
-         validation_fraction=VALIDATION_FRACTION, cache=None, limit=None,
-         progress=True):
+def load(path: str | os.PathLike, canvas: int = settings.CANVAS,
+         margin: int = 0, subset: str | None = None,
+         validation_fraction: float = VALIDATION_FRACTION,
+         cache: str | os.PathLike | None = None, limit: int | None = None,
+         progress: bool = True) -> PhotoSet:
     """Decodes photographs to colour fields: largest centred square, resized.
 
     Pictures that cannot be read or are grey (mean chroma below 1) are skipped,
@@ -91,22 +76,23 @@ def load(path, canvas=settings.CANVAS, margin=0, subset=None,
                  progress=progress, **options)
 
 
-def from_directory(path, **options):
+def from_directory(path: str | os.PathLike, **options: Any) -> PhotoSet:
     """Photographs of a folder and the folders in it; options as in `load`."""
     return _load(path, sources.from_folder, **options)
 
 
-def from_archive(path, **options):
+def from_archive(path: str | os.PathLike, **options: Any) -> PhotoSet:
     """Photographs of a .tar, .tgz or .tar.gz; options as in `load`."""
     return _load(path, sources.from_archive, **options)
 
 
-def from_tfrecord(pattern, **options):
+def from_tfrecord(pattern: str | os.PathLike, **options: Any) -> PhotoSet:
     """Photographs of TFRecord files; options as in `load`."""
     return _load(pattern, sources.from_tfrecord, **options)
 
 
-def from_cache(folder, canvas=settings.CANVAS, **options):
+def from_cache(folder: str | os.PathLike, canvas: int = settings.CANVAS,
+               **options: Any) -> PhotoSet:
     """What `load` kept in its cache, without the photographs themselves.
 
     Args:
@@ -158,7 +144,8 @@ def _load(path, source, cache=None, progress=True, **options):
 def _selected(items, selection):
     subset, fraction = selection.subset, selection.validation_fraction
     chosen = (item for item in items if subset is None
-              or is_validation(item[0], fraction) == (subset == "validation"))
+              or sources.is_validation(item[0], fraction)
+              == (subset == "validation"))
     return itertools.islice(chosen, selection.limit)
 
 

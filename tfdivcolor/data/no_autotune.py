@@ -18,7 +18,7 @@ PARALLEL = max(1, (os.cpu_count() or 1) // 2)
 AHEAD = 2
 
 
-def untuned(dataset):
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """The dataset without the autotuner, and all that is made from it.
 
     Whatever runs in parallel or ahead in it must say how much; see `PARALLEL`

@@ -14,7 +14,9 @@ import json
 import os
 import pathlib
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import BinaryIO
 
 import numpy as np
 
@@ -25,6 +27,9 @@ from tfdivcolor.utils import files
 from tfdivcolor.utils.errors import reason
 
 SUBSETS = ("train", "validation")
+
+# (name, size in bytes) of a picture, or a part that cannot be read.
+Member = tuple[str, int] | Skipped
 
 _VERSION = 1  # raise it when the same picture would decode differently
 
@@ -59,19 +64,20 @@ class Selection:
                 f"limit must be 1 or more (received {self.limit})")
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Pixels a side of a decoded field."""
         return self.canvas + self.margin
 
 
-def sets_in(folder):
+def sets_in(folder: str | os.PathLike) -> list[str]:
     """Names of the sets of fields that a cache holds, sorted; list of str."""
     return sorted(
         about.stem for about in pathlib.Path(folder).glob("*_*_*.json")
         if about.with_suffix(".npy").exists())
 
 
-def margin_of(folder, subset, canvas):
+def margin_of(folder: str | os.PathLike, subset: str | None,
+              canvas: int) -> int:
     """The smallest margin with which a cache holds a subset.
 
     Args:
@@ -88,7 +94,7 @@ def margin_of(folder, subset, canvas):
     return min((int(text) for text in margins if text.isdecimal()), default=0)
 
 
-def read(folder, selection):
+def read(folder: str | os.PathLike, selection: Selection) -> PhotoSet:
     """What an earlier `read_or_make` kept.
 
     Args:
@@ -117,7 +123,12 @@ def read(folder, selection):
         photographs.skipped, selection.canvas, selection.margin)
 
 
-def read_or_make(folder, selection, members, decode, progress):
+def read_or_make(
+        folder: str | os.PathLike, selection: Selection,
+        members: Sequence[Member],
+        decode: Callable[
+            [BinaryIO], tuple[list[str], list[Skipped], list[Member]]],
+        progress: bool) -> PhotoSet:
     """What the cache keeps of these pictures, decoded first if it has to be.
 
     Args:

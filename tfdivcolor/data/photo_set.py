@@ -6,7 +6,7 @@ resumes at any step sees the data it would have seen.
 
 import functools
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 import tensorflow as tf
@@ -20,11 +20,30 @@ _SEED_STRIDE = 2**40  # examples that one seed can number
 
 
 class Skipped(NamedTuple):
-    """A picture, folder or shard left out: its name, and `GREY` or why it is
-    unreadable."""
+    """A picture, folder or shard left out.
+
+    Attributes:
+        name: str.
+        reason: str. `GREY`, or why it cannot be read.
+    """
 
     name: str
     reason: str
+
+
+class Batch(TypedDict):
+    """Pictures as training takes them, B of c pixels a side.
+
+    Attributes:
+        luminance: float32 [B, c, c, 1]. 0..100.
+        ab: float32 [B, c, c, 2]. CIE units.
+        seed: int64 [B]. Keys of the random numbers; every batch of a
+            `PhotoSet` has them.
+    """
+
+    luminance: tf.Tensor
+    ab: tf.Tensor
+    seed: NotRequired[tf.Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +65,8 @@ class PhotoSet:
     """
 
     lab: np.ndarray
-    names: list
-    skipped: list
+    names: list[str]
+    skipped: list[Skipped]
     canvas: int
     margin: int = 0
 
@@ -59,14 +78,14 @@ class PhotoSet:
                 f"lab must have the shape {expected}, from names, canvas and "
                 f"margin (received {self.lab.shape})")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.names)
 
-    def report(self):
+    def report(self) -> str:
         """One line: how many pictures were read and skipped, and why."""
         return report(self.names, self.skipped)
 
-    def steps_per_epoch(self, batch_size):
+    def steps_per_epoch(self, batch_size: int) -> int:
         """Number of whole batches in an epoch.
 
         Raises:
@@ -78,8 +97,12 @@ class PhotoSet:
                 f"(received {batch_size})")
         return len(self) // batch_size
 
-    def batches(self, batch_size, seed=0, epoch=0, start=0, shuffle=True,
-                augment=None, shard=(0, 1), drop_remainder=True):
+    def batches(
+            self, batch_size: int, seed: int = 0, epoch: int = 0,
+            start: int = 0, shuffle: bool = True,
+            augment: augmentation.Augmentation | None = None,
+            shard: tuple[int, int] = (0, 1),
+            drop_remainder: bool = True) -> tf.data.Dataset:
         """The batches of one epoch.
 
         Args:
@@ -94,13 +117,10 @@ class PhotoSet:
             drop_remainder: bool. Leave out a last batch that is not full.
 
         Returns:
-            `tf.data.Dataset` of dicts, with c = canvas and B divided by the
-            number of shards:
-            luminance: float32 [B, c, c, 1]. 0..100.
-            ab: float32 [B, c, c, 2]. CIE units.
-            seed: int64 [B]. seed * 2^40 + epoch * N + position in the epoch;
-                it keys the augmentation and the model's noise, whatever the
-                batch size, shard or starting point.
+            `tf.data.Dataset` of `Batch`, with c = canvas and B divided by the
+            number of shards. Its seed is seed * 2^40 + epoch * N + position in
+            the epoch; it keys the augmentation and the model's noise, whatever
+            the batch size, shard or starting point.
 
         Raises:
             ValueError: if an argument is out of range.
@@ -132,7 +152,9 @@ class PhotoSet:
         return dataset.apply(
             tf.data.experimental.assert_cardinality(steps - start))
 
-    def epochs(self, batch_size, seed=0, augment=None):
+    def epochs(self, batch_size: int, seed: int = 0,
+               augment: augmentation.Augmentation | None = None
+               ) -> tf.data.Dataset:
         """Endless dataset: the `batches` of epochs 0, 1, 2, ... (for `fit`).
 
         Use `steps_per_epoch(batch_size)` for the argument of that name.
@@ -171,8 +193,8 @@ class PhotoSet:
                     lab, [self.canvas, self.canvas], antialias=True)
             else:
                 lab = augmentation.augment(lab, keys, self.canvas, augment)
-            return {"luminance": lab[..., :1], "ab": lab[..., 1:],
-                    "seed": keys}
+            luminance, ab = tf.split(lab, [1, 2], axis=-1)
+            return Batch(luminance=luminance, ab=ab, seed=keys)
 
         options = tf.data.Options()
         # `shard` has already given every worker its own rows.
@@ -191,7 +213,7 @@ class PhotoSet:
         return order, seed * _SEED_STRIDE + epoch * len(self) + position
 
 
-def report(names, skipped):
+def report(names: list[str], skipped: list[Skipped]) -> str:
     """One line: how many pictures were read and skipped, and why."""
     line = f"{len(names):,} pictures read, {len(skipped):,} skipped"
     if not skipped:

@@ -16,6 +16,7 @@ import re
 import sys
 import tarfile
 import zlib
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
@@ -30,6 +31,15 @@ ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tar.gz")
 TFRECORD_SUFFIXES = (".tfrecord", ".tfrecords")
 VALIDATION_FRACTION = 0.08
 
+# What a source yields of a picture: name, size in bytes, and what reads them.
+Item = tuple[str, int, Callable[[], bytes]]
+OnSkip = Callable[[Skipped], object]
+Source = Callable[..., Iterator[Item]]
+
+# By name, as typeshed does not know of them.
+_DAMAGED_HEADER = tuple(getattr(tarfile, name) for name in (
+    "InvalidHeaderError", "TruncatedHeaderError"))
+
 _FRAME = 16  # bytes of a TFRecord beside its content: length and checksums
 
 # NAME_0001.jpg names a person, unless NAME is what cameras and programs call
@@ -40,7 +50,7 @@ _SERIES = frozenset({
     "picture", "scan"})
 
 
-def group_of(name):
+def group_of(name: str) -> str:
     """What a picture is split by: its person, or else its own file name.
 
     Args:
@@ -57,7 +67,8 @@ def group_of(name):
     return base
 
 
-def is_validation(name, validation_fraction=VALIDATION_FRACTION):
+def is_validation(
+        name: str, validation_fraction: float = VALIDATION_FRACTION) -> bool:
     """Whether a picture belongs to the validation subset.
 
     It depends on the picture's group alone (see `group_of`), so it never
@@ -74,12 +85,13 @@ def is_validation(name, validation_fraction=VALIDATION_FRACTION):
     return int(digest[:8], 16) / 2**32 < validation_fraction
 
 
-def say(skipped):
+def say(skipped: Skipped) -> None:
     """Names what is left out on standard error; the default `on_skip`."""
     tqdm.write(f"{skipped.name}: {skipped.reason}", file=sys.stderr)
 
 
-def from_folder(path, on_skip=say):
+def from_folder(path: str | os.PathLike,
+                on_skip: OnSkip = say) -> Iterator[Item]:
     """Source: the pictures of a folder and the folders in it, by name.
 
     Args:
@@ -107,7 +119,8 @@ def from_folder(path, on_skip=say):
         yield _text(name), _size(file), functools.partial(_read, file)
 
 
-def from_archive(path, on_skip=say):
+def from_archive(path: str | os.PathLike,
+                 on_skip: OnSkip = say) -> Iterator[Item]:
     """Source: the pictures of an archive, in its own order.
 
     Args:
@@ -141,7 +154,8 @@ def from_archive(path, on_skip=say):
                        functools.partial(read, archive, member))
 
 
-def from_tfrecord(pattern, on_skip=say):
+def from_tfrecord(pattern: str | os.PathLike,
+                  on_skip: OnSkip = say) -> Iterator[Item]:
     """Source: the pictures of TFRecord files, file by file in order of names.
 
     Of a file that is damaged, the pictures before the damage are taken. One
@@ -175,7 +189,7 @@ def from_tfrecord(pattern, on_skip=say):
             "which has one that can be read)")
 
 
-def source_of(path):
+def source_of(path: str | os.PathLike) -> Source:
     """The source for `path`, by what is there.
 
     Args:
@@ -197,7 +211,7 @@ def source_of(path):
     raise ValueError(f"{path}: no such folder, archive or TFRecord file")
 
 
-def names_in(path):
+def names_in(path: str | os.PathLike) -> list[str]:
     """Names of the pictures at `path`, in their order.
 
     Args:
@@ -238,8 +252,7 @@ class _Member(tarfile.TarInfo):
     def fromtarfile(cls, archive):
         try:
             return super().fromtarfile(archive)
-        except (tarfile.InvalidHeaderError,
-                tarfile.TruncatedHeaderError) as error:
+        except _DAMAGED_HEADER as error:
             raise tarfile.ReadError(str(error)) from error
 
 

@@ -6,6 +6,7 @@
 import contextlib
 import glob
 import os
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -15,8 +16,10 @@ from tfdivcolor.utils import files
 from tfdivcolor.utils.errors import reason
 
 
-def write_tfrecords(path, prefix, num_shards, on_skip=sources.say,
-                    on_picture=lambda: None):
+def write_tfrecords(
+        path: str | os.PathLike, prefix: str | os.PathLike, num_shards: int,
+        on_skip: sources.OnSkip = sources.say,
+        on_picture: Callable[[], object] = lambda: None) -> list[str]:
     """Copies a folder's or archive's pictures, as they are, into TFRecords.
 
     One pass, a picture in memory at a time. Picture i of those that can be

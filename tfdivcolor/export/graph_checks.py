@@ -5,11 +5,13 @@ shapes nor to values.  Each check here names the input, the rule and what was
 received, and raises InvalidArgumentError when the graph runs.
 """
 
-import numpy as np
+from collections.abc import Sequence
+from typing import Any
+
 import tensorflow as tf
 
 
-def check(condition, *message):
+def check(condition: tf.Tensor, *message: str | tf.Tensor) -> tf.Operation:
     """An operation that fails unless a condition holds.
 
     Args:
@@ -22,13 +24,15 @@ def check(condition, *message):
     return tf.debugging.Assert(condition, [tf.strings.join(message)])
 
 
-def after(operation, value):
+def after(operation: tf.Operation, value: tf.Tensor) -> tf.Tensor:
     """A tensor that has its value once an operation has succeeded."""
     with tf.control_dependencies([operation]):
         return tf.identity(value)
 
 
-def shape(name, value, expected, meaning):
+def shape(name: str, value: tf.Tensor,
+          expected: Sequence[int | tf.Tensor | None],
+          meaning: str) -> tf.Tensor:
     """Lets a tensor of that shape through.
 
     Args:
@@ -40,23 +44,29 @@ def shape(name, value, expected, meaning):
     Returns:
         tensor, as declared.
     """
-    # Compared as text, as vectors of different lengths do not compare.  The
-    # declared shape is taken off, for nothing holds a server's feeds to it,
+    # The declared shape is taken off, for nothing holds a server's feeds to it,
     # and a check that could only fail against it would be optimised away.
-    received = text(tf.shape(_as_fed(value)))
-    sizes = [r"\d+" if size is None else text(size)
-             for size in expected]
-    pattern = tf.strings.join(
-        [r"\[", tf.strings.join(sizes, separator=", "), r"\]"])
+    received = tf.shape(_as_fed(value))
+    # -1 for any size.
+    wanted = tf.convert_to_tensor(
+        [-1 if size is None else size for size in expected], tf.int32)
+
+    def sizes_agree():
+        return tf.reduce_all((received == wanted) | (wanted < 0))
+
+    # Vectors of different lengths do not compare.
+    agrees = tf.cond(
+        tf.size(received) == len(expected), sizes_agree, lambda: False)
     rule = tf.strings.join(
         ["B" if size is None else text(size) for size in expected],
         separator=", ")
     return after(check(
-        tf.strings.regex_full_match(received, pattern), name, ": must be ",
-        meaning, ", shape [", rule, "] (received ", received, ")"), value)
+        agrees, name, ": must be ", meaning, ", shape [", rule,
+        "] (received ", text(received), ")"), value)
 
 
-def values(name, tensor, lowest, highest, rule):
+def values(name: str, tensor: tf.Tensor, lowest: float, highest: float,
+           rule: str) -> tf.Tensor:
     """Lets numbers of a range through; refuses NaN, naming the first row.
 
     Args:
@@ -70,17 +80,18 @@ def values(name, tensor, lowest, highest, rule):
     """
     good = (tensor >= lowest) & (tensor <= highest)
     by_row = tf.reshape(
-        good, [tf.shape(tensor)[0], np.prod(tensor.shape[1:], dtype=int)])
+        good, [tf.shape(tensor)[0], tensor.shape[1:].num_elements()])
     good_rows = tf.reduce_all(by_row, axis=1)
     # The zero at the end stands where there are no rows, or no bad values.
     row = tf.argmin(tf.concat([tf.cast(good_rows, tf.int32), [0]], axis=0))
-    received = tf.concat([tf.boolean_mask(tensor, ~good), [0.0]], axis=0)[0]
+    bad_values = tf.boolean_mask(tensor, tf.logical_not(good))
+    received = tf.concat([bad_values, [0.0]], axis=0)[0]
     return after(check(
         tf.reduce_all(good_rows), name, "[", text(row),
         f"]: must be {rule} (received ", text(received), ")"), tensor)
 
 
-def text(value):
+def text(value: Any) -> tf.Tensor:
     """A number, or a vector of them in brackets, for messages."""
     words = tf.strings.as_string(tf.convert_to_tensor(value))
     if words.shape.rank == 0:

@@ -11,23 +11,28 @@ must not be empty.
 
 import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from tfdivcolor.coloring.colorizer import Colorizer
 from tfdivcolor.export import saved_model
+from tfdivcolor.settings import ExportOptions
 
 TFLITE = "model.tflite"
 # ab in CIE units: other kernels add up in another order.
 _TOLERANCE = 1e-2
 
 
-def write_decode(folder, colorizer, options):
+def write_decode(folder: Path, colorizer: Colorizer,
+                 options: ExportOptions) -> None:
     """Writes the SavedModel into a folder; no option matters to it."""
     saved_model.write(folder, {"serving_default": _decode(colorizer)})
 
 
-def verify_decode(folder, colorizer, options):
+def verify_decode(folder: Path, colorizer: Colorizer,
+                  options: ExportOptions) -> None:
     """Compares the SavedModel with the Colorizer.
 
     Raises:
@@ -39,7 +44,8 @@ def verify_decode(folder, colorizer, options):
             colorizer, inputs, model.run("serving_default", inputs)["ab"])
 
 
-def write_tflite(folder, colorizer, options):
+def write_tflite(folder: Path, colorizer: Colorizer,
+                 options: ExportOptions) -> None:
     """Writes `model.tflite` into a folder; no option matters to it."""
     functions = {"decode": _decode(colorizer), "prior": _prior(colorizer)}
     # Only from a SavedModel does the converter keep signatures apart.
@@ -51,7 +57,8 @@ def write_tflite(folder, colorizer, options):
     (folder / TFLITE).write_bytes(converted)
 
 
-def verify_tflite(folder, colorizer, options):
+def verify_tflite(folder: Path, colorizer: Colorizer,
+                  options: ExportOptions) -> None:
     """Compares `model.tflite` with the Colorizer.
 
     Raises:
@@ -69,7 +76,7 @@ def verify_tflite(folder, colorizer, options):
         "decode")(**inputs)["ab"])
 
 
-def example(colorizer):
+def example(colorizer: Colorizer) -> dict[str, np.ndarray]:
     """Inputs of `decode`: two rows of three latents.
 
     Args:

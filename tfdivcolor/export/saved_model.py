@@ -8,16 +8,23 @@ tests all run models through `Servable`.
 
 import contextlib
 import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2, saved_model_pb2
+from tensorflow.core.protobuf import (
+    config_pb2,
+    meta_graph_pb2,
+    saved_model_pb2,
+)
 
 TAG = "serve"
 
 
-def write(folder, functions):
+def write(folder: str | os.PathLike, functions: Mapping[str, Any]) -> None:
     """Writes a SavedModel.
 
     Keras models must not be tracked by what is saved: a session would restore
@@ -33,13 +40,14 @@ def write(folder, functions):
     # By identity, as variables compare by value.
     read = {id(variable): variable for function in functions.values()
             for variable in function.variables}
-    root.raw_variables = list(read.values())
+    # By name, as a module's class does not know of it.
+    setattr(root, "raw_variables", list(read.values()))
     tf.saved_model.save(
         root, str(folder), signatures=functions,
         options=tf.saved_model.SaveOptions(experimental_custom_gradients=False))
 
 
-def meta_graph(folder):
+def meta_graph(folder: str | os.PathLike) -> meta_graph_pb2.MetaGraphDef:
     """The graph of a SavedModel, without loading it.
 
     Args:
@@ -52,7 +60,9 @@ def meta_graph(folder):
     return saved_model_pb2.SavedModel.FromString(data).meta_graphs[0]
 
 
-def signatures(meta):
+def signatures(
+        meta: meta_graph_pb2.MetaGraphDef
+        ) -> dict[str, meta_graph_pb2.SignatureDef]:
     """The signatures of a `MetaGraphDef`: name -> `SignatureDef`."""
     # What begins with __ is the loader's own.
     return {name: signature for name, signature in meta.signature_def.items()
@@ -60,7 +70,7 @@ def signatures(meta):
 
 
 @contextlib.contextmanager
-def without_advice():
+def without_advice() -> Iterator[None]:
     """Keeps TensorFlow's advice off stderr.
 
     It advises against the session loader, which is what servers use, and
@@ -99,7 +109,7 @@ class Servable:
             model.run("serving_default", {"image_bytes": [jpeg]})
     """
 
-    def __init__(self, path, threads=None):
+    def __init__(self, path: str | os.PathLike, threads: int | None = None):
         self.path = Path(path)
         if not tf.saved_model.contains_saved_model(str(path)):
             raise ValueError(
@@ -120,7 +130,8 @@ class Servable:
         self._callables = {}
         self.signatures = signatures(meta)
 
-    def run(self, signature, inputs, outputs=None):
+    def run(self, signature: str, inputs: Mapping[str, Any],
+            outputs: Iterable[str] | None = None) -> dict[str, np.ndarray]:
         """Calls a signature.
 
         Args:
@@ -168,12 +179,12 @@ class Servable:
                 self._session._make_callable_from_options(options))
         return self._callables[key]
 
-    def close(self):
+    def close(self) -> None:
         """Frees the session; nothing may run in it any more."""
         self._callables.clear()
         self._session.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_):

@@ -18,18 +18,21 @@ and a message that names input and row, as a server checks names and types of
 inputs but not their shapes or values.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
 from tfdivcolor.color import canvas
+from tfdivcolor.coloring.colorizer import Colorizer
 from tfdivcolor.export import graph_checks, graph_decoding
-from tfdivcolor.settings import DEFAULTS
+from tfdivcolor.settings import DEFAULTS, ExportOptions
 
 # A call may ask for so many results of the largest picture, or for more of
 # smaller ones: what bounds the size of an answer.
 RESULTS_OF_LARGEST = 8
 
 
-def names(options):
+def names(options: ExportOptions) -> list[str]:
     """The signatures of an export.
 
     Args:
@@ -53,7 +56,7 @@ class Signatures:
         options: `settings.ExportOptions`.
     """
 
-    def __init__(self, colorizer, options):
+    def __init__(self, colorizer: Colorizer, options: ExportOptions):
         self.colorizer = colorizer
         self.options = options
         self.canvas = colorizer.canvas
@@ -64,7 +67,7 @@ class Signatures:
             input_signature=[tf.TensorSpec([], tf.string),
                              tf.TensorSpec([], tf.int32)], autograph=False)
 
-    def trace(self):
+    def trace(self) -> dict[str, Any]:
         """Makes the graphs.
 
         Returns:
@@ -93,20 +96,23 @@ class Signatures:
             .get_concrete_function(*specs)
             for name, specs in inputs.items() if name in names(self.options)}
 
-    def serving_default(self, image_bytes):
+    def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         image_bytes = _images(image_bytes)
         rows = tf.shape(image_bytes)
         return self._colorized(
             image_bytes, tf.fill(rows, tf.constant(DEFAULTS.seed, tf.int64)),
             tf.fill(rows, DEFAULTS.temperature), self.options.num_samples)
 
-    def colorize(self, image_bytes, seed, temperature):
+    def colorize(self, image_bytes: tf.Tensor, seed: tf.Tensor,
+                 temperature: tf.Tensor) -> dict[str, tf.Tensor]:
         image_bytes = _images(image_bytes)
         return self._colorized(
             image_bytes, *_rows(image_bytes, seed, temperature),
             self.options.num_samples)
 
-    def colorize_n(self, image_bytes, num_samples, seed, temperature):
+    def colorize_n(self, image_bytes: tf.Tensor, num_samples: tf.Tensor,
+                   seed: tf.Tensor,
+                   temperature: tf.Tensor) -> dict[str, tf.Tensor]:
         image_bytes = _images(image_bytes)
         num_samples, seed, temperature = (
             graph_checks.shape(name, value, [], "one number")
@@ -123,17 +129,19 @@ class Signatures:
             image_bytes, tf.fill(rows, seed),
             _temperature(tf.fill(rows, temperature)), num_samples)
 
-    def colorize_tensor(self, luminance, seed, temperature):
+    def colorize_tensor(self, luminance: tf.Tensor, seed: tf.Tensor,
+                        temperature: tf.Tensor) -> dict[str, tf.Tensor]:
         luminance = self._luminance(luminance)
         drawn = self._sample(
             luminance, *_rows(luminance, seed, temperature),
             self.options.num_samples)
         return {name: drawn[name] for name in ("ab", "log_prob")}
 
-    def prior(self, luminance):
+    def prior(self, luminance: tf.Tensor) -> dict[str, tf.Tensor]:
         return _with_rows(self.colorizer.mdn, self._luminance(luminance))
 
-    def decode(self, luminance, z):
+    def decode(self, luminance: tf.Tensor,
+               z: tf.Tensor) -> dict[str, tf.Tensor]:
         return _with_rows(
             lambda luminance, z: {
                 "ab": self.colorizer.vae.decode(z, luminance)},
@@ -154,8 +162,9 @@ class Signatures:
             count <= limit, "rows times num_samples: must be at most "
             f"{limit} (received ", graph_checks.text(count), ")"), luminance)
         drawn = _with_rows(
-            lambda *rows: self.colorizer.sample_fields(
-                *rows, tf.convert_to_tensor(num_samples), DEFAULTS.mode),
+            lambda luminance, seed, temperature: self.colorizer.sample_fields(
+                luminance, seed, temperature,
+                tf.convert_to_tensor(num_samples), DEFAULTS.mode),
             luminance, seed, temperature)
         # For the contract: N where it is fixed.
         fixed = num_samples if isinstance(num_samples, int) else None
@@ -219,7 +228,8 @@ def _with_rows(function, *rows):
     count = tf.shape(rows[0])[0]
     missing = tf.cast(count == 0, tf.int32)
     outputs = function(*(
-        tf.pad(value, [[0, missing], *[[0, 0]] * (value.shape.rank - 1)])
+        tf.pad(value, tf.convert_to_tensor(
+            [[0, missing], *[[0, 0]] * (value.shape.rank - 1)]))
         for value in rows))
     return {name: value[:count] for name, value in outputs.items()}
 
@@ -238,8 +248,9 @@ def _rows(pictures, seed, temperature):
 
 
 def _temperature(temperature):
-    return graph_checks.values("temperature", temperature, 0.0, tf.float32.max,
-                         "a finite number of 0 or more")
+    return graph_checks.values(
+        "temperature", temperature, 0.0, tf.float32.max,
+        "a finite number of 0 or more")
 
 
 def _encode(pixels, image_format):

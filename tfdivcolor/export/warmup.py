@@ -6,15 +6,23 @@ there fails the whole version.  The protocol's messages come from
 tensorflow-serving-api (`pip install 'tfdivcolor[serving]'`).
 """
 
+import os
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+
 import numpy as np
 import tensorflow as tf
 
 from tfdivcolor.settings import DEFAULTS, WARMUP_PIXELS
 
+# A signature's name, and what goes into it.
+Request = tuple[str, Mapping[str, np.ndarray]]
+
 FILE = "assets.extra/tf_serving_warmup_requests"
 
 
-def requests(signatures, num_samples, canvas, latent_dim):
+def requests(signatures: Iterable[str], num_samples: int, canvas: int,
+             latent_dim: int) -> list[Request]:
     """One request a signature, of two rows each.
 
     Args:
@@ -49,7 +57,7 @@ def requests(signatures, num_samples, canvas, latent_dim):
     return [(name, inputs[name]) for name in signatures]
 
 
-def write(path, recorded):
+def write(path: str | os.PathLike, recorded: Iterable[Request]) -> None:
     """Writes a warm-up file.
 
     Args:
@@ -73,7 +81,7 @@ def write(path, recorded):
                     request=request)).SerializeToString())
 
 
-def read(path):
+def read(path: str | os.PathLike) -> list[Request]:
     """The requests of a warm-up file, as of `requests`.
 
     Args:
@@ -97,7 +105,7 @@ def read(path):
     return recorded
 
 
-def protocol():
+def protocol() -> tuple[ModuleType, ModuleType]:
     """The modules of the protocol's messages.
 
     Raises:

@@ -10,15 +10,18 @@ runs it and two pictures came out as the Colorizer's; it is never replaced.
 """
 
 import json
+import os
 import re
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
 from tfdivcolor import images
+from tfdivcolor.coloring.colorizer import Colorizer
 from tfdivcolor.export import portable, saved_model, signatures, warmup
 from tfdivcolor.models import storage
 from tfdivcolor.settings import DEFAULTS, EXPORT_FORMATS, ExportOptions
@@ -49,8 +52,9 @@ allowed_batch_sizes: 8
 """
 
 
-def save(base, colorizer, version=None, options=ExportOptions(),
-         format="serving", quiet=True, **about):
+def save(base: str | os.PathLike, colorizer: Colorizer,
+         version: int | None = None, options: ExportOptions = ExportOptions(),
+         format: str = "serving", quiet: bool = True, **about: Any) -> Path:
     """Exports a Colorizer as a version of a servable.
 
     Args:
@@ -124,7 +128,7 @@ def _check_neighbours(base, format):
                 f"where {path.parent.name} is {found})")
 
 
-def version_path(base, version=None):
+def version_path(base: str | os.PathLike, version: int | None = None) -> Path:
     """Where an export goes.
 
     Args:
@@ -163,7 +167,9 @@ def _write_serving(folder, colorizer, options):
         colorizer.latent_dim))
 
 
-def contract(folder, colorizer, options, format, about):
+def contract(folder: str | os.PathLike, colorizer: Colorizer,
+             options: ExportOptions, format: str,
+             about: dict[str, Any]) -> dict[str, Any]:
     """What a caller has to know of an export, in other languages too.
 
     Args:
@@ -212,7 +218,8 @@ def contract(folder, colorizer, options, format, about):
 # --- Verification ------------------------------------------------------------
 
 
-def verify(folder, colorizer, options):
+def verify(folder: str | os.PathLike, colorizer: Colorizer,
+           options: ExportOptions) -> None:
     """Holds an export to what servers need and the Colorizer gives.
 
     Args:

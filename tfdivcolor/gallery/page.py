@@ -20,8 +20,10 @@ import math
 import os
 import re
 import urllib.parse
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -42,7 +44,7 @@ _READERS = 2  # pictures at once: each may take a third of a gigabyte
 _SURROUND = (43, 43, 43)  # of the page; shows through transparent pixels
 _PLACE = b"<!-- photographs -->"
 
-# Linear sRGB -> luminance: IEC 61966-2-1, as in color.py.
+# Linear sRGB -> luminance: IEC 61966-2-1, as in color/lab.py.
 _LUMINANCE = np.array([0.212671, 0.715160, 0.072169])
 _HEX_COLOR = re.compile("#[0-9a-fA-F]{6}")
 _SHOWN = ("input", "seed", "temperature", "mode", "weights")
@@ -61,10 +63,11 @@ class Gallery:
 
     photographs: int = 0
     size: int = 0
-    left_out: list = field(default_factory=list)
+    left_out: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def write(path, bases, title="Colourings", quiet=True):
+def write(path: str | os.PathLike, bases: Iterable[str | os.PathLike],
+          title: str = "Colourings", quiet: bool = True) -> Gallery:
     """Writes a gallery, whole or not at all.
 
     The grey picture is made of a photograph's first result, whose luminance
@@ -111,7 +114,7 @@ def write(path, bases, title="Colourings", quiet=True):
     return Gallery(count, size, left_out)
 
 
-def is_page(path):
+def is_page(path: str | os.PathLike) -> bool:
     """Whether a file is a gallery that `write` has written."""
     try:
         with open(path, "rb") as file:
@@ -214,8 +217,8 @@ def _blocks(base, folder):
 def _about(record, num_results):
     """What a page tells of a record; whatever it lacks is left out."""
     # As text: a seed has more digits than JavaScript's numbers.
-    about = {key: _readable(str(record[key])) for key in _SHOWN
-             if key in record}
+    about: dict[str, Any] = {
+        key: _readable(str(record[key])) for key in _SHOWN if key in record}
     log_prob = record.get("log_prob")
     if isinstance(log_prob, list) and len(log_prob) == num_results:
         about["log_prob"] = [

@@ -1,18 +1,18 @@
 """Stored channels of any kind -> sRGB and alpha.
 
 Pillow reads all but one kind: of 16-bit pictures with more than one channel it
-keeps 8 bits, or refuses them. PNG and TIFF of 16 bits are decoded by
-imagecodecs; Pillow reads their headers.
+keeps 8 bits, or refuses them.  `png` and `tiff` decode those.
 """
 
 import contextlib
 import io
-import logging
+from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
-from PIL import Image, ImageCms, TiffImagePlugin
+from PIL import Image, ImageCms
 
+from tfdivcolor.images import png, tiff
 from tfdivcolor.images.profiles import is_srgb
 from tfdivcolor.utils.errors import ImageError
 
@@ -39,69 +39,12 @@ _UPRIGHT = {
 
 _OPAQUE = 65535
 
-# libpng warns of common faults that do not matter, such as an sRGB profile
-# that is not quite sRGB; without this they go to the standard error.
-logging.getLogger("imagecodecs").addHandler(logging.NullHandler())
-
-
-class DeepTiff:
-    """Header of a TIFF file of 16 bits a channel, in place of a PIL image.
-
-    It has what `read` and `exif` ask of one. Pillow does not open grey
-    with alpha, among others.
-    """
-
-    format, mode = "TIFF", None
-
-    def __init__(self, tags, exif):
-        self.tags, self.exif = tags, exif
-        self.size = (tags[TiffImagePlugin.IMAGEWIDTH],
-                     tags[TiffImagePlugin.IMAGELENGTH])
-        if not all(isinstance(side, int) for side in self.size):
-            raise ValueError("the sides are not whole numbers")
-        self.info = {"icc_profile": tags.get(TiffImagePlugin.ICCPROFILE)}
-
-    def getexif(self):
-        return self.exif
-
-
-def open_deep_tiff(file):
-    """Opens a TIFF file of 16 bits a channel, grey or RGB.
-
-    Args:
-        file: binary file.
-
-    Returns:
-        `DeepTiff`; or None if it is no such file, which is then at its start.
-
-    Raises:
-        Exception: of almost any kind, if the file is damaged.
-    """
-    header = file.read(8)
-    if header[:4] == b"II+\0":  # BigTIFF; its rare other order Pillow refuses
-        header += file.read(8)
-    elif header[:4] not in (b"II*\0", b"MM\0*"):
-        header = b""
-    if header:
-        tags = TiffImagePlugin.ImageFileDirectory_v2(header)
-        start = tags.next
-        file.seek(start)
-        tags.load(file)
-        if _is_deep(tags):
-            exif = Image.Exif()
-            exif.endian = "<" if header[:1] == b"I" else ">"
-            exif.bigtiff = len(header) == 16
-            exif.load_from_fp(file, start)
-            return DeepTiff(tags, exif)
-    file.seek(0)
-    return None
-
-
-def read(image, name, file=None):
+def read(image: Image.Image | tiff.DeepTiff, name: str,
+         file: BinaryIO | None = None) -> tuple[np.ndarray, np.ndarray | None]:
     """Reads the pixels of an opened image, as they are stored (not turned).
 
     Args:
-        image: PIL image, or `DeepTiff`.
+        image: PIL image, or `tiff.DeepTiff`.
         name: str. What messages call it.
         file: binary file that `image` was opened from, or None.
 
@@ -115,10 +58,10 @@ def read(image, name, file=None):
         Exception: of almost any kind, if the file is damaged.
     """
     profile = image.info.get("icc_profile")
-    if isinstance(image, DeepTiff):
+    if isinstance(image, tiff.DeepTiff):
         values, alpha = _of_tiff(image, file)
-    elif file and image.format == "PNG" and _png_depth(file) == 16:
-        values, alpha = _of_png(image, file)
+    elif file and image.format == "PNG" and png.depth(file) == 16:
+        values, alpha = _split(png.decode(file), image.size)
     elif image.mode in _MODES_OF_16_BITS:
         values, alpha = _of_grey(image, name), None
     else:
@@ -126,17 +69,17 @@ def read(image, name, file=None):
     return _to_srgb_16(values, profile), alpha
 
 
-def upright(values, orientation):
+def upright(values: np.ndarray, orientation: int | None) -> np.ndarray:
     """Turns a picture [H, W, ...] as its EXIF orientation, 1..8, says."""
-    turn = _UPRIGHT.get(orientation)
+    turn = _UPRIGHT.get(orientation or 1)
     return np.ascontiguousarray(turn(values)) if turn else values
 
 
-def to_8_bits(values):
+def to_8_bits(values: np.ndarray) -> np.ndarray:
     """round(value / 257) of uint16 values, as uint8: 65535 becomes 255."""
     reduced = np.empty(values.shape, np.uint8)
-    for row, wide in zip(reduced, values):  # by rows, to save memory
-        row[...] = (wide.astype(np.uint32) + 128) // 257
+    for row, wide in enumerate(values):  # by rows, to save memory
+        reduced[row] = (wide.astype(np.uint32) + 128) // 257
     return reduced
 
 
@@ -181,39 +124,14 @@ def _is_other_than_srgb(profile):
 # --- 16 bits ---
 
 
-def _png_depth(file):
-    file.seek(24)  # of the header, which comes first
-    return file.read(1)[0]
-
-
-def _of_png(image, file):
-    file.seek(0)
-    # A colour that stands for transparent becomes alpha, too.
-    return _split(imagecodecs.png_decode(file.read()), image.size)
-
-
-def _is_deep(tags):
-    return (
-        set(tags.get(TiffImagePlugin.BITSPERSAMPLE, ())) == {16}
-        and set(tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,))) == {1}  # unsigned
-        # 0: grey, 0 is white; 1: grey; 2: RGB.
-        and tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) in (0, 1, 2))
-
-
 def _of_tiff(image, file):
-    file.seek(0)
-    values = imagecodecs.tiff_decode(file.read())
-    tags = image.tags
-    if values.ndim == 3 and tags.get(TiffImagePlugin.PLANAR_CONFIGURATION) == 2:
-        values = np.moveaxis(values, 0, -1)
-    kind = tags[TiffImagePlugin.PHOTOMETRIC_INTERPRETATION]
-    extra = tags.get(TiffImagePlugin.EXTRASAMPLES, (2,))[0]
-    values, alpha = _split(values, image.size, 3 if kind == 2 else 1)
-    if extra not in (1, 2):  # 1: premultiplied alpha; 2: alpha
+    values, alpha = _split(
+        tiff.decode(image, file), image.size, image.colors)
+    if not image.has_alpha:
         alpha = None
-    if extra == 1 and alpha is not None:
+    if image.is_premultiplied and alpha is not None:
         values = _divided(values, alpha)
-    return _OPAQUE - values if kind == 0 else values, alpha
+    return _OPAQUE - values if image.zero_is_white else values, alpha
 
 
 def _split(values, size, colors=None):

@@ -1,18 +1,18 @@
-"""Pixels -> image files.
+"""Pixels -> image files of every format that is written.
 
-Formats are named as Pillow names them ("JPEG", "HEIF", ...).  TIFF and PNG
-hold 8 or 16 bits a channel, the others 8.  HEIF needs the extra `[heic]`.
+`png` and `tiff` write theirs, of 8 or 16 bits a channel; Pillow writes the
+others.
 """
 
 import io
-import struct
-import zlib
+import os
+from collections.abc import Mapping
+from typing import Any
 
-import imagecodecs
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
-from tfdivcolor.images import exif as directories, xmp as words
+from tfdivcolor.images import png, tiff, xmp as words
 from tfdivcolor.images.channels import to_8_bits
 from tfdivcolor.images.formats import DEEP_FORMATS, WITH_ALPHA, heif
 from tfdivcolor.images.profiles import SRGB
@@ -20,7 +20,6 @@ from tfdivcolor.utils.errors import ImageError
 from tfdivcolor.utils.files import write_atomically
 
 _JPEG_SEGMENT = 65_533  # bytes that a segment of a JPEG file can hold
-_STRIP_BYTES = 1 << 20  # of a TIFF file, before compression
 
 # Options of Pillow. `exact` keeps the colours of transparent pixels.
 _OPTIONS = {
@@ -30,8 +29,10 @@ _OPTIONS = {
 }
 
 
-def encode(pixels, image_format, alpha=None, exif=None, metadata=None,
-           dpi=None):
+def encode(pixels: np.ndarray, image_format: str,
+           alpha: np.ndarray | None = None, exif: bytes | None = None,
+           metadata: Mapping[str, str] | None = None,
+           dpi: tuple[float, float] | None = None) -> bytes:
     """Makes an image file of sRGB pixels.
 
     PNG, TIFF, WebP and BMP are lossless. WebP is so because its lossy kind
@@ -77,10 +78,10 @@ def encode(pixels, image_format, alpha=None, exif=None, metadata=None,
         values = _as_type(values, np.uint8)
     values = np.ascontiguousarray(values)
     if image_format == "PNG":
-        return _png(values, exif, metadata, dpi)
+        return png.encode(values, exif, metadata, dpi)
     if image_format == "TIFF":
-        return _tiff(values, exif, metadata, dpi)
-    options = {"icc_profile": SRGB}
+        return tiff.encode(values, exif, metadata, dpi)
+    options: dict[str, Any] = {"icc_profile": SRGB}
     if dpi and image_format in ("JPEG", "BMP"):
         options["dpi"] = dpi
     if exif and not (image_format == "JPEG" and len(exif) > _JPEG_SEGMENT):
@@ -109,7 +110,8 @@ def encode(pixels, image_format, alpha=None, exif=None, metadata=None,
     return file.getvalue()
 
 
-def write_png(path, pixels, metadata=None):
+def write_png(path: str | os.PathLike, pixels: np.ndarray,
+              metadata: Mapping[str, str] | None = None) -> None:
     """Writes an sRGB picture as a PNG file, whole or not at all.
 
     Args:
@@ -130,70 +132,3 @@ def _as_type(values, dtype):
     if dtype == np.uint8:
         return to_8_bits(values)
     return values.astype(np.uint16) * 257  # 255 becomes 65535
-
-
-def _png(values, exif, metadata, dpi):
-    info = PngImagePlugin.PngInfo()
-    info.add(b"sRGB", b"\0")  # perceptual rendering intent
-    if dpi:
-        # Pixels a metre.
-        info.add(b"pHYs", struct.pack(
-            ">IIB", *(round(number / 0.0254) for number in dpi), 1))
-    if exif:
-        info.add(b"eXIf", exif.removeprefix(b"Exif\0\0"))
-    for name, text in metadata.items():
-        info.add_text(name, text)
-    data = imagecodecs.png_encode(
-        values, level=1, strategy=imagecodecs.PNG.STRATEGY.RLE,
-        filter=imagecodecs.PNG.FILTER.AVG)
-    chunks = b"".join(
-        struct.pack(">I", len(content)) + kind + content
-        + struct.pack(">I", zlib.crc32(kind + content))
-        for kind, content, *_ in info.chunks)
-    header = 33  # bytes: the signature and the header chunk
-    return data[:header] + chunks + data[header:]
-
-
-def _tiff(values, exif, metadata, dpi):
-    # Pillow cannot write 16 bits of RGB; this writes 8 and 16 alike.
-    order, entries = directories.read(exif) if exif else ("<", {})
-    height, width, channels = values.shape
-    rows = max(1, _STRIP_BYTES // values[0].nbytes)
-    strips = []
-    for row in range(0, height, rows):
-        strip = values[row:row + rows]
-        # Predictor 2: the difference to the pixel on the left.
-        strip = np.concatenate(
-            [strip[:, :1], strip[:, 1:] - strip[:, :-1]], axis=1)
-        strips.append(zlib.compress(
-            strip.astype(strip.dtype.newbyteorder(order)).tobytes(), 1))
-    lengths = [len(strip) for strip in strips]
-    starts = np.cumsum([8, *lengths])  # after the header; last, the directory
-    padding = int(starts[-1]) % 2
-
-    def integers(code, *numbers):
-        kind = {"H": 3, "I": 4}[code]
-        return kind, struct.pack(f"{order}{len(numbers)}{code}", *numbers)
-
-    entries |= {
-        256: integers("I", width), 257: integers("I", height),
-        258: integers("H", *[8 * values.itemsize] * channels),  # bits
-        259: integers("H", 8),  # compression: deflate
-        262: integers("H", 2),  # colours: RGB
-        273: integers("I", *starts[:-1]), 279: integers("I", *lengths),
-        277: integers("H", channels), 278: integers("I", rows),
-        284: integers("H", 1),  # the channels of a pixel stand together
-        317: integers("H", 2), 34675: (7, SRGB)}
-    if dpi:
-        entries |= {code: (5, struct.pack(
-            f"{order}II", round(1000 * number), 1000))
-            for code, number in zip((282, 283), dpi)}
-        entries[296] = integers("H", 2)  # inches
-    if channels == 4:
-        entries[338] = integers("H", 2)  # alpha, not premultiplied
-    if metadata:
-        entries[700] = (1, words.xmp(metadata))
-    start = int(starts[-1]) + padding
-    return b"".join([
-        directories.header(order, start), *strips, b"\0" * padding,
-        directories.write(entries, order, start)])

@@ -7,23 +7,29 @@ and as text may have any encoding; Pillow would read and write them anew.
 
 import io
 import struct
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from PIL import ExifTags
+from PIL import ExifTags, Image
 
-# A directory is a dict: tag -> (kind, bytes), or a directory for the two tags
-# that point to one.
+if TYPE_CHECKING:
+    from tfdivcolor.images.tiff import DeepTiff
+
+Order = Literal["<", ">"]  # of bytes, as `struct` names it
+# Tag -> (kind, bytes), or a directory for the two tags that point to one.
+Directory = dict[int, Any]
+
 _POINTERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 # Bytes a value of each kind has: 2 is text, 3 and 4 are unsigned integers.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4,
           12: 8, 13: 4}
-_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+_ORDERS: dict[bytes, Order] = {b"II*\0": "<", b"MM\0*": ">"}
 
 # Bytes of a directory's values; damaged ones may claim any number.
 _ROOM = 1 << 24
 
 # Of a picture's first directory, what describes the photograph; the rest says
 # how a TIFF file is laid out, or belongs to one program.
-_KEPT = frozenset({
+_KEPT: frozenset[int] = frozenset({
     ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model,
     ExifTags.Base.XResolution, ExifTags.Base.YResolution,
     ExifTags.Base.ResolutionUnit, ExifTags.Base.Software,
@@ -33,8 +39,8 @@ _KEPT = frozenset({
     ExifTags.Base.XPKeywords, ExifTags.Base.XPSubject, *_POINTERS})
 
 
-def orientation(image):
-    """EXIF orientation of a PIL image: int 1..8, or None.
+def orientation(image: "Image.Image | DeepTiff") -> int | None:
+    """EXIF orientation of an image: int, 1..8 if it is sound, or None.
 
     `ImageOps.exif_transpose` would also write the EXIF block anew, and fail
     where another entry of it is damaged; that must not cost the picture.
@@ -45,7 +51,8 @@ def orientation(image):
         return None
 
 
-def kept(image, width, height, file=None):
+def kept(image: "Image.Image | DeepTiff", width: int, height: int,
+         file: BinaryIO | None = None) -> bytes | None:
     """The EXIF block of a photograph, for a result made of it.
 
     Camera, dates, author, exposure, GPS and maker notes are kept. Orientation
@@ -53,7 +60,7 @@ def kept(image, width, height, file=None):
     are stated; the thumbnail is left out, and so are damaged entries.
 
     Args:
-        image: PIL image.
+        image: PIL image, or `tiff.DeepTiff`.
         width, height: int. Size of the result, which is upright.
         file: binary file that the image was read from, or None.
 
@@ -62,15 +69,16 @@ def kept(image, width, height, file=None):
         nothing that is kept, or is BigTIFF.
     """
     try:
-        if image.info.get("exif"):
-            order, found = read(image.info["exif"])
+        block = image.info.get("exif")
+        if block:
+            order, found = read(block)
         elif file and image.format == "TIFF":
             order, found = _read_file(file)
         else:  # kinds that only Pillow knows
             order, found = read(image.getexif().tobytes())
     except Exception:  # of almost any kind, where it is damaged
         return None
-    chosen = {tag: found[tag] for tag in _KEPT.intersection(found)}
+    chosen: Directory = {tag: found[tag] for tag in _KEPT.intersection(found)}
     if not chosen:
         return None
     chosen[ExifTags.Base.Orientation] = 3, struct.pack(order + "H", 1)
@@ -87,7 +95,7 @@ def kept(image, width, height, file=None):
     return b"Exif\0\0" + header(order, 8) + write(chosen, order, 8)
 
 
-def read(block):
+def read(block: bytes) -> tuple[Order, Directory]:
     """Reads an EXIF block: (byte order "<" or ">", its first directory).
 
     Raises:
@@ -96,13 +104,13 @@ def read(block):
     return _read_file(io.BytesIO(block.removeprefix(b"Exif\0\0")))
 
 
-def header(order, start):
+def header(order: Order, start: int) -> bytes:
     """First 8 bytes of a TIFF file whose directory is at `start`."""
     mark = {known: mark for mark, known in _ORDERS.items()}[order]
     return mark + struct.pack(order + "I", start)
 
 
-def write(directory, order, start):
+def write(directory: Directory, order: Order, start: int) -> bytes:
     """Writes a directory and all that it points to.
 
     Args:
@@ -150,7 +158,7 @@ def _read_file(file):
 def _directory(file, order, start):
     """Reads the entries of one directory as far as they are whole."""
     file.seek(start)
-    count = int.from_bytes(file.read(2), {"<": "little", ">": "big"}[order])
+    count = int.from_bytes(file.read(2), "little" if order == "<" else "big")
     entries, found, room = file.read(12 * count), {}, _ROOM
     for place in range(0, len(entries) - 11, 12):
         tag, kind, count = struct.unpack_from(order + "HHI", entries, place)

@@ -1,13 +1,14 @@
 """The pictures of folders, by their names."""
 
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tfdivcolor.images.formats import SUFFIXES
 from tfdivcolor.utils.errors import ImageError, reason
 
 
-def find(paths):
+def find(paths: Iterable[str | os.PathLike]) -> list[tuple[Path, str]]:
     """Lists the pictures among files and folders.
 
     A file is taken whatever its name. A folder is searched with all folders in
@@ -44,7 +45,8 @@ def find(paths):
     return found
 
 
-def names_in(folder, on_error):
+def names_in(folder: str | os.PathLike,
+             on_error: Callable[[OSError], object]) -> list[str]:
     """The pictures of a folder and of all folders in it.
 
     Args:
@@ -64,7 +66,7 @@ def names_in(folder, on_error):
     return sorted(filter(is_picture, names))
 
 
-def is_picture(name):
+def is_picture(name: str) -> bool:
     """Whether a path is that of a picture, by its suffix, and not hidden.
 
     Args:

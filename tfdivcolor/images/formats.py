@@ -4,10 +4,16 @@ Formats are named as Pillow names them ("JPEG", "HEIF", ...). TIFF and PNG hold
 8 or 16 bits a channel, the others 8. HEIF needs the extra `[heic]`.
 """
 
+from types import ModuleType
+from typing import TYPE_CHECKING, BinaryIO
+
 from PIL import Image
 
 from tfdivcolor.settings import OUTPUT_FORMATS
 from tfdivcolor.utils.errors import ImageError
+
+if TYPE_CHECKING:
+    from tfdivcolor.images.photo import Photo
 
 FORMATS = {
     "JPEG": (".jpg", ".jpeg"),
@@ -30,7 +36,7 @@ _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1",
                 b"msf1")
 
 
-def open_image(file, name):
+def open_image(file: BinaryIO, name: str) -> tuple[Image.Image, str]:
     """Opens an image file: (PIL image whose pixels are not read yet, format).
 
     Args:
@@ -55,7 +61,7 @@ def open_image(file, name):
         return heif(name).HeifImageFile(file, ""), "HEIF"
     for image_format in FORMATS:
         factory, accepts = Image.OPEN.get(image_format, (None, None))
-        if factory and accepts(prefix):
+        if factory and accepts and accepts(prefix):
             return factory(file, ""), image_format
     received = f"data that begin {prefix!r}" if prefix else "an empty file"
     raise ImageError(
@@ -63,7 +69,7 @@ def open_image(file, name):
         f"(received {received})")
 
 
-def output_format(photo, wanted=None):
+def output_format(photo: "Photo", wanted: str | None = None) -> str:
     """Format for the results of a photograph.
 
     Like the photograph's own, except that GIF, 1-bit and palette pictures, an
@@ -97,12 +103,12 @@ def output_format(photo, wanted=None):
     return image_format
 
 
-def suffix(image_format):
+def suffix(image_format: str) -> str:
     """Ending of a format's file names, such as ".jpg"."""
     return FORMATS[image_format][0]
 
 
-def heif(name):
+def heif(name: str) -> ModuleType:
     """The library pillow_heif; an `ImageError` about `name` without it."""
     try:
         import pillow_heif

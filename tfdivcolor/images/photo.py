@@ -16,10 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from tfdivcolor.images import channels, exif, formats
+from tfdivcolor.images import channels, exif, formats, tiff
 from tfdivcolor.images.formats import FORMATS
 from tfdivcolor.settings import MAX_PIXELS
 from tfdivcolor.utils.errors import ImageError, reason
+
+# What `read` takes; an array may be of any library with `__array__`.
+Picture = str | os.PathLike | bytes | Image.Image | np.ndarray
 
 # Largest difference between the channels of a grey pixel, in 8-bit levels;
 # lossy formats that store a grey picture in colour come this far from grey.
@@ -61,15 +64,15 @@ class Photo:
     image_format: str | None = None
     has_palette: bool = False
     exif: bytes | None = None
-    dpi: tuple | None = None
+    dpi: tuple[float, float] | None = None
 
     @property
-    def finest(self):
+    def finest(self) -> np.ndarray:
         """`pixels_16` where there are any, else `pixels`."""
         return self.pixels if self.pixels_16 is None else self.pixels_16
 
 
-def read(source, max_pixels=MAX_PIXELS):
+def read(source: Picture, max_pixels: int = MAX_PIXELS) -> Photo:
     """Reads one picture.
 
     Image files may be JPEG, PNG, WebP, TIFF, BMP, GIF or HEIC (with the extra
@@ -130,7 +133,7 @@ def _read_path(name, max_pixels):
 
 def _read_file(file, name, max_pixels):
     with _reported(name, max_pixels):
-        image, image_format = channels.open_deep_tiff(file), "TIFF"
+        image, image_format = tiff.open_deep(file), "TIFF"
         if image is None:
             image, image_format = formats.open_image(file, name)
     return _photo_of_image(image, name, max_pixels, image_format, file)
@@ -176,7 +179,8 @@ def _photo_of_array(pixels, name, max_pixels):
 
 
 def _photo_of_image(image, name, max_pixels, image_format, file=None):
-    _check_size(*image.size, name, max_pixels)
+    width, height = image.size
+    _check_size(width, height, name, max_pixels)
     with _reported(name, max_pixels):
         values, alpha = channels.read(image, name, file)
         # After reading: Pillow turns some formats itself, and then says so.
@@ -200,12 +204,12 @@ def _photo_of_image(image, name, max_pixels, image_format, file=None):
 def _resolution(image, turn):
     # Pillow gives fractions, and what a file says may be nonsense.
     try:
-        dpi = tuple(float(number) for number in image.info["dpi"])
+        across, down = (float(number) for number in image.info["dpi"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
-    if len(dpi) != 2 or not all(1 <= number <= 65535 for number in dpi):
+    if not (1 <= across <= 65535 and 1 <= down <= 65535):
         return None
-    return dpi[::-1] if turn in _LYING else dpi
+    return (down, across) if turn in _LYING else (across, down)
 
 
 def _is_grey(pixels):

@@ -6,7 +6,7 @@ import struct
 from PIL import ImageCms
 
 
-def is_srgb(profile):
+def is_srgb(profile: bytes | None) -> bool:
     """Whether pixels with this profile are sRGB as they are.
 
     Args:

@@ -1,14 +1,17 @@
 """Our own words in a file (seed, weights, rank, ...): a dict of str to str.
 
-In PNG they are text chunks, elsewhere attributes of an XMP packet, which
-leaves the photograph's EXIF alone.
+They are attributes of an XMP packet, which leaves the photograph's EXIF alone;
+in PNG they are text chunks, which `png` writes.
 """
 
 import io
 import os
 import re
+from collections.abc import Mapping
 from xml.etree import ElementTree
 from xml.sax import saxutils
+
+from PIL import PngImagePlugin
 
 from tfdivcolor.images.formats import open_image
 from tfdivcolor.utils.errors import ImageError, reason
@@ -22,7 +25,7 @@ _PACKET = (
     '%s/></rdf:RDF></x:xmpmeta><?xpacket end="r"?>')
 
 
-def clean(metadata):
+def clean(metadata: Mapping[str, str]) -> dict[str, str]:
     """Texts that every format can hold: {name: text}.
 
     What XML or UTF-8 cannot hold (control characters, and the stand-ins for
@@ -41,15 +44,18 @@ def clean(metadata):
                          "?", text) for name, text in metadata.items()}
 
 
-def xmp(metadata):
+def xmp(metadata: Mapping[str, str]) -> bytes:
     """XMP packet, bytes, of clean metadata."""
     return (_PACKET % "".join(
         f" tfdivcolor:{name}={saxutils.quoteattr(text)}"
         for name, text in metadata.items())).encode()
 
 
-def read_metadata(source):
+def read_metadata(source: str | os.PathLike | bytes) -> dict[str, str]:
     """Reads what `encode` wrote as metadata.
+
+    Nothing in tfdivcolor calls it: it is for those who want to know how a
+    result was made.
 
     Args:
         source: str or os.PathLike (path), or bytes of an image file.
@@ -61,12 +67,12 @@ def read_metadata(source):
     Raises:
         ImageError: if there is no such file, or it is no image.
     """
-    is_path = not isinstance(source, bytes)
-    name = os.fsdecode(source) if is_path else "image"
+    name = "image" if isinstance(source, bytes) else os.fsdecode(source)
     try:
-        with open(source, "rb") if is_path else io.BytesIO(source) as file:
-            image, image_format = open_image(file, name)
-            if image_format == "PNG":
+        with (io.BytesIO(source) if isinstance(source, bytes)
+              else open(source, "rb")) as file:
+            image, _ = open_image(file, name)
+            if isinstance(image, PngImagePlugin.PngImageFile):
                 return dict(image.text)
             return _read_xmp(image.info.get("xmp", b""))
     except ImageError:

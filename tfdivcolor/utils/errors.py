@@ -10,12 +10,12 @@ class ImageError(ValueError):
     message can be printed anywhere.
     """
 
-    def __init__(self, message):
+    def __init__(self, message: str):
         message = message.encode("utf-8", "backslashreplace").decode()
         super().__init__(" ".join(message.splitlines()))
 
 
-def reason(error):
+def reason(error: BaseException) -> str:
     """What an exception says, in one line, for the end of a message.
 
     Args:
@@ -28,6 +28,7 @@ def reason(error):
     """
     text = getattr(error, "strerror", None)
     if not text and hasattr(error, "error_code"):  # a tf.errors.OpError
-        text = re.sub(r"\{\{.*?\}\} |\[Op:\w+\]", "", error.message)
+        message = getattr(error, "message", "")
+        text = re.sub(r"\{\{.*?\}\} |\[Op:\w+\]", "", message)
         text = text.strip().partition("\n")[0]
     return " ".join((text or str(error)).split()) or type(error).__name__

@@ -6,13 +6,15 @@ import os
 import shutil
 import tempfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from tfdivcolor.utils.errors import ImageError, reason
 
 
 @contextlib.contextmanager
-def whole_file(path):
+def whole_file(path: str | os.PathLike) -> Iterator[Path]:
     """A new file that takes its place when the context ends well.
 
     Args:
@@ -39,7 +41,7 @@ def whole_file(path):
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """`whole_file`, opened, with one line of error.
 
     Args:
@@ -59,7 +61,7 @@ def replacing(path):
                          f"(received {reason(error)})") from error
 
 
-def write_atomically(path, data):
+def write_atomically(path: str | os.PathLike, data: bytes) -> None:
     """Writes a file such that no reader ever sees a part of it.
 
     Args:
@@ -74,7 +76,7 @@ def write_atomically(path, data):
 
 
 @contextlib.contextmanager
-def whole_folder(path, replace=False):
+def whole_folder(path: Path, replace: bool = False) -> Iterator[Path]:
     """A new folder that takes its place when the context ends well.
 
     Args:
@@ -109,7 +111,7 @@ def whole_folder(path, replace=False):
         raise
 
 
-def checksum(path):
+def checksum(path: str | os.PathLike) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
