@@ -9,7 +9,7 @@ results, by
     bilinear   without looking at the luminance
     bicubic    the same
     filter     the fast guided filter (He & Sun, 2015), 3x3 cells, epsilon 20
-    guided     `tfdivcolor.upsample`, what the library does
+    guided     `color.upsampling`, what the library does
 
 Prints the mean absolute error of ab / 128 at full size as a ratio to
 bilinear's: at all pixels, and at the tenth with the steepest luminance and

@@ -9,15 +9,23 @@ two cores that had other work too).  Writes OUT/NAME.keras (for
 same settings and pictures, is left as it is.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfdivcolor.cli.common import positive
 from tfdivcolor.utils import files
+
+if TYPE_CHECKING:  # --help does not wait for TensorFlow
+    from tfdivcolor.data import PhotoSet
+    from tfdivcolor.evaluation.baselines import Baseline
 
 SHOW_EVERY = 20  # steps
 
@@ -53,7 +61,7 @@ class Settings:
     clip_norm: float = 20.0
 
     @property
-    def margin(self):
+    def margin(self) -> int:
         """Pixels of the decoded fields beyond the canvas."""
         return self.canvas // 4
 
@@ -67,7 +75,8 @@ SETTINGS = {
 }
 
 
-def train(settings, photos, validation):
+def train(settings: Settings, photos: PhotoSet,
+          validation: PhotoSet) -> tuple[Baseline, dict[str, float]]:
     """Trains one baseline.
 
     Args:
@@ -93,14 +102,17 @@ def train(settings, photos, validation):
     total = settings.epochs * photos.steps_per_epoch(settings.batch_size)
     keras.utils.set_random_seed(settings.seed)
     model = baselines.MODELS[settings.model](settings.canvas)
+    rate = loop.schedule(settings.learning_rate, settings.warmup_steps, total)
+    # Keras says float, and takes schedules too.
     optimizer = keras.optimizers.Adam(
-        loop.schedule(settings, settings, total), settings.beta_1)
+        rate,  # pyright: ignore[reportArgumentType]
+        settings.beta_1)
     optimizer.build(model.trainable_variables)
     average = steps.MovingAverage(
         [v.value for v in model.trainable_variables], settings.ema_momentum)
     train_step = steps.make_train_step(
         model, optimizer, average, settings.clip_norm, settings.batch_size)
-    validation = validation.batches(
+    validation_batches = validation.batches(
         settings.batch_size, shuffle=False, drop_remainder=False)
     step, terms = 0, {}
     evaluate = steps.make_evaluation(model)
@@ -116,7 +128,7 @@ def train(settings, photos, validation):
                 if step % SHOW_EVERY == 0 or step == total:
                     _show(progress, settings, means, step)
             with average.swapped():
-                terms = evaluate(validation)
+                terms = evaluate(validation_batches)
             progress.write(f"{settings.model}, epoch {epoch + 1}: "
                            + _line(terms))
     average.finish()
@@ -138,7 +150,8 @@ def _line(terms):
     return ", ".join(f"{name} {value:.4f}" for name, value in terms.items())
 
 
-def make(settings, out, photos, validation):
+def make(settings: Settings, out: Path, photos: PhotoSet,
+         validation: PhotoSet) -> bool:
     """Trains one baseline into a folder, unless it is there.
 
     Args:
@@ -154,14 +167,14 @@ def make(settings, out, photos, validation):
     """
     from tfdivcolor.evaluation import baselines
     from tfdivcolor.models import storage
-    from training import loop
+    from training import run_folder
 
     path, about = (out / f"{settings.model}{end}"
                    for end in (".keras", ".json"))
     wanted = {"settings": asdict(settings),
               # Whose sizes and loss weights the baselines share.
               "preset": json.loads(json.dumps(asdict(baselines.REGIONS))),
-              "pictures_sha256": loop.fingerprint(photos, validation)}
+              "pictures_sha256": run_folder.fingerprint(photos, validation)}
     if _is_there(path, about, wanted):
         return False
     started = time.monotonic()
@@ -181,7 +194,6 @@ def make(settings, out, photos, validation):
 
 def _is_there(path, about, wanted):
     """Whether the wanted baseline is there, whole."""
-
     if not (path.is_file() and about.is_file()):
         return False
     try:
@@ -227,7 +239,7 @@ def _parser():
     return parser
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     options = _parser().parse_args(arguments)
     changes = {"canvas": options.canvas, "batch_size": options.batch_size,

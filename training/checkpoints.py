@@ -17,10 +17,12 @@ import re
 import shutil
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 from tqdm import tqdm
 
 from tfdivcolor.utils.errors import reason
+from training.steps import MovingAverage
 
 
 class Checkpoints:
@@ -36,8 +38,10 @@ class Checkpoints:
             several processes.)
     """
 
-    def __init__(self, folder, model, optimizer, average, writes=True):
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+    def __init__(self, folder: str | Path, model: keras.Model,
+                 optimizer: keras.optimizers.Optimizer,
+                 average: MovingAverage, writes: bool = True):
+        self.step = tf.Variable(tf.zeros([], tf.int64), trainable=False)
         values = [getattr(v, "value", v) for v in
                   [*model.variables, *optimizer.variables]]
         self._checkpoint = tf.train.Checkpoint(
@@ -47,7 +51,7 @@ class Checkpoints:
         self._folder = Path(folder)
         self._writes = writes
 
-    def save(self, step):
+    def save(self, step: int) -> None:
         """Writes a checkpoint after `step` steps.
 
         Raises:
@@ -74,7 +78,7 @@ class Checkpoints:
         # Two, should the newest turn out damaged.
         self._keep(self._found()[:2])
 
-    def restore(self):
+    def restore(self) -> int:
         """Restores the newest checkpoint that is whole, completely.
 
         Damaged ones are reported, and removed: a later one must not be taken
@@ -124,12 +128,11 @@ class Checkpoints:
 
     def _found(self):
         """Paths of the checkpoints' index files, the newest first."""
-        def number(path):
-            return int(re.fullmatch(r"ckpt-(\d+)", path.stem)[1])
-
-        return sorted((path for path in self._folder.glob("ckpt-*.index")
-                       if re.fullmatch(r"ckpt-\d+", path.stem)),
-                      key=number, reverse=True)
+        found = []
+        for path in self._folder.glob("ckpt-*.index"):
+            if match := re.fullmatch(r"ckpt-(\d+)", path.stem):
+                found.append((int(match[1]), path))
+        return [path for _, path in sorted(found, reverse=True)]
 
 
 def _is_index(path):

@@ -7,7 +7,9 @@ Any field can be changed on the command line: `--set seed=1 batch_size=64`.
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from tfdivcolor.models.joint import STAGES
 
@@ -67,9 +69,9 @@ class Config:
     """
 
     name: str
-    stages: tuple
+    stages: tuple[Stage, ...]
     preset: str = "regions"
-    preset_options: dict = field(default_factory=dict)
+    preset_options: dict[str, Any] = field(default_factory=dict)
     init: str | None = None
     data: str | None = None
     batch_size: int = 32
@@ -131,7 +133,7 @@ CONFIGS = {
 }
 
 
-def get(name, assignments=()):
+def get(name: str, assignments: Iterable[str] = ()) -> Config:
     """A configuration, with fields changed.
 
     Args:

@@ -4,8 +4,11 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -17,18 +20,20 @@ class Log:
         writes: bool. False: nothing is written, and there is no history.
     """
 
-    def __init__(self, folder, writes=True):
+    def __init__(self, folder: Path, writes: bool = True):
         self._path = folder / "log.jsonl" if writes else Path(os.devnull)
         # A killed session may have left part of a line.
         whole = not self._path.exists() or self._path.read_bytes()[-1:] in (
             b"", b"\n")
         self._file = open(self._path, "a", buffering=1)
-        self._file.write("" if whole else "\n")
+        if not whole:
+            self._file.write("\n")
         self._summaries = (
             tf.summary.create_file_writer(str(folder / "tensorboard"))
             if writes else tf.summary.create_noop_writer())
 
-    def scalars(self, stage, kind, step, values):
+    def scalars(self, stage: str, kind: str, step: int,
+                values: Mapping[str, float]) -> None:
         """Logs numbers.
 
         Args:
@@ -45,12 +50,12 @@ class Log:
             for name, value in values.items():
                 tf.summary.scalar(f"{stage}/{kind}/{name}", value, step)
 
-    def picture(self, stage, step, pixels):
+    def picture(self, stage: str, step: int, pixels: np.ndarray) -> None:
         """Shows a picture, uint8 [H, W, 3], in TensorBoard."""
         with self._summaries.as_default():
             tf.summary.image(f"{stage}/results", pixels[None], step)
 
-    def history(self):
+    def history(self) -> list[dict[str, Any]]:
         """The records of the ends of epochs, earlier sessions' included.
 
         Returns:
@@ -66,6 +71,7 @@ class Log:
         return [record for (stage, step, _), record in records.items()
                 if (stage, step, "validation") in records]
 
-    def close(self):
+    def close(self) -> None:
+        """Closes both files."""
         self._file.close()
         self._summaries.close()

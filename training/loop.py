@@ -13,10 +13,11 @@ through it in step; the chief alone writes.  A run's folder holds
 
 import contextlib
 import dataclasses
-import hashlib
-import json
 import math
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -24,19 +25,102 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from tfdivcolor import color, data, images, plots, presets
+from tfdivcolor.coloring.colorizer import Colorizer
 from tfdivcolor.models import storage
-from tfdivcolor.utils import files
+from tfdivcolor.models.base import LossTermsModel
+from training import strategies
 from training.checkpoints import Checkpoints
+from training.configs import Config, Stage
 from training.logs import Log
-from training.steps import MovingAverage, make_evaluation, make_train_step
+from training.run_folder import claim, fingerprint
+from training.steps import (
+    MovingAverage,
+    TrainStep,
+    make_evaluation,
+    make_train_step,
+)
 from training.strategies import Stopped, Workers, distribute
 
 LOG_EVERY = 20  # steps
 GRID_PICTURES = 12
 
 
-def train_and_evaluate(config, workdir, train, validation, strategy=None,
-                       should_stop=lambda: False):
+@dataclass
+class Run:
+    """What all stages of a run share.
+
+    Attributes:
+        config: `configs.Config`.
+        workdir: pathlib.Path. The run's folder.
+        train, validation: `PhotoSet`. Validation has no margin.
+        strategy: tf.distribute.Strategy.
+        workers: `Workers` of the strategy.
+        log: `Log`.
+        should_stop: function, asked after every step.
+        colorizer: `Colorizer`. What is trained, in place.
+    """
+
+    config: Config
+    workdir: Path
+    train: data.PhotoSet
+    validation: data.PhotoSet
+    strategy: tf.distribute.Strategy
+    workers: Workers
+    log: Log
+    should_stop: Callable[[], bool]
+    colorizer: Colorizer
+
+
+@dataclass
+class TrainState:
+    """One stage of a run: what a step changes, and how far it has come.
+
+    Attributes:
+        index: int. The stage's place in the configuration, from 0.
+        name: str. Its name in folders, logs and messages.
+        steps_per_epoch: int.
+        total: int. Steps of the whole stage.
+        adapt: function, dataset of pictures -> dataset for the step.
+        optimizer: Keras optimizer.
+        average: `MovingAverage` of the model's weights.
+        train_step: see `steps.make_train_step`.
+        evaluate: see `steps.make_evaluation`.
+        checkpoints: `Checkpoints`.
+        step: int. Steps done.
+        saved: float. Time of the last checkpoint, written or read, by
+            `time.monotonic`.
+    """
+
+    index: int
+    name: str
+    steps_per_epoch: int
+    total: int
+    adapt: Callable[[tf.data.Dataset], tf.data.Dataset]
+    optimizer: keras.optimizers.Optimizer
+    average: MovingAverage
+    train_step: TrainStep
+    evaluate: Callable[[tf.data.Dataset], dict[str, float]]
+    checkpoints: Checkpoints
+    step: int = 0
+    saved: float = 0.0
+
+    @property
+    def epoch_ended(self) -> bool:
+        """Whether the step done last was the last of an epoch, or of all."""
+        return (self.step % self.steps_per_epoch == 0
+                or self.step == self.total)
+
+    def save(self) -> None:
+        """Writes a checkpoint of the steps done."""
+        self.checkpoints.save(self.step)
+        self.saved = time.monotonic()
+
+
+def train_and_evaluate(
+        config: Config, workdir: Path, train: data.PhotoSet,
+        validation: data.PhotoSet,
+        strategy: tf.distribute.Strategy | None = None,
+        should_stop: Callable[[], bool] = lambda: False) -> dict[str, float]:
     """Runs all stages of a configuration; resumes if `workdir` has a run.
 
     Args:
@@ -60,29 +144,39 @@ def train_and_evaluate(config, workdir, train, validation, strategy=None,
         OSError: if a file cannot be written.
         Stopped: if it was asked to stop.
     """
-    strategy = strategy or tf.distribute.get_strategy()
-    workers = Workers(strategy)
-    _check_batch(config, strategy.num_replicas_in_sync)
+    # ---- Devices, seeds ----------------------------------------------------
+    devices = strategy or strategies.make("none")
+    workers = Workers(devices)
+    _check_batch(config, devices.num_replicas_in_sync)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
-    with strategy.scope():
+
+    # ---- Model -------------------------------------------------------------
+    with devices.scope():
         colorizer = presets.build(config.preset, **config.preset_options)
         if config.init:
             storage.begin_from(colorizer, presets.load(config.init))
+
+    # ---- The run's folder --------------------------------------------------
+    # The chief makes it; then all look whether it is the same one.
     pictures = fingerprint(train, validation)
     if workers.chief:
-        _claim(workdir, config, pictures)
+        claim(workdir, config, pictures)
     workers.wait()
-    _claim(workdir, config, pictures, make=False)
+    claim(workdir, config, pictures, make=False)
+
+    # ---- Stages ------------------------------------------------------------
     colorizer.prepare(train)
     started, terms = time.time(), {}
     with contextlib.closing(Log(workdir, workers.chief)) as log:
+        run = Run(config, workdir, train, validation, devices, workers, log,
+                  should_stop, colorizer)
         for index, stage in enumerate(config.stages):
-            terms = _run_stage(index, stage, config, colorizer, workdir,
-                               train, validation, strategy, workers, log,
-                               should_stop)
+            terms = train_stage(run, index, stage)
         history = log.history()
+
+    # ---- The trained model -------------------------------------------------
     if workers.chief:
         colorizer.save(
             workdir / "model", overwrite=True,
@@ -94,103 +188,159 @@ def train_and_evaluate(config, workdir, train, validation, strategy=None,
     return terms
 
 
-def _run_stage(index, stage, config, colorizer, workdir, train, validation,
-               strategy, workers, log, should_stop):
+def train_stage(run: Run, index: int, stage: Stage) -> dict[str, float]:
     """Trains one stage to its end; returns its validation terms."""
-    name = f"{index}-{stage.name}"
-    with colorizer.training_stage(stage.name) as (model, adapt):
-        # ---- What a step changes -------------------------------------------
-        steps_per_epoch = train.steps_per_epoch(config.batch_size)
-        total = max(1, round(stage.epochs * steps_per_epoch))
-        with strategy.scope():
-            optimizer = keras.optimizers.Adam(schedule(stage, config, total))
-            optimizer.build(model.trainable_variables)
-            average = MovingAverage(
-                [v.value for v in model.trainable_variables],
-                config.ema_momentum)
-            train_step = make_train_step(
-                model, optimizer, average, config.clip_norm,
-                config.batch_size, config.accumulate)
-        evaluate = make_evaluation(model)
-
+    config = run.config
+    with run.colorizer.training_stage(stage.name) as (model, adapt):
         # ---- Resume --------------------------------------------------------
-        # 1. Everything above exists, built, before values are restored.
+        # 1. Everything exists, built, before values are restored.
+        state = make_state(run, index, stage, model, adapt)
         # 2. A finished stage restores its last step and ends at once; the
         #    next one's checkpoint then holds the whole Colorizer again.
-        # 3. The data starts at the batch after the last one done.
-        checkpoints = Checkpoints(
-            workdir / "checkpoints" / name, colorizer, optimizer, average,
-            workers.chief)
-        step = checkpoints.restore()
-        steps = workers.gather(step)
-        if any(other != steps[0] for other in steps):
-            raise ValueError(
-                f"{workdir}: must be one folder that all workers share "
-                f"(received checkpoints of steps {steps})")
-        if step:
-            tqdm.write(f"{name}: resumed after step {step:,} of {total:,}")
+        restore(run, state)
+        # 3. The data starts at the batch after the last one done; see
+        #    `train_epoch`.
 
         # ---- Epochs --------------------------------------------------------
-        validation_batches = adapt(validation.batches(
+        validation_batches = adapt(run.validation.batches(
             config.batch_size, shuffle=False, drop_remainder=False))
         terms = {}
-        progress = tqdm(total=total, initial=step, desc=name, unit="step",
-                        mininterval=2, smoothing=0.05,
-                        disable=not workers.chief)
-        saved = time.monotonic()
-        while step < total:
-            epoch, done = divmod(step, steps_per_epoch)
-            batches = distribute(strategy, lambda shard: adapt(
-                train.batches(config.batch_size, seed=config.seed,
-                              epoch=index * 100_000 + epoch, start=done,
-                              augment=data.Augmentation(),
-                              shard=shard).take(total - step)))
-            sums, since = {}, time.monotonic()
-            for batch in batches:
-                means = train_step(batch, tf.constant(step, tf.int64))
-                step += 1
-                progress.update()
-                add_terms(sums, means, name, step)
-                if (step % LOG_EVERY == 0 or step % steps_per_epoch == 0
-                        or step == total):
-                    now = time.monotonic()
-                    _log_training(log, name, step, sums, optimizer, average,
-                                  config, now - since, progress)
-                    sums, since = {}, now
-                ended = step % steps_per_epoch == 0 or step == total
-                minutes = (time.monotonic() - saved) / 60
-                due, stopping = workers.any(
-                    minutes > config.checkpoint_minutes, should_stop())
-                if ended or stopping:
-                    break
-                if due:
-                    checkpoints.save(step)
-                    saved = time.monotonic()
-            # ---- End of the epoch: look, with the averaged weights ---------
-            # Before it is saved: a run that is killed in between, and resumed
-            # behind the epoch, would never look at it.
-            if ended:
-                with average.swapped():
-                    terms = evaluate(validation_batches)
-                    log.scalars(name, "validation", step, terms)
-                    if workers.chief:
-                        _save_grid(
-                            colorizer, validation, workdir, name, step, log)
-            checkpoints.save(step)
-            saved = time.monotonic()
-            if stopping:
-                progress.close()
-                workers.wait()
-                raise Stopped(f"{name}: stopped after step {step:,} of "
-                              f"{total:,}, and saved")
-        progress.close()
-        average.finish()
+        with tqdm(total=state.total, initial=state.step, desc=state.name,
+                  unit="step", mininterval=2, smoothing=0.05,
+                  disable=not run.workers.chief) as progress:
+            while state.step < state.total:
+                stopping = train_epoch(run, state, progress)
+                # Before it is saved: a run that is killed in between, and
+                # resumed behind the epoch, would never look at it.
+                if state.epoch_ended:
+                    terms = end_epoch(run, state, validation_batches)
+                state.save()
+                if stopping:
+                    run.workers.wait()
+                    raise Stopped(
+                        f"{state.name}: stopped after step {state.step:,} of "
+                        f"{state.total:,}, and saved")
+
+        # ---- End of the stage ----------------------------------------------
+        state.average.finish()
         if not terms and stage is config.stages[-1]:
-            terms = evaluate(validation_batches)
+            terms = state.evaluate(validation_batches)
         return terms
 
 
+def make_state(
+        run: Run, index: int, stage: Stage, model: LossTermsModel,
+        adapt: Callable[[tf.data.Dataset], tf.data.Dataset]) -> TrainState:
+    """What a stage begins with, at step 0.
+
+    Args:
+        run: `Run`.
+        index: int. The stage's place in the configuration.
+        stage: `configs.Stage`.
+        model, adapt: of `Colorizer.training_stage`.
+    """
+    config = run.config
+    name = f"{index}-{stage.name}"
+    steps_per_epoch = run.train.steps_per_epoch(config.batch_size)
+    total = max(1, round(stage.epochs * steps_per_epoch))
+    with run.strategy.scope():
+        rate = schedule(stage.learning_rate, config.warmup_steps, total)
+        # Keras says float, and takes schedules too.
+        optimizer = keras.optimizers.Adam(
+            rate)  # pyright: ignore[reportArgumentType]
+        optimizer.build(model.trainable_variables)
+        average = MovingAverage(
+            [v.value for v in model.trainable_variables], config.ema_momentum)
+        train_step = make_train_step(
+            model, optimizer, average, config.clip_norm, config.batch_size,
+            config.accumulate)
+    return TrainState(
+        index=index, name=name, steps_per_epoch=steps_per_epoch, total=total,
+        adapt=adapt, optimizer=optimizer, average=average,
+        train_step=train_step, evaluate=make_evaluation(model),
+        checkpoints=Checkpoints(
+            run.workdir / "checkpoints" / name, run.colorizer, optimizer,
+            average, run.workers.chief))
+
+
+def restore(run: Run, state: TrainState) -> None:
+    """Goes on from the newest checkpoint, if there is one.
+
+    Raises:
+        ValueError: if the workers find checkpoints of different steps.
+    """
+    state.step = state.checkpoints.restore()
+    state.saved = time.monotonic()
+    steps = run.workers.gather(state.step)
+    if any(other != steps[0] for other in steps):
+        raise ValueError(
+            f"{run.workdir}: must be one folder that all workers share "
+            f"(received checkpoints of steps {steps})")
+    if state.step:
+        tqdm.write(f"{state.name}: resumed after step {state.step:,} "
+                   f"of {state.total:,}")
+
+
+def train_epoch(run: Run, state: TrainState, progress: tqdm) -> bool:
+    """Trains to the end of an epoch; from within it, if it was resumed there.
+
+    Returns:
+        bool. Whether the run is to stop now, be it within the epoch.
+    """
+    config = run.config
+    # Order and augmentation are functions of the seed and the epoch.
+    epoch, done = divmod(state.step, state.steps_per_epoch)
+    left = state.total - state.step
+
+    def rows(shard):
+        return state.adapt(run.train.batches(
+            config.batch_size, seed=config.seed,
+            epoch=state.index * 100_000 + epoch, start=done,
+            augment=data.Augmentation(), shard=shard).take(left))
+
+    sums, since, stopping = {}, time.monotonic(), False
+    for batch in distribute(run.strategy, rows):
+        # ---- Step ----------------------------------------------------------
+        means = state.train_step(batch, tf.constant(state.step, tf.int64))
+        state.step += 1
+        progress.update()
+
+        # ---- Log -----------------------------------------------------------
+        add_terms(sums, means, state.name, state.step)
+        if state.step % LOG_EVERY == 0 or state.epoch_ended:
+            now = time.monotonic()
+            _log_training(run, state, sums, now - since, progress)
+            sums, since = {}, now
+
+        # ---- Save, stop ----------------------------------------------------
+        # Clocks and signals differ: the workers agree on what to do.
+        minutes = (time.monotonic() - state.saved) / 60
+        due, stopping = run.workers.any(
+            minutes > config.checkpoint_minutes, run.should_stop())
+        if state.epoch_ended or stopping:
+            break
+        if due:
+            state.save()
+    return stopping
+
+
+def end_epoch(run: Run, state: TrainState,
+              validation_batches: tf.data.Dataset) -> dict[str, float]:
+    """Looks at the validation pictures, with the averaged weights.
+
+    Returns:
+        dict of the validation terms.
+    """
+    with state.average.swapped():
+        terms = state.evaluate(validation_batches)
+        run.log.scalars(state.name, "validation", state.step, terms)
+        if run.workers.chief:
+            _save_grid(run, state)
+    return terms
+
+
 def _check_batch(config, replicas):
+    """Refuses a batch that replicas and parts do not divide."""
     if config.batch_size % (replicas * config.accumulate):
         raise ValueError(
             f"batch_size must be a multiple of {replicas} replicas times "
@@ -198,17 +348,33 @@ def _check_batch(config, replicas):
             f"(received {config.batch_size})")
 
 
-def schedule(stage, config, total):
-    """Linear warm-up, then half a cosine down to a hundredth."""
-    warmup = min(config.warmup_steps, total // 2)
+def schedule(
+        learning_rate: float, warmup_steps: int, total: int,
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Linear warm-up, then half a cosine down to a hundredth.
+
+    Args:
+        learning_rate: float. The peak.
+        warmup_steps: int. At most half of the steps are taken for it.
+        total: int. Steps.
+
+    Returns:
+        Keras schedule, from the number of steps done.
+    """
+    warmup = min(warmup_steps, total // 2)
     return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=stage.learning_rate / 100,
+        initial_learning_rate=learning_rate / 100,
         decay_steps=max(1, total - warmup), alpha=0.01,
-        warmup_target=stage.learning_rate, warmup_steps=warmup)
+        warmup_target=learning_rate, warmup_steps=warmup)
 
 
-def add_terms(sums, means, name, step):
-    """Adds a step's terms to the running sums; stops where one is no number."""
+def add_terms(sums: dict[str, list[float]], means: Mapping[str, tf.Tensor],
+              name: str, step: int) -> None:
+    """Adds a step's terms to the running sums; stops where one is no number.
+
+    Raises:
+        FloatingPointError: naming the term and the step.
+    """
     for key, value in means.items():
         value = float(value)
         if not math.isfinite(value):
@@ -218,61 +384,30 @@ def add_terms(sums, means, name, step):
         sums.setdefault(key, []).append(value)
 
 
-def _log_training(log, name, step, sums, optimizer, average, config, seconds,
-                  progress):
+def _log_training(run, state, sums, seconds, progress):
+    """Logs the terms' means over the steps since the last time."""
     values = {key: float(np.mean(value)) for key, value in sums.items()}
     count = len(sums["loss"])
-    values["parameter_norm"] = float(tf.linalg.global_norm(average.variables))
-    values["learning_rate"] = float(optimizer.learning_rate)
-    values["pictures_per_second"] = count * config.batch_size / seconds
-    log.scalars(name, "train", step, values)
+    values["parameter_norm"] = float(
+        tf.linalg.global_norm(state.average.variables))
+    values["learning_rate"] = float(state.optimizer.learning_rate)
+    values["pictures_per_second"] = count * run.config.batch_size / seconds
+    run.log.scalars(state.name, "train", state.step, values)
     progress.set_postfix_str(
         f"loss {values['loss']:.3f}, "
         f"{values['pictures_per_second']:.0f} pictures/s", refresh=False)
 
 
-def _save_grid(colorizer, validation, workdir, name, step, log):
+def _save_grid(run, state):
     """Grey | truth | results of the first validation pictures."""
-    count = min(GRID_PICTURES, len(validation))
-    batch = next(iter(validation.batches(count, shuffle=False)))
-    results = colorizer.sample(batch["luminance"])["ab"]
+    count = min(GRID_PICTURES, len(run.validation))
+    batch = next(iter(run.validation.batches(count, shuffle=False)))
+    results = run.colorizer.sample(batch["luminance"])["ab"]
     luminance = batch["luminance"][:, None]
     fields = tf.concat(
         [tf.zeros_like(results[:, :1]), batch["ab"][:, None], results], axis=1)
     pixels = plots.grid(color.join(luminance, fields).numpy())
-    folder = workdir / "grids"
+    folder = run.workdir / "grids"
     folder.mkdir(exist_ok=True)
-    images.write_png(folder / f"{name}-{step:07d}.png", pixels)
-    log.picture(name, step, pixels)
-
-
-def fingerprint(train, validation):
-    """SHA-256 of the names of the pictures of both sets, in hexadecimal."""
-    names = "\n".join([*train.names, "", *validation.names])
-    return hashlib.sha256(names.encode()).hexdigest()
-
-
-def _claim(workdir, config, pictures, make=True):
-    """Makes the run's folder, or checks that it is this run's: the same
-    configuration and pictures, without which a resumed run is another."""
-    path = workdir / "config.json"
-    wanted = json.loads(json.dumps({
-        **dataclasses.asdict(config),
-        "pictures_sha256": pictures}))
-    if path.exists():
-        # Runs of 0.4 have batches in one part.
-        found = {"accumulate": 1, **json.loads(path.read_text())}
-        different = sorted(key for key in wanted
-                           if found.get(key) != wanted[key])
-        if different:
-            raise ValueError(
-                f"{workdir}: holds another run ({', '.join(different)} "
-                "differ); give another --workdir")
-    elif make:
-        workdir.mkdir(parents=True, exist_ok=True)
-        files.write_atomically(
-            path, (json.dumps(wanted, indent=1) + "\n").encode())
-    else:
-        raise ValueError(
-            f"{workdir}: must be one folder that all workers share "
-            "(received one without the chief's config.json)")
+    images.write_png(folder / f"{state.name}-{state.step:07d}.png", pixels)
+    run.log.picture(state.name, state.step, pixels)

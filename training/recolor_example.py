@@ -10,18 +10,30 @@ tfdivcolor's (`data.is_validation`), so that a colorizer that was trained on
 the same archive has not seen the test pictures either.  Prints two tables.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import posixpath
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # --help does not wait for TensorFlow
+    import keras
+    import numpy as np
 
 SIDE = 64  # pixels of the classifier's pictures
 BATCH_SIZE = 32
 COLOURS = ("none", "jitter", "grey", "recolour")
 
+# By a COLOURS' and a test's name, one accuracy a seed.
+Results = dict[str, dict[str, list[float]]]
 
-def load(path):
+
+def load(path: str) -> tuple[
+        list[str], dict[str, tuple[np.ndarray, np.ndarray]]]:
     """Pictures by kind, the kind being the name of their folder.
 
     Args:
@@ -61,7 +73,7 @@ def load(path):
         for subset, pictures in found.items()}
 
 
-def few(labels, per_kind, seed):
+def few(labels: np.ndarray, per_kind: int, seed: int) -> np.ndarray:
     """Indices of so many random pictures of each kind.
 
     Raises:
@@ -79,7 +91,8 @@ def few(labels, per_kind, seed):
         [rng.choice(indices, per_kind, replace=False) for indices in by_kind])
 
 
-def colour_layers(colours, weights, probability, temperature, seed):
+def colour_layers(colours: str, weights: str, probability: float,
+                  temperature: float, seed: int) -> list[keras.Layer]:
     """The Keras layers of one kind of colour augmentation.
 
     Args:
@@ -93,19 +106,19 @@ def colour_layers(colours, weights, probability, temperature, seed):
 
     from tfdivcolor.coloring.random_recolor import RandomRecolor
 
-    return {
-        "none": lambda: [],
-        "jitter": lambda: [
-            layers.RandomHue(0.4, seed=seed),
-            layers.RandomSaturation((0.25, 0.75), seed=seed + 1),
-            layers.RandomBrightness(0.2, seed=seed + 2)],
-        "grey": lambda: [layers.RandomGrayscale(probability, seed=seed)],
-        "recolour": lambda: [RandomRecolor(
-            weights, probability, temperature, seed=seed)],
-    }[colours]()
+    if colours == "jitter":
+        return [layers.RandomHue(0.4, seed=seed),
+                layers.RandomSaturation((0.25, 0.75), seed=seed + 1),
+                layers.RandomBrightness(0.2, seed=seed + 2)]
+    if colours == "grey":
+        return [layers.RandomGrayscale(probability, seed=seed)]
+    if colours == "recolour":
+        return [RandomRecolor(weights, probability, temperature, seed=seed)]
+    return []
 
 
-def classifier(colours, num_kinds, seed):
+def classifier(colours: Sequence[keras.Layer], num_kinds: int,
+               seed: int) -> keras.Model:
     """A compiled network, pictures 0..255 -> logits of the kinds.
 
     Args:
@@ -130,7 +143,8 @@ def classifier(colours, num_kinds, seed):
     return keras.Model(inputs, layers.Dense(num_kinds)(x))
 
 
-def train(model, images, labels, steps, seed):
+def train(model: keras.Model, images: np.ndarray, labels: np.ndarray,
+          steps: int, seed: int) -> None:
     """Trains in place, on batches of float32 pictures in random order."""
     import keras
     import tensorflow as tf
@@ -138,15 +152,19 @@ def train(model, images, labels, steps, seed):
     batches = tf.data.Dataset.from_tensor_slices(
         (images.astype("float32"), labels))
     batches = batches.shuffle(len(labels), seed=seed).repeat().batch(BATCH_SIZE)
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     model.compile(
+        # Keras says float, and takes schedules too.
         keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(2e-3, steps),
+            rate,  # pyright: ignore[reportArgumentType]
             weight_decay=0.01),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
+    model.fit(
+        batches, steps_per_epoch=steps, shuffle=False,
+        verbose=0)  # pyright: ignore[reportArgumentType] - Keras says str
 
 
-def shifted(pixels):
+def shifted(pixels: np.ndarray) -> dict[str, list[np.ndarray]]:
     """Test pictures with their colours changed.
 
     Args:
@@ -175,17 +193,20 @@ def shifted(pixels):
                   for gains in lights]}
 
 
-def accuracy(model, pictures, labels):
+def accuracy(model: keras.Model, pictures: Sequence[np.ndarray],
+             labels: np.ndarray) -> float:
     """Share of right answers, over a list of versions of the same pictures."""
     import numpy as np
 
     logits = model.predict(
-        np.concatenate(pictures).astype("float32"), batch_size=256, verbose=0)
+        np.concatenate(pictures).astype("float32"), batch_size=256,
+        verbose=0)  # pyright: ignore[reportArgumentType] - Keras says str
     return float(np.mean(
         logits.argmax(axis=-1) == np.tile(labels, len(pictures))))
 
 
-def run(options, report):
+def run(options: argparse.Namespace,
+        report: Callable[[str], None]) -> Results:
     """Trains and tests every kind of augmentation with every seed.
 
     Args:
@@ -225,7 +246,7 @@ def run(options, report):
     return results
 
 
-def table(title, results):
+def table(title: str, results: Results) -> str:
     """Mean and standard deviation over the seeds, in per cent, as text."""
     import numpy as np
 
@@ -239,7 +260,7 @@ def table(title, results):
     return "\n".join(lines)
 
 
-def gains(results):
+def gains(results: Results) -> Results:
     """Accuracies less those of "none" with the same seed."""
     return {colours: {
         test: [value - base for value, base in zip(
@@ -273,7 +294,7 @@ def _parser():
     return parser
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     options = _parser().parse_args(arguments)
     if options.seeds < 2:

@@ -21,6 +21,8 @@ import contextlib
 import json
 import os
 import re
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -36,6 +38,12 @@ HEARTBEAT_SECONDS = 60
 _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError,
          tf.errors.CancelledError, tf.errors.DeadlineExceededError)
 
+# Parts of TensorFlow that are not public: they have no types, or wrong ones.
+_context: Any = context.context
+_coordinated_job: Any = (
+    coordination_config_pb2.
+    CoordinatedJob)  # pyright: ignore[reportAttributeAccessIssue]
+
 
 class Stopped(Exception):
     """The run was asked to stop, and has: all workers are at the same step, and
@@ -46,7 +54,7 @@ class WorkerLost(RuntimeError):
     """Another worker ended, or cannot be reached any more."""
 
 
-def make(name):
+def make(name: str) -> tf.distribute.Strategy:
     """The strategy of a name; before any other TensorFlow operation runs.
 
     Args:
@@ -65,11 +73,11 @@ def make(name):
         return tf.distribute.MirroredStrategy()
     addresses, index = read_cluster(os.environ.get("TF_CONFIG", ""))
     # What the strategy would configure itself, but for the time.
-    context.context().configure_coordination_service(
+    _context().configure_coordination_service(
         service_type="standalone",
         service_leader="/job:worker/replica:0/task:0",
         heartbeat_timeout_in_ms=1000 * HEARTBEAT_SECONDS,
-        coordinated_jobs=[coordination_config_pb2.CoordinatedJob(
+        coordinated_jobs=[_coordinated_job(
             name="worker", num_tasks=len(addresses))])
     print(f"worker {index} of {len(addresses)}, at {addresses[index]}: "
           "waiting for all to be there", flush=True)
@@ -82,7 +90,7 @@ def make(name):
             f"reached (received {reason(error)})") from error
 
 
-def read_cluster(text):
+def read_cluster(text: str) -> tuple[list[str], int]:
     """Addresses of all workers and the index of this one.
 
     Args:
@@ -128,7 +136,7 @@ class Workers:
         chief: bool. Whether this is the one that writes.
     """
 
-    def __init__(self, strategy):
+    def __init__(self, strategy: tf.distribute.Strategy):
         resolver = strategy.cluster_resolver
         self.index, self.count = 0, 1
         if resolver is not None:
@@ -144,7 +152,7 @@ class Workers:
 
         self._mean = mean
 
-    def gather(self, number):
+    def gather(self, number: int) -> list[int]:
         """Every worker's number, in their order; list of int."""
         if self.count == 1:
             return [number]
@@ -153,7 +161,7 @@ class Workers:
         return [round(float(value) * self.count)
                 for value in self._mean(tf.constant(own))]
 
-    def any(self, *flags):
+    def any(self, *flags: bool) -> list[bool]:
         """Which of some flags any worker has set; list of bool.
 
         What depends on a clock or on a signal must be agreed on: a worker
@@ -164,12 +172,12 @@ class Workers:
         return [bool(value > 0)
                 for value in self._mean(tf.constant(flags, tf.float64))]
 
-    def wait(self):
+    def wait(self) -> None:
         """Returns when all workers are here."""
         self.any(False)
 
     @contextlib.contextmanager
-    def together(self):
+    def together(self) -> Iterator[None]:
         """Within the context an error of one worker ends all of them.
 
         Raises:
@@ -190,13 +198,15 @@ class Workers:
             if self.count > 1:
                 # Fails where they are gone already.
                 with contextlib.suppress(tf.errors.OpError):
-                    context.context().report_error_to_cluster(
+                    _context().report_error_to_cluster(
                         tf.errors.ABORTED,
                         str(error) or type(error).__name__)
             raise
 
 
-def distribute(strategy, make):
+def distribute(
+        strategy: tf.distribute.Strategy,
+        make: Callable[[tuple[int, int]], tf.data.Dataset]) -> Iterator[Any]:
     """Every replica's rows of global batches.
 
     Not by the strategy's own datasets: those hand batches on by iterators

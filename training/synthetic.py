@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 
-def picture(index, size=48):
+def picture(index: int, size: int = 48) -> np.ndarray:
     """One picture: uint8 [size, size, 3], a function of `index` alone."""
     rng = np.random.default_rng(index)
     y, x = np.mgrid[:size, :size] / size
@@ -31,7 +31,7 @@ def picture(index, size=48):
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 
-def write_folder(folder, count=48, size=48):
+def write_folder(folder: str | Path, count: int = 48, size: int = 48) -> Path:
     """Writes `count` pictures as PNG files; returns the folder."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

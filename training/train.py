@@ -9,6 +9,7 @@ import contextlib
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from tfdivcolor.utils.errors import reason
@@ -35,7 +36,7 @@ def _parser():
     return parser
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     options = _parser().parse_args(arguments)
     # After parsing, so that --help does not wait for TensorFlow.

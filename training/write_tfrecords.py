@@ -11,10 +11,11 @@ that cannot be read are named, counted and left out.
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     # After parsing, so that --help does not wait for TensorFlow.

@@ -60,7 +60,7 @@ def run(call, runner, beam_options):
     """Runs the pipeline to its end.
 
     Args:
-        call: `serving.beam.pipeline.Call`.
+        call: `serving.bulk.pipeline.Call`.
         runner: what `beam.Pipeline` takes as one.
         beam_options: Beam's `PipelineOptions`.
 
@@ -227,11 +227,12 @@ def _last_line(error):
 def _summary(call, counts, seconds):
     made = counts["colorized"]
     failed = counts["failed"]
-    return (f"{call.sampling.num_samples} colourings each of {made} "
-            f"photograph{'s' * (made != 1)}, {counts['skipped']} skipped, "
-            f"{failed} failed; {counts['bytes_in'] / 1e6:.1f} MB read, "
-            f"{counts['bytes_out'] / 1e6:.1f} MB written in {seconds:.0f} s "
-            f"({made / max(seconds, 1e-9):.2f} photographs/s); wrote {call.out}"
-            + f", see {call.out}/_bulk/failed-{call.run}-*.jsonl"
-            * bool(failed))
+    where = (f", see {call.out}/_bulk/failed-{call.run}-*.jsonl" if failed
+             else "")
+    return (f"{call.sampling.num_samples} colourings each of "
+            f"{messages.plural(made, 'photograph')}, {counts['skipped']} "
+            f"skipped, {failed} failed; {counts['bytes_in'] / 1e6:.1f} MB "
+            f"read, {counts['bytes_out'] / 1e6:.1f} MB written in "
+            f"{seconds:.0f} s ({made / max(seconds, 1e-9):.2f} "
+            f"photographs/s); wrote {call.out}{where}")
 

@@ -153,8 +153,7 @@ class SavedModelHandler(ModelHandler):
         with files.local_copy(self.model.path) as folder:
             model = Servable(folder)
         # A session outlives the interpreter badly, and Beam closes none.
-        reference = weakref.ref(model)
-        atexit.register(lambda: reference() and reference().close())
+        atexit.register(_close, weakref.ref(model))
         return model
 
     def run_inference(self, batch, model, inference_args=None):
@@ -196,3 +195,10 @@ class SavedModelHandler(ModelHandler):
             return Refusal(_ROW.sub("", said, count=1))
         return (list(outputs["colorized_bytes"][0]),
                 [float(value) for value in outputs["log_prob"][0]])
+
+
+def _close(reference):
+    """Closes the model of a weak reference, if it is still there."""
+    model = reference()
+    if model is not None:
+        model.close()

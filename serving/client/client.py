@@ -6,7 +6,7 @@
     result.images  # uint8 [8, H, W, 3], most probable first
 
 By REST nothing here imports TensorFlow.  `python -m serving.client` is the
-command: see `client_command`.
+command: see `serving.client.command`.
 """
 
 import functools

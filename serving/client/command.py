@@ -208,10 +208,10 @@ def _write(coloring, base, record):
 
 
 def _summary(endpoint, sampling, done, failed, options):
-    number = sampling.num_samples
+    each = "" if done == 1 else " each"
+    not_done = f", {failed} failed" if failed else ""
     written = [str(path) for path in (options.sheet, options.out) if path]
-    return (f"{number} colouring{'s' * (number != 1)}{' each' * (done != 1)} "
-            f"of {done} photograph{'s' * (done != 1)} (model "
-            f"{endpoint.model} at {endpoint.server})"
-            + f", {failed} failed" * bool(failed)
-            + f"; wrote {' and '.join(written)}")
+    return (f"{messages.plural(sampling.num_samples, 'colouring')}{each} of "
+            f"{messages.plural(done, 'photograph')} (model "
+            f"{endpoint.model} at {endpoint.server}){not_done}; wrote "
+            f"{' and '.join(written)}")

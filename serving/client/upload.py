@@ -1,9 +1,9 @@
 """A picture -> the bytes that the exported model decodes as we read it.
 
-The model applies neither EXIF orientation nor ICC profiles, reads no TIFF, and
-some rare kinds of BMP, GIF and WebP not, or not as they are meant.  A file
-where that does not matter is sent as it is, as compact as its camera made it;
-of all else the pixels are sent, as PNG.
+The model applies neither EXIF orientation nor ICC profiles, reads neither TIFF
+nor GIF, and does not read some rare kinds of BMP and WebP.  A file where that
+does not matter is sent as it is, as compact as its camera made it; of all else
+the pixels are sent, as PNG.
 """
 
 import io

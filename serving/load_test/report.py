@@ -4,6 +4,8 @@ import collections
 
 import numpy as np
 
+from tfdivcolor.utils import messages
+
 PERCENTILES = (50, 90, 99)
 
 
@@ -26,9 +28,9 @@ def summarize(name, phases):
     """
     outcomes = [outcome for phase in phases for outcome in phase.outcomes]
     wrong = [outcome for outcome in outcomes if outcome.error]
-    messages = {}
+    words = {}
     for outcome in wrong:
-        messages.setdefault(outcome.error, outcome.message)
+        words.setdefault(outcome.error, outcome.message)
     return {
         "target": name,
         "requests": len(outcomes),
@@ -36,7 +38,7 @@ def summarize(name, phases):
                        for outcome in outcomes),
         "errors": dict(collections.Counter(
             outcome.error for outcome in wrong)),
-        "messages": messages,
+        "messages": words,
         "latency_ms": _percentiles(latencies(phases)),
         "rounds": [_rates(phase) for phase in phases],
     }
@@ -101,14 +103,14 @@ def _remarks(summaries):
                    "requests were refused, as they should be")
         for error, count in summary["errors"].items():
             message = " ".join(summary["messages"][error].split())
-            yield f"{name}: {count:,} x {error}" + f": {message}" * bool(
-                message)
+            words = f": {message}" if message else ""
+            yield f"{name}: {count:,} x {error}{words}"
         if "ratio" in summary:
             ratio = summary["ratio"]
+            rounds = messages.plural(len(ratio["rounds"]), "round")
             yield (f"{name}: {ratio['median']:.1%} of the direct calls' "
                    f"colourings/s ({ratio['lowest']:.1%} to "
-                   f"{ratio['highest']:.1%} in {len(ratio['rounds'])} "
-                   f"round{'s' * (len(ratio['rounds']) != 1)})")
+                   f"{ratio['highest']:.1%} in {rounds})")
 
 
 def _mean(summary, key):

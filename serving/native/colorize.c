@@ -3,7 +3,7 @@
      colorize MODEL_DIR PHOTO OUT_PREFIX [SEED]
 
    MODEL_DIR is the folder of one version (models/tfdivcolor/1), PHOTO any
-   picture that the model accepts (JPEG, PNG, BMP, WebP, GIF). Writes
+   picture that the model accepts (JPEG, PNG, BMP, WebP). Writes
    OUT_PREFIX_00.png, the most probable, and so on, and prints their names with
    log P(z | grey picture) in nats. Exits with 1 and one line on stderr if
    something is wrong.

@@ -1,5 +1,8 @@
 """TensorFlow Serving's figures for Prometheus, under its own names."""
 
+import contextlib
+import time
+
 import prometheus_client
 
 # Microseconds: 10 * 1.8**i, up to about 20 minutes.
@@ -16,7 +19,9 @@ class Metrics:
     def __init__(self, model_name):
         self._model_name = model_name
         self._registry = prometheus_client.CollectorRegistry()
-        self._count = prometheus_client.Counter(
+        # A gauge only since the library wants a counter's name to end in
+        # _total, and the server's does not.
+        self._count = prometheus_client.Gauge(
             ":tensorflow:serving:request_count",
             "The total number of requests.",
             ["model_name", "status"], registry=self._registry)
@@ -26,25 +31,26 @@ class Metrics:
             ["model_name", "API", "entrypoint"], buckets=_BUCKETS,
             registry=self._registry)
 
-    def record(self, entrypoint, code, seconds):
-        """Records one prediction.
+    @contextlib.contextmanager
+    def recording(self, entrypoint):
+        """Records the prediction that is made within.
+
+        Only successes are timed, as in TensorFlow Serving.
 
         Args:
             entrypoint: "GRPC" or "REST".
-            code: str. Name of its status code.
-            seconds: float. Only successes are timed, as in TensorFlow
-                Serving.
         """
-        self._count.labels(self._model_name, code).inc()
-        if code == "OK":
-            self._latency.labels(
-                self._model_name, "Predict", entrypoint).observe(1e6 * seconds)
+        start = time.perf_counter()
+        try:
+            yield
+        except BaseException as error:  # a `ServingError`, or the client left
+            code = getattr(error, "code", "UNKNOWN")
+            self._count.labels(self._model_name, code).inc()
+            raise
+        self._count.labels(self._model_name, "OK").inc()
+        self._latency.labels(self._model_name, "Predict", entrypoint).observe(
+            1e6 * (time.perf_counter() - start))
 
     def page(self):
         """bytes in Prometheus' text format."""
-        page = prometheus_client.generate_latest(self._registry)
-        # The library wants a counter's name to end in _total and adds times
-        # of creation; TensorFlow Serving has neither.
-        lines = page.replace(b"request_count_total", b"request_count")
-        return b"".join(line for line in lines.splitlines(keepends=True)
-                        if b"_created" not in line.split(b"{")[0])
+        return prometheus_client.generate_latest(self._registry)

@@ -1,49 +1,30 @@
-"""One run of a model, the same for REST and gRPC: checks, errors, limits.
+"""One run of a model, the same for REST and gRPC, and how it is refused."""
 
-A refusal is a `ServingError` with a code's name and a text, both those of
-TensorFlow Serving; `rest` makes an HTTP status of the code, `grpc_service` a
-gRPC status.
-"""
-
-import math
+import concurrent.futures
+import threading
 
 import grpc
-import numpy as np
 import tensorflow as tf
-from tensorflow.core.framework import (
-    tensor_pb2,
-    tensor_shape_pb2,
-    types_pb2,
-)
-from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
+from google.protobuf.message import DecodeError
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from tfdivcolor.export.warmup import FILE
 
 DEFAULT_SIGNATURE = "serving_default"
 
 # TensorFlow's codes are gRPC's, number by number and name by name.
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
-# Where a TensorProto keeps the values of a dtype.
-_FIELDS = {
-    types_pb2.DT_FLOAT: "float_val", types_pb2.DT_DOUBLE: "double_val",
-    types_pb2.DT_INT8: "int_val", types_pb2.DT_INT16: "int_val",
-    types_pb2.DT_INT32: "int_val", types_pb2.DT_UINT8: "int_val",
-    types_pb2.DT_INT64: "int64_val", types_pb2.DT_BOOL: "bool_val",
-    types_pb2.DT_STRING: "string_val",
-}
-
 # gRPC clients take 8 KiB of headers, and the text of an error is one.
 _LONGEST_MESSAGE = 2000
-
-# A TensorProto may give one value for all elements: so many of them at most,
-# or a few bytes would ask for gigabytes.
-_MOST_REPEATED = 1 << 20
 
 
 class ServingError(Exception):
     """A request that is refused.
 
     Args:
-        code: str. Name of a canonical status code: "INVALID_ARGUMENT" ...
+        code: str. Name of a gRPC status: "INVALID_ARGUMENT" ... `rest` makes
+            an HTTP status of it.
         message: str. Cut off after 2,000 characters.
     """
 
@@ -65,50 +46,17 @@ def refusal(error):
     return ServingError("UNKNOWN", str(error))
 
 
-def dtype_name(dtype):
-    """What TensorFlow Serving calls a dtype: 3 is "int32", 1 is "float"."""
-    if dtype not in types_pb2.DataType.values():
-        return f"unknown dtype enum ({dtype})"
-    return types_pb2.DataType.Name(dtype).removeprefix("DT_").lower()
-
-
-def predict(model, request):
-    """Answers a gRPC request.
-
-    Args:
-        model: `Servable`.
-        request: `PredictRequest`. The model's name and version are not
-            looked at.
-
-    Returns:
-        `PredictResponse`, without the version.
+def definition_of(model, signature):
+    """The `SignatureDef` of a `Servable`'s signature.
 
     Raises:
-        ServingError: the request does not fit the model, or the model
-            refused the inputs.
+        ServingError: the model has no such signature.
     """
-    signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
     if signature not in model.signatures:
-        raise ServingError("FAILED_PRECONDITION", "Serving signature key "
-                           f'"{signature}" not found.')
-    definition = model.signatures[signature]
-    results = run(model, signature, _arrays(request.inputs, definition),
-                  request.output_filter)
-    response = predict_pb2.PredictResponse(outputs={
-        name: _tensor(array, definition.outputs[name].dtype)
-        for name, array in results.items()})
-    response.model_spec.name = request.model_spec.name
-    response.model_spec.signature_name = signature
-    return response
-
-
-def signature_map(model):
-    """`SignatureDefMap` of a `Servable`, as clients may see it."""
-    result = get_model_metadata_pb2.SignatureDefMap(
-        signature_def=model.signatures)
-    for definition in result.signature_def.values():
-        definition.ClearField("defaults")
-    return result
+        raise ServingError(
+            "FAILED_PRECONDITION", "the signature must be one of "
+            f"{', '.join(sorted(model.signatures))} (received {signature})")
+    return model.signatures[signature]
 
 
 def check_names(names, definition):
@@ -121,98 +69,135 @@ def check_names(names, definition):
     Raises:
         ServingError: they are not exactly those of the signature.
     """
-    given, known = set(names), set(definition.inputs)
-    if given != known:
-        def join(group):
-            return "{" + ",".join(sorted(group)) + "}"
-
+    if set(names) != set(definition.inputs):
         raise ServingError(
             "INVALID_ARGUMENT",
-            f"input size does not match signature: {len(given)}!="
-            f"{len(known)} len({join(given)}) != len({join(known)}). Sent "
-            f"extra: {join(given - known)}. Missing but required: "
-            f"{join(known - given)}.")
+            f"the inputs must be {', '.join(sorted(definition.inputs))} "
+            f"(received {', '.join(sorted(names)) or 'none'})")
 
 
-def _arrays(tensors, definition):
-    """dict from an input's name to an array, of one to a `TensorProto`."""
-    check_names(tensors, definition)
-    result = {}
-    for index, name in enumerate(sorted(tensors)):
-        tensor, wanted = tensors[name], definition.inputs[name].dtype
-        # Checked here, since a session fed from Python would cast.
-        if tensor.dtype != wanted:
-            raise ServingError(
-                "INVALID_ARGUMENT",
-                f"Expects arg[{index}] to be {dtype_name(wanted)} but "
-                f"{dtype_name(tensor.dtype)} is provided")
-        result[name] = _array(name, tensor)
-    return result
-
-
-def _array(name, tensor):
-    sizes = [dimension.size for dimension in tensor.tensor_shape.dim]
-    largest = max(_MOST_REPEATED, tensor.ByteSize())
-    if (tensor.tensor_shape.unknown_rank or min(sizes, default=0) < 0
-            or math.prod(sizes) > largest):
-        raise ServingError(
-            "INVALID_ARGUMENT", f"tensor parsing error: {name}")
-    try:
-        return tf.make_ndarray(tensor)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ServingError(
-            "INVALID_ARGUMENT", f"tensor parsing error: {name}") from error
-
-
-def _tensor(array, dtype):
-    """Packs an output as TensorFlow Serving does: value by value."""
-    if dtype not in _FIELDS:
-        return tf.make_tensor_proto(array, dtype)
-    shape = tensor_shape_pb2.TensorShapeProto(dim=[
-        tensor_shape_pb2.TensorShapeProto.Dim(size=size)
-        for size in array.shape])
-    return tensor_pb2.TensorProto(
-        dtype=dtype, tensor_shape=shape,
-        **{_FIELDS[dtype]: array.ravel().tolist()})
-
-
-def run(model, signature, inputs, outputs=()):
+def run(model, signature, inputs):
     """Runs a signature.
 
     Args:
         model: `Servable`.
         signature: str, one of its signatures.
-        inputs: dict from an input's name to an array of the right dtype.
-        outputs: names of the outputs wanted. Defaults to all.
+        inputs: dict from every input's name to an array of the right dtype.
 
     Returns:
         dict from an output's name to an array.
 
     Raises:
-        ServingError: a name is wrong, or the model refused the inputs.
+        ServingError: the model refused the inputs.
     """
-    definition = model.signatures[signature]
-    check_names(inputs, definition)
-    _check_outputs(outputs, definition)
     try:
-        results = model.run(signature, inputs, outputs or None)
+        return model.run(signature, inputs)
     except tf.errors.OpError as error:
         raise refusal(error) from error
-    return {name: np.asarray(value, object if isinstance(value, bytes)
-                             else None)
-            for name, value in results.items()}
 
 
-def _check_outputs(outputs, definition):
-    seen = set()
-    for name in outputs:
-        if name not in definition.outputs:
+def predict(model, request):
+    """Answers a gRPC request.
+
+    Args:
+        model: `Servable`.
+        request: `PredictRequest`. The model's name and version are not
+            looked at.
+
+    Returns:
+        `PredictResponse`, without the model's name and version.
+
+    Raises:
+        ServingError: the request does not fit the model, or the model
+            refused the inputs.
+    """
+    if request.output_filter:
+        raise ServingError(
+            "UNIMPLEMENTED", "output_filter is not part of this stand-in")
+    signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    definition = definition_of(model, signature)
+    check_names(request.inputs, definition)
+    results = run(model, signature, {
+        name: _array(name, tensor, definition.inputs[name].dtype)
+        for name, tensor in request.inputs.items()})
+    return predict_pb2.PredictResponse(outputs={
+        name: tf.make_tensor_proto(array) for name, array in results.items()})
+
+
+def _array(name, tensor, dtype):
+    wanted = tf.dtypes.as_dtype(dtype)
+    try:
+        received = tf.dtypes.as_dtype(tensor.dtype)
+        array = tf.make_ndarray(tensor)
+    except (ValueError, TypeError) as error:
+        raise ServingError("INVALID_ARGUMENT", f"{name}: must be a whole "
+                           f"tensor (received {error})") from error
+    # Checked here, since a session fed from Python would cast.
+    if received != wanted:
+        raise ServingError("INVALID_ARGUMENT", f"{name}: must be "
+                           f"{wanted.name} (received {received.name})")
+    return array
+
+
+def warm_up(model):
+    """Makes the requests of the version's warm-up file, if there is one.
+
+    The first call of every signature is slow; TensorFlow Serving makes it
+    before a version gets requests, and refuses a version whose recorded
+    requests fail.
+
+    Args:
+        model: `Servable`.
+
+    Raises:
+        ServingError: a request fails, or the file is not as it must be.
+    """
+    path = model.path / FILE
+    if not path.exists():
+        return
+    number = 0
+    try:
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            log = prediction_log_pb2.PredictionLog.FromString(record)
+            predict(model, log.predict_log.request)
+            number += 1
+    except (tf.errors.DataLossError, DecodeError, ServingError) as error:
+        raise ServingError(
+            "INVALID_ARGUMENT", f"{path}: record {number} must be a request "
+            f"that is answered (received {error})") from error
+
+
+class Work:
+    """Threads that answer requests, and a waiting queue of limited length.
+
+    Args:
+        max_concurrency: int, 1 or more. Requests answered at a time.
+        max_queue: int, 0 or more. Requests that may wait for a thread.
+    """
+
+    def __init__(self, max_concurrency, max_queue):
+        self.capacity = max_concurrency + max_queue
+        self._places = threading.Semaphore(self.capacity)
+        self._pool = concurrent.futures.ThreadPoolExecutor(
+            max_concurrency, "model")
+
+    def submit(self, function, *arguments):
+        """Starts a call in a thread, or puts it into the queue.
+
+        Returns:
+            `concurrent.futures.Future`.
+
+        Raises:
+            ServingError: UNAVAILABLE, at once: the queue is full.
+        """
+        if not self._places.acquire(blocking=False):
             raise ServingError(
-                "INVALID_ARGUMENT",
-                f"output tensor alias not found in signature: {name} Outputs "
-                "expected to be in the set {"
-                f"{','.join(sorted(definition.outputs))}}}.")
-        if name in seen:
-            raise ServingError(
-                "INVALID_ARGUMENT", f"duplicate output tensor alias: {name}")
-        seen.add(name)
+                "UNAVAILABLE", f"the server is full: {self.capacity} requests "
+                "run or wait; try again later")
+        future = self._pool.submit(function, *arguments)
+        future.add_done_callback(lambda _: self._places.release())
+        return future
+
+    def close(self):
+        """Takes no more calls; drops those that have not begun."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -2,9 +2,9 @@
 
     python -m serving.standin --model-base-path models/tfdivcolor
 
-It speaks TensorFlow Serving's gRPC and REST over TensorFlow's own session
-loader, where tensorflow_model_server cannot be installed.  In production the
-engine is TensorFlow Serving.
+It speaks what our clients use of TensorFlow Serving's gRPC and REST, over
+TensorFlow's own session loader, where tensorflow_model_server cannot be
+installed.  In production the engine is TensorFlow Serving.
 
 From Python, in threads of the same process:
 
@@ -27,6 +27,9 @@ from tfdivcolor.utils.errors import reason
 _LOG = logging.getLogger("serving.standin")
 
 WHAT = "stand-in for development and tests, not TensorFlow Serving"
+
+MAX_BODY = 100 << 20  # bytes of a request
+GRACE_SECONDS = 30  # for requests to be answered when the server stops
 
 
 class Standin:
@@ -67,8 +70,7 @@ class Standin:
 
 def start(model_base_path, *, model_name="tfdivcolor", host="127.0.0.1",
           port=0, rest_api_port=0, poll_seconds=1.0, labels=None,
-          enable_cors=False, max_body_mb=100, max_concurrency=None,
-          max_queue=128, threads=None):
+          max_concurrency=None, max_queue=128, threads=None):
     """Starts both servers; returns when they answer.
 
     Args:
@@ -80,8 +82,6 @@ def start(model_base_path, *, model_name="tfdivcolor", host="127.0.0.1",
         poll_seconds: float. Interval at which new versions are looked for.
         labels: dict from a label to a version number. These versions are
             served beside the newest.
-        enable_cors: bool. Whether pages from anywhere may call by REST.
-        max_body_mb: int. Limit on a request's size in MiB.
         max_concurrency: int. Requests answered at a time, each in a thread.
             Defaults to twice the number of processor cores: JSON of one is
             read while the model runs for another.
@@ -103,10 +103,9 @@ def start(model_base_path, *, model_name="tfdivcolor", host="127.0.0.1",
     # Here, so that --help does not wait for TensorFlow.
     from serving.standin import grpc_service, rest
     from serving.standin.metrics import Metrics
+    from serving.standin.prediction import Work
     from serving.standin.versions import Versions
-    from serving.standin.work import Work
 
-    max_body_bytes = max_body_mb << 20
     with contextlib.ExitStack() as stack:
         versions = Versions(model_name, model_base_path, labels, threads)
         stack.callback(versions.stop)
@@ -116,15 +115,14 @@ def start(model_base_path, *, model_name="tfdivcolor", host="127.0.0.1",
         stack.callback(work.close)
         metrics = Metrics(model_name)
         grpc_server = grpc_service.Server(
-            grpc_service.Service(versions, work, metrics), host, port,
-            work.capacity, max_body_bytes)
-        stack.callback(lambda: grpc_server.stop(rest.GRACE_SECONDS).wait())
+            versions, work, metrics, host, port, MAX_BODY)
+        stack.callback(lambda: grpc_server.stop(GRACE_SECONDS).wait())
         rest_server = rest.Server(
-            rest.Api(versions, work, metrics, enable_cors, max_body_bytes),
-            host, rest_api_port)
+            versions, work, metrics, host, rest_api_port, MAX_BODY,
+            GRACE_SECONDS)
         stack.callback(rest_server.stop)
         # Runs first: neither takes calls while the other finishes its own.
-        stack.callback(grpc_server.stop, rest.GRACE_SECONDS)
+        stack.callback(grpc_server.stop, GRACE_SECONDS)
         versions.watch(poll_seconds)
         return Standin(versions, grpc_server.address, rest_server.address,
                        stack.pop_all())
@@ -135,7 +133,7 @@ def _check_port(host, name, number):
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, number))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise OSError(f"{name}: must be a free port of {host} (received "
                           f"{number}: {reason(error)})") from error
 
@@ -153,57 +151,26 @@ def _parser():
     parser.add_argument("--host", default="127.0.0.1",
                         help="address to listen on (default: %(default)s)")
     parser.add_argument(
-        "--port", type=_integer(0, 65535), default=8500, metavar="N",
+        "--port", type=int, default=8500, metavar="N",
         help="for gRPC; 0 for a free one (default: %(default)s)")
     parser.add_argument(
-        "--rest-api-port", type=_integer(0, 65535), default=8501, metavar="N",
+        "--rest-api-port", type=int, default=8501, metavar="N",
         help="for REST; 0 for a free one (default: %(default)s)")
     parser.add_argument(
         "--label", type=_label, action="append", default=[],
         metavar="NAME=VERSION", help="name for a version, which is served "
         "beside the newest; may be given several times")
     parser.add_argument(
-        "--poll-seconds", type=_seconds, default=1.0, metavar="S",
-        help="how often to look for new versions (default: %(default)s)")
-    parser.add_argument("--enable-cors", action="store_true",
-                        help="let web pages from anywhere call by REST")
-    parser.add_argument(
-        "--max-body-mb", type=_integer(1, 2047), default=100, metavar="N",
-        help="refuse larger requests (default: %(default)s)")
-    parser.add_argument(
-        "--max-concurrency", type=_integer(1), metavar="N",
+        "--max-concurrency", type=common.positive, metavar="N",
         help="requests answered at a time (default: twice the number of "
         "cores)")
     parser.add_argument(
-        "--max-queue", type=_integer(0), default=128, metavar="N",
+        "--max-queue", type=int, default=128, metavar="N",
         help="further requests that may wait; beyond them the answer is "
         "UNAVAILABLE or 503 (default: %(default)s)")
-    parser.add_argument("--threads", type=_integer(1), metavar="N",
+    parser.add_argument("--threads", type=common.positive, metavar="N",
                         help="limit on TensorFlow's threads")
     return parser
-
-
-def _integer(least, most=None):
-    def convert(text):
-        limits = (f"{least} or more" if most is None else f"{least} to {most}")
-        if (not text.isdecimal() or int(text) < least
-                or most is not None and int(text) > most):
-            raise argparse.ArgumentTypeError(
-                f"must be an integer of {limits} (received {text!r})")
-        return int(text)
-
-    return convert
-
-
-def _seconds(text):
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0
-    if not 0.01 <= value <= 3600:
-        raise argparse.ArgumentTypeError(
-            f"must be 0.01 to 3600 (received {text!r})")
-    return value
 
 
 def _label(text):

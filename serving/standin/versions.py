@@ -14,29 +14,30 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from tensorflow_serving.apis import get_model_status_pb2, status_pb2
-
-from serving.standin import warm_up
-from serving.standin.prediction import ServingError, refusal
+from serving.standin.prediction import ServingError, refusal, warm_up
 from tfdivcolor.export.saved_model import Servable
 
 _LOG = logging.getLogger(__name__)
-_State = get_model_status_pb2.ModelVersionStatus
 
 
 @dataclass
-class _Served:
-    """A loaded version.
+class _Version:
+    """What has become of a version.
 
     Attributes:
-        number: int.
-        model: `Servable`.
+        state: "LOADING", "AVAILABLE", "UNLOADING" while it still answers
+            requests, or "END".
+        model: `Servable`, or None before and after these.
         users: int. Requests that it is answering.
+        error: `ServingError`, or None. Why it could not be loaded.
+        contents: what its folder held then.
     """
 
-    number: int
-    model: Servable
+    state: str = "LOADING"
+    model: Servable | None = None
     users: int = 0
+    error: ServingError | None = None
+    contents: set | None = None
 
 
 class Versions:
@@ -59,18 +60,13 @@ class Versions:
         self._base = Path(base)
         self._labels = dict(labels or {})
         self._threads = threads
-        self._lock = threading.Lock()  # of the next three and of `_Served`
-        self._served = {}  # number: _Served
-        self._retired = []  # those that still answer requests
-        self._states = {}  # number: (_State, ServingError or None), all seen
-        self._broken = {}  # number: what its folder held
-        self._complaint = None
+        self._lock = threading.Lock()  # of the versions and their values
+        self._versions = {}  # number: _Version
         self._stopping = threading.Event()
         self._watcher = None
-        found = self._find()
         try:
-            for number in self._wanted(found):
-                self._load(number, found[number])
+            for number, path in self._wanted().items():
+                self._load(number, path)
         except BaseException:
             self.stop()
             raise
@@ -80,7 +76,7 @@ class Versions:
     def numbers(self):
         """list of the version numbers being served, newest first."""
         with self._lock:
-            return sorted(self._served, reverse=True)
+            return self._numbers("AVAILABLE")
 
     @contextlib.contextmanager
     def lease(self, spec):
@@ -95,24 +91,20 @@ class Versions:
         Raises:
             ServingError: there is no such model, version or label.
         """
-        if not spec.name:
-            raise ServingError(
-                "INVALID_ARGUMENT", "ModelSpec has no name specified.")
-        number = self._number(spec)
+        number = self._named(spec)
         with self._lock:
-            served = self._served.get(
-                max(self._served, default=None) if number is None else number)
-            if spec.name != self.name or served is None:
-                request = (f"Latest({spec.name})" if number is None
-                           else f"Specific({spec.name}, {number})")
-                raise ServingError(
-                    "NOT_FOUND", f"Servable not found for request: {request}")
-            served.users += 1
+            served = self._numbers("AVAILABLE")
+            if number is None:
+                number = max(served, default=None)
+            if number not in served:
+                raise self._not_found(number)
+            version = self._versions[number]
+            version.users += 1
         try:
-            yield served.number, served.model
+            yield number, version.model
         finally:
             with self._lock:
-                served.users -= 1
+                version.users -= 1
 
     def status(self, spec):
         """What has become of the version that a request names, or of all.
@@ -121,41 +113,48 @@ class Versions:
             spec: `ModelSpec`.
 
         Returns:
-            `GetModelStatusResponse`, newest version first.
+            list of dict, as TensorFlow Serving's JSON says it, newest
+            version first.
 
         Raises:
             ServingError: there is no such model, version or label.
         """
-        number = self._number(spec)
+        number = self._named(spec)
         with self._lock:
-            states = {version: state for version, state
-                      in sorted(self._states.items(), reverse=True)
-                      if spec.name == self.name and number in (None, version)}
-        if not states:
-            which = "any versions" if number is None else f"version {number}"
-            raise ServingError(
-                "NOT_FOUND", f"Could not find {which} of model {spec.name}")
-        return get_model_status_pb2.GetModelStatusResponse(
-            model_version_status=[
-                _State(version=version, state=state,
-                       status=status_pb2.StatusProto(
-                           error_code=error.code if error else "OK",
-                           error_message=error.message if error else ""))
-                for version, (state, error) in states.items()])
+            if number not in (None, *self._versions):
+                raise self._not_found(number)
+            return [
+                {"version": str(each), "state": version.state, "status": {
+                    "error_code": getattr(version.error, "code", "OK"),
+                    "error_message": getattr(version.error, "message", "")}}
+                for each, version in sorted(self._versions.items(),
+                                            reverse=True)
+                if number in (None, each)]
 
-    def _number(self, spec):
+    def _named(self, spec):
         """The version number that a request names, or None."""
+        if spec.name != self.name:
+            raise ServingError("NOT_FOUND", f"the model must be {self.name} "
+                               f"(received {spec.name or 'none'})")
         choice = spec.WhichOneof("version_choice")
         if choice == "version":
             return spec.version.value
         if choice == "version_label":
-            label = spec.version_label
-            if spec.name != self.name or label not in self._labels:
+            if spec.version_label not in self._labels:
                 raise ServingError(
-                    "INVALID_ARGUMENT",
-                    f"Unrecognized servable version label: {label}")
-            return self._labels[label]
+                    "INVALID_ARGUMENT", "the label must be one of "
+                    f"{', '.join(self._labels) or 'none'} "
+                    f"(received {spec.version_label})")
+            return self._labels[spec.version_label]
         return None
+
+    def _not_found(self, number):
+        return ServingError("NOT_FOUND", "the version must be one that is "
+                            f"there (received {number} of {self.name})")
+
+    def _numbers(self, state):
+        return sorted((number for number, version in self._versions.items()
+                       if version.state == state), reverse=True)
 
     # --- Coming and going --------------------------------------------------
 
@@ -170,25 +169,6 @@ class Versions:
             target=look, name="versions", daemon=True)
         self._watcher.start()
 
-    def _refresh(self):
-        """Looks at the base folder once."""
-        try:
-            found = self._find()
-            wanted = self._wanted(found)
-        except (OSError, ValueError) as error:
-            self._complain(f"{error}; goes on with what it has")
-            return
-        self._complain(None)
-        for number in wanted:
-            if number not in self.numbers():
-                self._try_load(number, found[number])
-        numbers = self.numbers()
-        # A newest version that is broken leaves the one before in its place.
-        newest = max(found) if max(found) in numbers else numbers[0]
-        for number in numbers:
-            if number != newest and number not in self._labels.values():
-                self._retire(number)
-
     def stop(self):
         """Closes all versions but those that still answer requests.
 
@@ -198,97 +178,86 @@ class Versions:
         self._stopping.set()
         if self._watcher:
             self._watcher.join()
-        for number in self.numbers():
-            self._retire(number)
+        self._retire(self.numbers())
         self._close_unused()
-        return not self._retired
+        return not self._numbers("UNLOADING")
 
-    def _find(self):
-        """dict from a version's number to its folder.
+    def _refresh(self):
+        try:
+            wanted = self._wanted()
+        except (OSError, ValueError):  # goes on with what it has
+            return
+        for number, path in wanted.items():
+            version = self._versions.get(number, _Version("END"))
+            if version.state == "END" and (
+                    not version.error or version.contents != _contents(path)):
+                self._try_load(number, path)
+        served = self.numbers()
+        # A newest version that is broken leaves the one before in its place.
+        newest = max(wanted) if max(wanted) in served else served[0]
+        self._retire(set(served) - {newest, *self._labels.values()})
 
-        As in TensorFlow Serving, anything whose name is not a number may lie
-        beside them.
-        """
-        if not self._base.is_dir():
-            raise ValueError(f"{self._base}: must be a folder that holds "
-                             "versions: 1, 2 ... (received none)")
-        found = {int(path.name): path for path in sorted(self._base.iterdir())
+    def _wanted(self):
+        """dict from the number to the folder of what is to be served."""
+        found = {int(path.name): path for path in self._base.glob("*")
                  if re.fullmatch("[0-9]{1,18}", path.name) and path.is_dir()}
         if not found:
             raise ValueError(f"{self._base}: must hold a version in a folder "
                              "named by its number (received none)")
-        return found
-
-    def _wanted(self, found):
         for label, number in self._labels.items():
             # Once loaded, a version is served from memory.
-            if number not in found and number not in self._served:
+            if number not in found and number not in self._versions:
                 raise ValueError(
                     f"label {label}: must be a version in {self._base} "
                     f"(received {number}; there are {sorted(found)})")
-        numbers = {max(found), *self._labels.values()}
-        return sorted(number for number in numbers if number in found)
+        return {number: path for number, path in sorted(found.items())
+                if number in (max(found), *self._labels.values())}
 
     def _load(self, number, path):
-        self._set_state(number, _State.LOADING)
+        version = _Version()
+        with self._lock:
+            self._versions[number] = version
         model = Servable(path, self._threads)
         try:
-            warm_up.replay(model)
+            warm_up(model)
         except BaseException:
             model.close()
             raise
         with self._lock:
-            self._served[number] = _Served(number, model)
-            self._states[number] = _State.AVAILABLE, None
+            version.model, version.state = model, "AVAILABLE"
         _LOG.info("version %d of %s is served", number, self.name)
 
     def _try_load(self, number, path):
         contents = _contents(path)
-        if number in self._broken and self._broken[number] == contents:
-            return
         try:
             self._load(number, path)
         except Exception as error:  # whatever a broken file may bring about
-            self._broken[number] = contents
             reason = refusal(error)
-            self._set_state(number, _State.END, reason)
+            with self._lock:
+                self._versions[number] = _Version(
+                    "END", error=reason, contents=contents)
             _LOG.error("version %d of %s is refused: %s", number, self.name,
                        " ".join(reason.message.split())[:500])
 
-    def _retire(self, number):
+    def _retire(self, numbers):
         with self._lock:
-            self._retired.append(self._served.pop(number))
-            self._states[number] = _State.UNLOADING, None
+            for number in numbers:
+                self._versions[number].state = "UNLOADING"
 
     def _close_unused(self):
         with self._lock:
-            unused = [served for served in self._retired if not served.users]
-            self._retired = [served for served in self._retired
-                             if served.users]
-        if not unused:
-            return
-        while unused:
-            served = unused.pop()
-            served.model.close()
+            unused = [number for number in self._numbers("UNLOADING")
+                      if not self._versions[number].users]
+        for number in unused:
+            version = self._versions[number]
+            version.model.close()
             with self._lock:
-                # It may have been taken up anew meanwhile.
-                if served.number not in self._served:
-                    self._states[served.number] = _State.END, None
-            _LOG.info("version %d of %s is closed", served.number, self.name)
-        # Cycles hold the graph, and a full collection may be long in coming:
-        # each version would cost 60 MB more.
-        del served
-        gc.collect()
-
-    def _set_state(self, number, state, error=None):
-        with self._lock:
-            self._states[number] = state, error
-
-    def _complain(self, message):
-        """Says what is wrong with the base folder, once."""
-        if message and message != self._complaint:
-            _LOG.error("%s", message)
-        self._complaint = message
+                version.model, version.state = None, "END"
+            _LOG.info("version %d of %s is closed", number, self.name)
+        if unused:
+            # Cycles hold the graph, and a full collection may be long in
+            # coming: each version would cost 60 MB more.
+            gc.collect()
 
 
 def _contents(path):

@@ -13,7 +13,7 @@ from tiny import TINY_LATENT
 
 from tfdivcolor import images, plots, presets
 from tfdivcolor.evaluation import figures
-from tfdivcolor.plots import sheets, training_curves
+from tfdivcolor.plots import charts, training_curves
 
 RNG = np.random.default_rng(0)
 ERRORS = {"lfw": RNG.uniform(0.02, 0.1, (30, 8)),
@@ -57,7 +57,7 @@ def function(name):
 def drawn(monkeypatch):
     """Calls a function and returns its Figure, not saved."""
     saved = []
-    for module in (plots, sheets):
+    for module in (plots, charts):
         monkeypatch.setattr(
             module, "save", lambda figure, path: saved.append(figure))
 

@@ -2,11 +2,8 @@
 
 import itertools
 
-import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
-from hypothesis.extra import numpy as hnp
 from scipy import signal
 
 from tfdivcolor.evaluation import metrics
@@ -67,8 +64,6 @@ def test_rgb_error_of_white_for_black_is_a_hundred():
     (metrics.error_of_best, SAMPLES, TRUTH),
     (metrics.error_of_best_pixel, SAMPLES, TRUTH),
     (metrics.rgb_error_best_pixel, RGB_SAMPLES, RGB_TRUTH),
-    (lambda samples, truth, k: metrics.ErrorOfBest(k)(truth, samples),
-     SAMPLES, TRUTH),
 ])
 def test_k_outside_the_samples(measure, samples, truth, k):
     with pytest.raises(ValueError, match=rf"k must be 1 to 4.*received {k}"):
@@ -181,32 +176,3 @@ def test_ms_ssim_of_what_cannot_be_compared():
         metrics.ms_ssim(np.zeros([1, 1, 32, 32, 2]))
     with pytest.raises(ValueError, match="25 pixels.*received 32 x 24"):
         metrics.ms_ssim(np.zeros([1, 2, 32, 24, 2]))
-
-
-@settings(deadline=None, max_examples=20)
-@given(samples=hnp.arrays(
-           np.float32, (3, 4, 2, 2, 2), elements=st.floats(-1, 1, width=32)),
-       k=st.integers(1, 4), per_pixel=st.booleans())
-def test_keras_metrics_are_means_of_the_functions(samples, k, per_pixel):
-    truth = np.linspace(-1, 1, 24, dtype=np.float32).reshape([3, 2, 2, 2])
-    function = (metrics.error_of_best_pixel if per_pixel
-                else metrics.error_of_best)
-    for metric, expected in [
-            (metrics.ErrorOfBest(k, per_pixel), function(samples, truth, k)),
-            (metrics.SampleVariance(), metrics.variance(samples))]:
-        # Two batches that are not equal in size.
-        metric.update_state(truth[:2], samples[:2])
-        metric.update_state(truth[2:], samples[2:])
-        np.testing.assert_allclose(
-            metric.result(), expected.mean(), atol=1e-6)
-
-
-@pytest.mark.parametrize("metric", [
-    metrics.ErrorOfBest(2, per_pixel=True, name="oracle"),
-    metrics.SampleVariance()])
-def test_keras_metrics_by_their_configuration(metric):
-    same = keras.saving.deserialize_keras_object(
-        keras.saving.serialize_keras_object(metric))
-    assert (same.name, same.get_config()) == (
-        metric.name, metric.get_config())
-    assert float(same(TRUTH, SAMPLES)) == float(metric(TRUTH, SAMPLES))

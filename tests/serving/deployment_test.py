@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 SERVING = Path(__file__).parents[2] / "serving"
+DEPLOY = SERVING / "deploy"
 IMAGE = "tensorflow/serving:2.20.0"
 METADATA = "/v1/models/tfdivcolor/metadata"
 
@@ -42,7 +43,7 @@ FLAGS = frozenset("""
     """.split())
 
 def _yaml(name):
-    return list(yaml.safe_load_all((SERVING / name).read_text()))
+    return list(yaml.safe_load_all((DEPLOY / name).read_text()))
 
 
 def _compose():
@@ -51,8 +52,8 @@ def _compose():
 
 def _kubernetes():
     """All Kubernetes objects by (kind, name)."""
-    found = [entry for path in SERVING.glob("kubernetes/*.yaml")
-             for entry in _yaml(path.relative_to(SERVING))]
+    found = [entry for path in DEPLOY.glob("kubernetes/*.yaml")
+             for entry in _yaml(path)]
     return {(entry["kind"], entry["metadata"]["name"]): entry
             for entry in found}
 
@@ -95,7 +96,7 @@ def test_flags_exist_and_fit_together(place):
     for name in ("model_config_file", "monitoring_config_file",
                  "batching_parameters_file"):
         path = Path(flags.get(name, "/config/models.config"))
-        assert (SERVING / "config" / path.name).is_file()
+        assert (DEPLOY / "config" / path.name).is_file()
 
 
 def test_compose_and_kubernetes_start_the_server_alike():
@@ -147,12 +148,12 @@ def test_compose_mounts_the_model_and_the_configuration():
               for mount in _compose()["tfdivcolor"]["volumes"]}
     assert set(mounts) == {"/models/tfdivcolor", "/config"}
     assert (mounts["/models/tfdivcolor"]["source"]
-            == "../models/tfdivcolor")
-    assert (SERVING / mounts["/config"]["source"]).is_dir()
+            == "../../models/tfdivcolor")
+    assert (DEPLOY / mounts["/config"]["source"]).is_dir()
     assert all(mount["read_only"] for mount in mounts.values())
     for name in ("prometheus", "proxy"):
         for mount in _compose()[name]["volumes"]:
-            assert (SERVING / mount["source"]).exists()
+            assert (DEPLOY / mount["source"]).exists()
 
 
 def test_kubernetes_objects_name_each_other():
@@ -183,7 +184,7 @@ def test_kubernetes_objects_name_each_other():
     generated, = _yaml("kustomization.yaml")[0]["configMapGenerator"]
     assert generated["name"] == volumes["config"]["configMap"]["name"]
     assert {Path(name).name for name in generated["files"]} == {
-        path.name for path in (SERVING / "config").iterdir()}
+        path.name for path in (DEPLOY / "config").iterdir()}
 
 
 def test_probes_ask_for_metadata():
@@ -246,13 +247,13 @@ def test_health_check(code, healthy):
 
 @pytest.mark.skipif(not shutil.which("kubectl"), reason="no kubectl")
 def test_kustomize_builds_everything():
-    built = subprocess.run(["kubectl", "kustomize", SERVING], text=True,
+    built = subprocess.run(["kubectl", "kustomize", DEPLOY], text=True,
                            capture_output=True, check=True).stdout
     objects = {entry["kind"]: entry for entry in yaml.safe_load_all(built)}
     assert set(objects) == {kind for kind, _ in _kubernetes()} - {"Pod"} | {
         "ConfigMap"}
     assert objects["ConfigMap"]["data"]["models.config"] == (
-        SERVING / "config/models.config").read_text()
+        DEPLOY / "config/models.config").read_text()
 
 
 @pytest.mark.skipif(
@@ -261,5 +262,5 @@ def test_kustomize_builds_everything():
     reason="no docker compose")
 def test_docker_compose_takes_its_file():
     subprocess.run(["docker", "compose", "--file",
-                    SERVING / "docker-compose.yml", "--profile", "*",
+                    DEPLOY / "docker-compose.yml", "--profile", "*",
                     "config", "--quiet"], check=True)

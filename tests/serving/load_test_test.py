@@ -33,7 +33,8 @@ BAD = Case("colorize", {}, 0, "INVALID_ARGUMENT")
 
 
 def _outcomes(latencies, case=CASE, error=""):
-    return [Outcome(case, 0.0, latency, error, "words" * bool(error))
+    message = "words" if error else ""
+    return [Outcome(case, 0.0, latency, error, message)
             for latency in latencies]
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-PROXY = Path(__file__).parents[2] / "serving" / "proxy"
+PROXY = Path(__file__).parents[2] / "serving" / "deploy" / "proxy"
 KEY = "8" * 64
 PREDICT = "/v1/models/tfdivcolor/labels/canary:predict"
 

@@ -10,40 +10,30 @@ from hypothesis.extra import numpy as npst
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from serving.standin import rest_json, rest_results
+from serving.standin import rest_json
 from serving.standin.prediction import ServingError
 
 DTYPES = {
     "string": types_pb2.DT_STRING, "int64": types_pb2.DT_INT64,
-    "int32": types_pb2.DT_INT32, "uint8": types_pb2.DT_UINT8,
-    "float": types_pb2.DT_FLOAT, "double": types_pb2.DT_DOUBLE,
-    "bool": types_pb2.DT_BOOL, "half": types_pb2.DT_HALF,
+    "int32": types_pb2.DT_INT32, "float32": types_pb2.DT_FLOAT,
 }
 
 
-def signature(inputs=None, outputs=None):
-    """A SignatureDef; both dicts map a name to a dtype's name."""
-    result = meta_graph_pb2.SignatureDef()
-    for name, dtype in (inputs or {}).items():
-        result.inputs[name].dtype = DTYPES[dtype]
-    for name, dtype in (outputs or {}).items():
-        result.outputs[name].dtype = DTYPES[dtype]
-    return result
-
-
-def read(text, **inputs):
+def read(text, **dtypes):
     """Arrays of a request's text, and whether it was in rows."""
     document, _ = rest_json.parse(text.encode())
-    return rest_json.inputs(document, signature(inputs))
+    definition = meta_graph_pb2.SignatureDef()
+    for name, dtype in dtypes.items():
+        definition.inputs[name].dtype = DTYPES[dtype]
+    return rest_json.inputs(document, definition)
 
 
-def write(in_rows, outputs, **dtypes):
+def write(in_rows, outputs):
     """Results as a client sees them."""
-    return json.loads(rest_results.dump(
-        outputs, signature(outputs=dtypes), in_rows))
+    return json.loads(rest_json.dump(outputs, in_rows))
 
 
-COLORIZE = {"image_bytes": "string", "seed": "int64", "temperature": "float"}
+COLORIZE = {"image_bytes": "string", "seed": "int64", "temperature": "float32"}
 
 
 # --- Requests --------------------------------------------------------------
@@ -76,10 +66,10 @@ def test_rows_of_several_inputs():
 
 def test_rows_stack_lists():
     arrays, _ = read('{"instances": [[[1, 2.5]], [[3, 4]], [[5, 6]]]}',
-                     luminance="float")
+                     luminance="float32")
     np.testing.assert_array_equal(
         arrays["luminance"], [[[1, 2.5]], [[3, 4]], [[5, 6]]])
-    arrays, _ = read('{"instances": [[], []]}', luminance="float")
+    arrays, _ = read('{"instances": [[], []]}', luminance="float32")
     assert arrays["luminance"].shape == (2, 0)
 
 
@@ -111,106 +101,64 @@ def test_signature_name():
 
 @pytest.mark.parametrize("text, expected", [
     ("NaN", np.nan), ("Infinity", np.inf), ("-Infinity", -np.inf),
-    ("16777215", 16777215), ("1e38", 1e38), ("0.1", np.float32(0.1)),
-    # Beyond 64 bits an integer counts as a float.
-    ("18446744073709551616", 2.0**64)])
+    ("16777215", 16777215), ("1e38", 1e38), ("0.1", np.float32(0.1))])
 def test_floats(text, expected):
-    arrays, _ = read(f'{{"inputs": [{text}, 0.5]}}', x="float")
+    arrays, _ = read(f'{{"inputs": [{text}, 0.5]}}', x="float32")
     np.testing.assert_array_equal(arrays["x"], np.float32([expected, 0.5]))
 
 
-@pytest.mark.parametrize("text", ["QUI=", "QUI", " QU\\nI = "])
-def test_base64_may_lack_padding_and_have_blanks(text):
-    arrays, _ = read(f'{{"inputs": [{{"b64": "{text}"}}]}}', x="string")
-    assert arrays["x"].tolist() == [b"AB"]
-
-
-REFUSED = [
-    ("", {"x": "float"}, "JSON Parse error: The document is empty"),
-    ('{"inputs": [1,]}', {"x": "float"}, "JSON Parse error: "),
-    ("{'inputs': 1}", {"x": "float"}, "JSON Parse error: "),
-    ("[1]", {"x": "float"}, "JSON Value: [1] Is not object"),
-    ('{"signature_name": 1, "inputs": 1}', {"x": "float"},
-     "'signature_name' key must be a string value."),
-    ("{}", {"x": "float"}, "Missing 'inputs' or 'instances' key"),
-    ('{"inputs": 1, "instances": [1]}', {"x": "float"},
-     "only one of 'inputs' or 'instances' keys"),
-    ('{"instances": 1}', {"x": "float"}, "'instances' to be an list/array"),
-    ('{"instances": []}', {"x": "float"}, "No values in 'instances' array"),
+@pytest.mark.parametrize("text, inputs, message", [
+    ("", {"x": "float32"}, "the body must be JSON"),
+    ('{"inputs": [1,]}', {"x": "float32"}, "the body must be JSON"),
+    ("[1]", {"x": "float32"}, "the body must be an object (received [1])"),
+    ('{"b64": "QQ=="}', {"x": "float32"}, "the body must be an object"),
+    ('{"signature_name": 1, "inputs": 1}', {"x": "float32"},
+     "signature_name must be a string"),
+    ("{}", {"x": "float32"}, "must have either instances or inputs"),
+    ('{"inputs": 1, "instances": [1]}', {"x": "float32"},
+     "must have either instances or inputs"),
+    ('{"instances": 1}', {"x": "float32"}, "instances must be a list"),
+    ('{"instances": []}', {"x": "float32"}, "instances must be a list"),
     ('{"instances": ["A"]}', COLORIZE,
-     "instances is a plain list, but expecting list of objects"),
-    ('{"instances": [{"x": 1}, 2]}', {"x": "float"},
-     "Expecting object but got list at item 1 of input list"),
-    ('{"instances": [1, {"x": 2}]}', {"x": "float"},
-     "Expecting value/list but got object at item 1 of input list"),
-    ('{"instances": [{"image_bytes": "A", "seed": 1}]}', COLORIZE,
-     "keys must be equal to: image_bytes,seed,temperature"),
-    ('{"instances": [{"x": 1, "y": 1}]}', {"x": "float"},
-     "Failed to process element: 0 key: y of 'instances' list. Error: "
-     "INVALID_ARGUMENT: JSON object: does not have named input: y"),
-    ('{"instances": [[1, 2], [1]]}', {"x": "float"},
-     "Expecting tensor size: 2 but got: 1"),
-    ('{"instances": [[[1, 2]], [[1], [2]]]}', {"x": "float"},
-     "Expecting shape [1,2] but got: [2,1]"),
-    ('{"inputs": [[1, 2], [3]]}', {"x": "float"},
-     "Encountered list at unexpected size: 1 at level: 1 expected size: 2"),
-    ('{"inputs": [1, [2]]}', {"x": "float"},
-     "Encountered list at unexpected level: 1 expected < 1"),
-    ('{"inputs": [[1], 2]}', {"x": "float"},
-     "JSON Value: 2 found at incorrect level: 2 in the JSON DOM. Expected at "
-     "level: 2"),
-    ('{"inputs": [1]}', COLORIZE, "inputs is a plain value/list"),
+     "instances[0] must be an object with image_bytes, seed, temperature "
+     "(received 'A')"),
+    ('{"instances": [1, {"y": 2}]}', {"x": "float32"},
+     "the inputs must be x (received y)"),
+    ('{"inputs": [1]}', COLORIZE, "inputs must be an object with image_bytes"),
     ('{"inputs": {"image_bytes": ["A"], "seed": [1]}}', COLORIZE,
-     "Missing named input: temperature in 'inputs' object."),
-    ('{"inputs": {"x": 1, "y": 2}}', {"x": "float"},
-     "input size does not match signature: 2!=1 len({x,y}) != len({x}). Sent "
-     "extra: {y}. Missing but required: {}."),
-    ('{"inputs": [1.0]}', {"x": "int64"},
-     "JSON Value: 1.0 Type: Number is not of expected type: int64"),
-    ('{"inputs": [2147483648]}', {"x": "int32"},
-     "is not of expected type: int32"),
-    ('{"inputs": [9223372036854775808]}', {"x": "int64"},
-     "is not of expected type: int64"),
-    ('{"inputs": [true]}', {"x": "int64"},
-     "JSON Value: true Type: True is not of expected type: int64"),
-    ('{"inputs": [false]}', {"x": "float"}, "Type: False"),
-    ('{"inputs": [null]}', {"x": "float"}, "Type: Null"),
-    ('{"inputs": ["1"]}', {"x": "float"},
-     'JSON Value: "1" Type: String is not of expected type: float'),
-    ('{"inputs": [1]}', {"x": "string"},
-     "Type: Number is not of expected type: string"),
-    ('{"inputs": [1]}', {"x": "bool"}, "is not of expected type: bool"),
-    ('{"inputs": [{"a": 1}]}', {"x": "float"},
-     "Type: Object is not of expected type: float"),
-    ('{"inputs": [16777216]}', {"x": "float"},
-     "Cannot convert JSON value: 16777216 to float without loss of "
-     "precision."),
-    ('{"inputs": [1e39]}', {"x": "float"}, "to float without loss"),
-    ('{"inputs": [-1e39, 0.5]}', {"x": "float"}, "to float without loss"),
-    ('{"inputs": [9007199254740992]}', {"x": "double"},
-     "to double without loss"),
-    ('{"inputs": [{"b64": "Q"}]}', {"x": "string"},
-     "Unable to base64 decode"),
+     "must be image_bytes, seed, temperature (received image_bytes, seed)"),
+    ('{"inputs": {"x": 1, "y": 2}}', {"x": "float32"},
+     "the inputs must be x (received x, y)"),
+    ('{"instances": [[1, 2], [1]]}', {"x": "float32"},
+     "x: must be float32, in lists of equal lengths (received [[1, 2], [1]])"),
+    ('{"inputs": [1, [2]]}', {"x": "float32"}, "in lists of equal lengths"),
+    ('{"inputs": [["A", "B"], ["C"]]}', {"x": "string"},
+     "x: must be string, in lists of equal lengths"),
+    ('{"inputs": [1.0]}', {"x": "int64"}, "x: must be int64"),
+    ('{"inputs": [2147483648]}', {"x": "int32"}, "x: must be int32"),
+    ('{"inputs": [9223372036854775808]}', {"x": "int64"}, "x: must be int64"),
+    ('{"inputs": [true]}', {"x": "int64"}, "x: must be int64"),
+    ('{"inputs": [null]}', {"x": "float32"}, "x: must be float32"),
+    ('{"inputs": ["1"]}', {"x": "float32"}, "x: must be float32"),
+    ('{"inputs": [1]}', {"x": "string"}, "x: must be string"),
+    ('{"inputs": [{"a": 1}]}', {"x": "float32"}, "x: must be float32"),
+    ('{"inputs": [-1e39, 0.5]}', {"x": "float32"}, "x: must be float32"),
+    ('{"inputs": [{"b64": "Q"}]}', {"x": "string"}, "b64 must be base64"),
     # That of URLs is another alphabet.
-    ('{"inputs": [{"b64": "_-8="}]}', {"x": "string"},
-     "Unable to base64 decode"),
+    ('{"inputs": [{"b64": "_-8="}]}', {"x": "string"}, "b64 must be base64"),
     ('{"inputs": [{"b64": "\\u00e9Q=="}]}', {"x": "string"},
-     "Unable to base64 decode"),
+     "b64 must be base64"),
+    ('{"inputs": [{"b64": 1}]}', {"x": "string"}, "b64 must be base64"),
     ('{"inputs": [{"b64": "QQ==", "c": 1}]}', {"x": "string"},
-     "not formatted correctly for base64 data"),
-    ('{"inputs": ["\\ud800"]}', {"x": "string"}, "surrogate pair"),
-    (f'{{"inputs": {"[" * 40}{"]" * 40}}}', {"x": "float"},
-     "nested too deeply"),
-    (f'{{"inputs": {"[" * 90000}{"]" * 90000}}}', {"x": "float"},
-     "JSON Parse error: "),
-    (f'{{"inputs": [{"1," * 1_000_000}1]}}', {"x": "float"},
-     "must hold 1000000 values at most (received 1000001)"),
-    (f'{{"inputs": {"9" * 5000}}}', {"x": "float"}, "JSON Parse error: "),
-    (f'{{"inputs": {"9" * 4000}}}', {"x": "float"}, "without loss"),
-]
-
-
-@pytest.mark.parametrize("text, inputs, message", REFUSED)
+     "x: must be string"),
+    ('{"inputs": ["\\ud800"]}', {"x": "string"}, "x: must be string"),
+    (f'{{"inputs": {"[" * 90}{"]" * 90}}}', {"x": "float32"},
+     "x: must be float32"),
+    (f'{{"inputs": {"[" * 90000}{"]" * 90000}}}', {"x": "float32"},
+     "the body must be JSON"),
+    (f'{{"inputs": {"9" * 5000}}}', {"x": "float32"}, "the body must be JSON"),
+    (f'{{"inputs": {"9" * 4000}}}', {"x": "float32"}, "x: must be float32"),
+])
 def test_refused(text, inputs, message):
     with pytest.raises(ServingError) as caught:
         read(text, **inputs)
@@ -220,14 +168,8 @@ def test_refused(text, inputs, message):
 
 
 def test_bytes_that_are_not_utf8():
-    with pytest.raises(ServingError, match="JSON Parse error"):
+    with pytest.raises(ServingError, match="must be JSON"):
         rest_json.parse(b'{"inputs": "\xff"}')
-
-
-def test_dtype_that_json_cannot_say():
-    with pytest.raises(ServingError) as caught:
-        read('{"inputs": [1]}', x="half")
-    assert caught.value.code == "UNIMPLEMENTED"
 
 
 # --- Results ---------------------------------------------------------------
@@ -236,55 +178,21 @@ def test_dtype_that_json_cannot_say():
 def test_row_results():
     png = np.array([[b"\x89P", b""], [b"A", b"B"]], object)
     log_prob = np.float32([[0.1, -2], [3, np.nan]])
-    assert write(True, {"colorized_bytes": png[:1]},
-                 colorized_bytes="string") == {
+    assert write(True, {"colorized_bytes": png[:1]}) == {
         "predictions": [[{"b64": "iVA="}, {"b64": ""}]]}
-    result = write(True, {"colorized_bytes": png, "log_prob": log_prob},
-                   colorized_bytes="string", log_prob="float")
+    result = write(True, {"colorized_bytes": png, "log_prob": log_prob})
     assert result["predictions"][0] == {
         "colorized_bytes": [{"b64": "iVA="}, {"b64": ""}],
-        "log_prob": [0.1, -2]}
+        "log_prob": [np.float32(0.1), -2]}
     assert np.isnan(result["predictions"][1]["log_prob"][1])
 
 
 def test_column_results():
-    assert write(False, {"ab": np.float32(1.5)}, ab="float") == {
-        "outputs": 1.5}
-    assert write(False, {"ab": np.int64([[1]]), "ok": np.array([True])},
-                 ab="int64", ok="bool") == {
-        "outputs": {"ab": [[1]], "ok": [True]}}
-    assert write(False, {"ab": np.zeros([2, 0], np.float32)}, ab="float") == {
+    assert write(False, {"ab": np.float32(1.5)}) == {"outputs": 1.5}
+    assert write(False, {"ab": np.int64([[1]]), "x": np.float32([0.5])}) == {
+        "outputs": {"ab": [[1]], "x": [0.5]}}
+    assert write(False, {"ab": np.zeros([2, 0], np.float32)}) == {
         "outputs": [[], []]}
-
-
-@pytest.mark.parametrize("value, text", [
-    (0.2, "0.2"), (1, "1.0"), (1 / 3, "0.333333343"), (np.inf, "Infinity"),
-    (-np.inf, "-Infinity"), (np.nan, "NaN"), (16777217, "16777216.0"),
-    (1e-7, "1e-07")])
-def test_floats_have_no_more_digits_than_they_need(value, text):
-    body = rest_results.dump({"x": np.float32(value)},
-                             signature(outputs={"x": "float"}), False)
-    assert body == f'{{"outputs": {text}}}'.encode()
-
-
-def test_strings_that_are_no_bytes_go_out_as_they_are():
-    body = rest_results.dump({"x": np.array(["é".encode(), b"\xff"], object)},
-                             signature(outputs={"x": "string"}), False)
-    assert body == '{"outputs": ["é", "'.encode() + b'\xff"]}'
-
-
-@pytest.mark.parametrize("outputs, message", [
-    ({"x": np.float32(1)}, "Tensor name: x has no shape information"),
-    ({"x": np.zeros(2, np.float32), "y": np.zeros(3, np.float32)},
-     "Tensor name: y has inconsistent batch size: 3 expecting: 2")])
-def test_results_that_are_no_rows(outputs, message):
-    with pytest.raises(ServingError, match=message):
-        write(True, outputs, x="float", y="float")
-
-
-def test_results_of_other_dtypes():
-    with pytest.raises(ServingError, match="tensor type: half"):
-        write(False, {"x": np.zeros(2, np.float16)}, x="half")
 
 
 # --- Round trips -----------------------------------------------------------
@@ -296,11 +204,11 @@ ROUND_TRIP = settings(max_examples=100, deadline=None)
 @given(npst.arrays(np.float32, npst.array_shapes(max_dims=4, min_side=0)))
 def test_floats_survive(array):
     # The client writes float32 as Python does; the server reads it back.
-    arrays, _ = read(json.dumps({"inputs": array.tolist()}), x="float")
+    arrays, _ = read(json.dumps({"inputs": array.tolist()}), x="float32")
     # An empty list tells nothing of the sizes within.
     if array.size:
         np.testing.assert_array_equal(arrays["x"], array)
-    back = write(False, {"x": array}, x="float")["outputs"]
+    back = write(False, {"x": array})["outputs"]
     np.testing.assert_array_equal(
         np.array(back, np.float32).reshape(array.shape), array)
 
@@ -312,7 +220,7 @@ def test_floats_survive(array):
 def test_integers_survive(array):
     arrays, _ = read(json.dumps({"inputs": array.tolist()}), x="int64")
     np.testing.assert_array_equal(arrays["x"], array)
-    assert write(False, {"x": array}, x="int64")["outputs"] == array.tolist()
+    assert write(False, {"x": array})["outputs"] == array.tolist()
 
 
 @ROUND_TRIP
@@ -322,19 +230,9 @@ def test_bytes_survive(values):
                  for value in values]
     arrays, _ = read(json.dumps({"instances": instances}), x="string")
     assert arrays["x"].tolist() == values
-    back = write(True, {"y_bytes": arrays["x"]}, y_bytes="string")
+    back = write(True, {"y_bytes": arrays["x"]})
     assert [base64.b64decode(item["b64"], validate=True)
             for item in back["predictions"]] == values
-
-
-@ROUND_TRIP
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])),
-                min_size=1))
-def test_text_survives(values):
-    arrays, _ = read(json.dumps({"instances": values}), x="string")
-    assert [value.decode() for value in arrays["x"]] == values
-    assert write(True, {"y": arrays["x"]}, y="string") == {
-        "predictions": values}
 
 
 ANY_JSON = st.recursive(
@@ -350,7 +248,7 @@ ANY_JSON = st.recursive(
 @given(st.dictionaries(
     st.sampled_from(["instances", "inputs", "signature_name"]), ANY_JSON))
 def test_any_json_is_read_or_refused(document):
-    for inputs in (COLORIZE, {"x": "float"}, {"x": "string"}):
+    for inputs in (COLORIZE, {"x": "float32"}, {"x": "string"}):
         try:
             arrays, _ = read(json.dumps(document), **inputs)
         except ServingError as error:

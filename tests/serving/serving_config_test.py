@@ -20,6 +20,7 @@ from google.protobuf import (
 from tensorflow_serving.config import model_server_config_pb2
 
 SERVING = Path(__file__).parents[2] / "serving"
+DEPLOY = SERVING / "deploy"
 
 # Registered in its and TensorFlow's sources, "/" made ":" as its exporter for
 # Prometheus does, and the labels of each.
@@ -44,7 +45,7 @@ METRICS = COUNTERS | {
 
 
 def _yaml(name):
-    return list(yaml.safe_load_all((SERVING / name).read_text()))
+    return list(yaml.safe_load_all((DEPLOY / name).read_text()))
 
 
 # --- Config messages of TensorFlow Serving ---
@@ -95,7 +96,7 @@ def _batching_parameters(text):
 
 def _model_config():
     config = text_format.Parse(
-        (SERVING / "config/models.config").read_text(),
+        (DEPLOY / "config/models.config").read_text(),
         model_server_config_pb2.ModelServerConfig())
     model, = config.model_config_list.config
     return model
@@ -111,7 +112,7 @@ def test_models_config():
 
 def test_monitoring_config_is_where_prometheus_looks():
     config = text_format.Parse(
-        (SERVING / "config/monitoring.config").read_text(),
+        (DEPLOY / "config/monitoring.config").read_text(),
         _message("monitoring", PrometheusConfig={
             "enable": (1, "bool", False), "path": (2, "string", False)},
             MonitoringConfig={"prometheus_config": (
@@ -131,7 +132,7 @@ def test_monitoring_config_is_where_prometheus_looks():
 
 def test_batching_parameters_give_a_thread_for_each_core():
     config = _batching_parameters(
-        (SERVING / "config/batching_parameters.txt").read_text())
+        (DEPLOY / "config/batching_parameters.txt").read_text())
     compose, = _yaml("docker-compose.yml")
     limits = compose["services"]["tfdivcolor"]["deploy"]["resources"]["limits"]
     assert str(config.num_batch_threads.value) == limits["cpus"]
@@ -212,7 +213,7 @@ def _check_query(query):
 
 
 def test_dashboard_asks_for_metrics_that_exist():
-    board = json.loads((SERVING / "grafana.json").read_text())
+    board = json.loads((DEPLOY / "grafana.json").read_text())
     assert len({panel["id"] for panel in board["panels"]}) == len(
         board["panels"])
     for panel in board["panels"]:

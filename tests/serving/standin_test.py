@@ -4,7 +4,6 @@ import base64
 import concurrent.futures
 import contextlib
 import gc
-import gzip
 import json
 import os
 import random
@@ -23,12 +22,8 @@ import pytest
 import tensorflow as tf
 import toy_model
 import urllib3
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import (
-    classification_pb2,
     get_model_metadata_pb2,
-    get_model_status_pb2,
-    model_service_pb2_grpc,
     prediction_service_pb2_grpc,
 )
 
@@ -95,15 +90,14 @@ def get(http, server, rest="", name="toy"):
 
 
 @contextlib.contextmanager
-def stubs(server):
-    """PredictionService, ModelService, channel."""
+def connected(server):
+    """A stub of PredictionService."""
     with grpc.insecure_channel(server.grpc_address) as channel:
-        yield (prediction_service_pb2_grpc.PredictionServiceStub(channel),
-               model_service_pb2_grpc.ModelServiceStub(channel), channel)
+        yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
 
 def predict(server, *arguments, **options):
-    with stubs(server) as (stub, _, _):
+    with connected(server) as stub:
         return stub.Predict(toy_model.request(*arguments, **options),
                             timeout=LIMIT)
 
@@ -175,8 +169,6 @@ def test_floats_by_rest_and_grpc_are_those_of_the_session(
     np.testing.assert_array_equal(
         np.array(answer["outputs"], np.float32), expected)
     response = predict(server, "decode", inputs=inputs)
-    # By value, as TensorFlow Serving's default is.
-    assert not response.outputs["ab"].tensor_content
     np.testing.assert_array_equal(
         tf.make_ndarray(response.outputs["ab"]), expected)
 
@@ -185,27 +177,12 @@ def test_grpc(server):
     response = predict(server, "colorize", inputs=COLORIZE)
     assert response.model_spec.name == "toy"
     assert response.model_spec.version.value == 1
-    assert response.model_spec.signature_name == "colorize"
     assert tf.make_ndarray(response.outputs["colorized_bytes"]).tolist() == [
         [b"IMG\xff\x00|7|0", b"IMG\xff\x00|7|1"], [b"IMGb|-8|0", b"IMGb|-8|1"]]
     np.testing.assert_array_equal(
         tf.make_ndarray(response.outputs["log_prob"]), [[1.5, 0.5], [2, 1]])
     assert predict(server, "", inputs={"image_bytes": [b"IMG"]}
-                   ).model_spec.signature_name == "serving_default"
-
-
-def test_output_filter(server):
-    request = toy_model.request("colorize", inputs=COLORIZE)
-    with stubs(server) as (stub, _, _):
-        request.output_filter.append("log_prob")
-        assert list(stub.Predict(request).outputs) == ["log_prob"]
-        request.output_filter.append("log_prob")
-        assert refused(lambda: stub.Predict(request)) == (
-            "INVALID_ARGUMENT", "duplicate output tensor alias: log_prob")
-        request.output_filter[1] = "ab"
-        code, text = refused(lambda: stub.Predict(request))
-        assert code == "INVALID_ARGUMENT"
-        assert text.startswith("output tensor alias not found in signature")
+                   ).outputs["colorized_bytes"].string_val[1] == b"IMG|0|1"
 
 
 def test_large_messages(server):
@@ -223,26 +200,23 @@ def test_large_messages(server):
 # --- Bad requests ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("document, status, message", [
-    (b"{", 400, "JSON Parse error"),
-    ({"instances": ["nothing"]}, 400,
-     "image_bytes[0]: must be a whole picture"),
-    ({"instances": ["IMG", ""]}, 400, "image_bytes[1]: must be a whole"),
-    ({"instances": ["IMG"], "signature_name": "nope"}, 400,
-     'Serving signature name: "nope" not found in signature def'),
+@pytest.mark.parametrize("document, message", [
+    (b"{", "the body must be JSON"),
+    ({"instances": ["nothing"]}, "image_bytes[0]: must be a whole picture"),
+    ({"instances": ["IMG", ""]}, "image_bytes[1]: must be a whole"),
+    ({"instances": ["IMG"], "signature_name": "nope"},
+     "the signature must be one of colorize, colorize_n, decode, "
+     "serving_default, spin (received nope)"),
     ({"instances": [{"image_bytes": "IMG", "seed": 1}],
-      "signature_name": "colorize"}, 400,
-     "keys must be equal to: image_bytes,seed,temperature"),
-    ({"instances": [{"image_bytes": "IMG", "extra": 1}]}, 400,
-     "does not have named input: extra"),
-    ({"inputs": {"image_bytes": ["IMG"], "seed": [1.0], "temperature": [1]},
-      "signature_name": "colorize"}, 400, "is not of expected type: int64"),
-    ({"inputs": [[[[1]]]], "signature_name": "decode"}, 400,
-     "expecting an object as multiple input tensors"),
+      "signature_name": "colorize"},
+     "the inputs must be image_bytes, seed, temperature (received "
+     "image_bytes, seed)"),
+    ({"inputs": {"image_bytes": ["IMG"], "seed": [1.5], "temperature": [1]},
+      "signature_name": "colorize"}, "seed: must be int64"),
 ])
-def test_rest_refuses(server, http, document, status, message):
-    got, answer = post(http, server, document)
-    assert got == status
+def test_rest_refuses(server, http, document, message):
+    status, answer = post(http, server, document)
+    assert status == 400
     assert list(answer) == ["error"]
     assert message in answer["error"]
 
@@ -251,13 +225,11 @@ def test_rest_refuses(server, http, document, status, message):
     ({"image_bytes": [b"IMG", b"x"]},
      "assertion failed: [image_bytes[1]: must be a whole picture (received "
      "another)]"),
-    ({}, "input size does not match signature: 0!=1 len({}) != "
-     "len({image_bytes}). Sent extra: {}. Missing but required: "
-     "{image_bytes}."),
-    ({"image_bytes": [b"IMG"], "seed": [1]}, "Sent extra: {seed}."),
-    ({"picture": [b"IMG"]}, "Missing but required: {image_bytes}."),
+    ({}, "the inputs must be image_bytes (received none)"),
+    ({"image_bytes": [b"IMG"], "seed": [1]},
+     "the inputs must be image_bytes (received image_bytes, seed)"),
     ({"image_bytes": [1.0]},
-     "Expects arg[0] to be string but float is provided"),
+     "image_bytes: must be string (received float32)"),
 ])
 def test_grpc_refuses(server, inputs, message):
     code, text = refused(lambda: predict(server, inputs=inputs))
@@ -267,125 +239,73 @@ def test_grpc_refuses(server, inputs, message):
 
 def test_grpc_does_not_cast(server):
     """What a session fed from Python would do."""
-    code, text = refused(lambda: predict(server, "colorize", inputs={
-        **COLORIZE, "seed": np.int32([7, 8])}))
-    assert code == "INVALID_ARGUMENT"
-    assert text == "Expects arg[1] to be int64 but int32 is provided"
+    assert refused(lambda: predict(server, "colorize", inputs={
+        **COLORIZE, "seed": np.int32([7, 8])})) == (
+        "INVALID_ARGUMENT", "seed: must be int64 (received int32)")
 
 
 def test_malformed_tensors(server):
     def send(change):
-        request = toy_model.request("decode", inputs={
-            "luminance": np.ones([1, 4, 4, 1], np.float32),
-            "z": np.ones([1, 1, 2], np.float32)})
-        change(request.inputs["z"])
-        with stubs(server) as (stub, _, _):
+        request = toy_model.request(inputs={"image_bytes": [b"IMG"]})
+        change(request.inputs["image_bytes"])
+        with connected(server) as stub:
             return refused(lambda: stub.Predict(request, timeout=LIMIT))
 
-    def huge(tensor):  # one value for 4 TB
-        tensor.ClearField("tensor_content")
-        tensor.float_val.append(1)
-        tensor.tensor_shape.dim[0].size = 1 << 39
-
-    def negative(tensor):
-        tensor.tensor_shape.dim[0].size = -1
-
     def short(tensor):
-        tensor.tensor_content = tensor.tensor_content[:-1]
+        tensor.tensor_shape.dim[0].size = 0
 
-    def shapeless(tensor):
-        tensor.tensor_shape.unknown_rank = True
+    def unknown(tensor):
+        tensor.dtype = 999
 
-    for change in (huge, negative, short, shapeless):
-        assert send(change) == ("INVALID_ARGUMENT",
-                                "tensor parsing error: z"), change
-    assert send(lambda tensor: setattr(tensor, "dtype", 999)) == (
-        "INVALID_ARGUMENT", "Expects arg[1] to be float but unknown dtype "
-        "enum (999) is provided")
+    for change in (short, unknown):
+        code, text = send(change)
+        assert code == "INVALID_ARGUMENT"
+        assert text.startswith("image_bytes: must be a whole tensor")
 
 
 def test_unknown_models_versions_labels_signatures(server, http):
-    assert get(http, server, "", "nope") == (
-        404, {"error": "Could not find any versions of model nope"})
-    assert get(http, server, "/versions/7") == (
-        404, {"error": "Could not find version 7 of model toy"})
-    assert get(http, server, "/labels/nope") == (
-        400, {"error": "Unrecognized servable version label: nope"})
-    for rest, name in (("/metadata", "nope"), (":predict", "nope")):
-        answer = http.request("POST" if ":" in rest else "GET",
-                              url(server, rest, name),
-                              body=json.dumps(PICTURE).encode())
-        assert (answer.status, json.loads(answer.data)) == (
-            404, {"error": "Servable not found for request: Latest(nope)"})
-    assert post(http, server, PICTURE, "/versions/7:predict") == (
-        404, {"error": "Servable not found for request: Specific(toy, 7)"})
-    assert get(http, server, f"/versions/{'9' * 5000}")[0] == 400
-
+    unknown = {
+        "": (404, "the model must be toy (received nope)", "nope"),
+        "/versions/7": (404, "(received 7 of toy)", "toy"),
+        "/labels/nope": (400, "one of none (received nope)", "toy")}
+    for choice, (status, message, name) in unknown.items():
+        for method, rest in (("GET", ""), ("GET", "/metadata"),
+                             ("POST", ":predict")):
+            answer = http.request(method, url(server, choice + rest, name),
+                                  body=json.dumps(PICTURE).encode())
+            assert answer.status == status
+            assert message in json.loads(answer.data)["error"]
     inputs = {"image_bytes": [b"IMG"]}
-    for options, expected in [
-            ({"name": "nope"},
-             ("NOT_FOUND", "Servable not found for request: Latest(nope)")),
-            ({"name": ""},
-             ("INVALID_ARGUMENT", "ModelSpec has no name specified.")),
-            ({"version": {"value": 7}},
-             ("NOT_FOUND",
-              "Servable not found for request: Specific(toy, 7)")),
-            ({"version_label": "nope"},
-             ("INVALID_ARGUMENT",
-              "Unrecognized servable version label: nope")),
-            ({"signature": "nope"},
-             ("FAILED_PRECONDITION",
-              'Serving signature key "nope" not found.'))]:
+    for options, code in [
+            ({"name": "nope"}, "NOT_FOUND"), ({"name": ""}, "NOT_FOUND"),
+            ({"version": {"value": 7}}, "NOT_FOUND"),
+            ({"version_label": "nope"}, "INVALID_ARGUMENT"),
+            ({"signature": "nope"}, "FAILED_PRECONDITION")]:
         assert refused(lambda: predict(
-            server, inputs=inputs, **options)) == expected
+            server, inputs=inputs, **options))[0] == code
 
 
 @pytest.mark.parametrize("method, path, status", [
-    ("GET", "/v1/models", 400), ("GET", "/v1/models/toy:predict", 400),
-    ("POST", "/v1/models/toy", 400), ("PUT", "/v1/models/toy:predict", 400),
-    ("GET", "/v1/models/toy/versions/one", 400), ("GET", "/", 404),
-    ("POST", "/v1/models/toy:classify", 501),
-    ("GET", "/V1/Models/toy", 200), ("GET", "/v1/models/t%6Fy", 200)])
+    ("GET", "/v1/models", 404), ("GET", "/v1/models/toy:predict", 405),
+    ("PUT", "/v1/models/toy:predict", 405), ("GET", "/", 404),
+    ("GET", "/v1/models/toy/versions/one", 404),
+    ("GET", "/v1/models/t%6Fy", 200)])
 def test_paths(server, http, method, path, status):
-    answer = http.request(method, server.rest_address + path, body=b"{}")
-    assert answer.status == status
-    assert ("error" in json.loads(answer.data)) == (status != 200)
+    assert http.request(
+        method, server.rest_address + path, body=b"{}").status == status
 
 
-def test_calls_that_are_no_part_of_it(server):
-    with stubs(server) as (stub, _, _):
-        code, _ = refused(lambda: stub.Classify(
-            classification_pb2.ClassificationRequest()))
-        assert code == "UNIMPLEMENTED"
-        assert refused(lambda: stub.Predict(
-            toy_model.predict_pb2.PredictRequest())) == (
-            "INVALID_ARGUMENT", "Missing ModelSpec")
+def test_what_is_no_part_of_it_is_said(server):
+    request = toy_model.request(inputs={"image_bytes": [b"IMG"]})
+    request.output_filter.append("log_prob")
+    with connected(server) as stub:
+        assert refused(lambda: stub.Predict(request))[0] == "UNIMPLEMENTED"
 
 
 # --- Bodies ----------------------------------------------------------------
 
 
-def test_gzip(server, http):
-    packed = gzip.compress(json.dumps(PICTURE).encode())
-    headers = {"Content-Encoding": "gzip"}
-    assert post(http, server, packed, headers=headers)[0] == 200
-    for body in (packed[:-5], b"nothing", b""):
-        status, answer = post(http, server, body, headers=headers)
-        assert status == 400
-        assert "must be whole gzip data" in answer["error"]
-    bomb = gzip.compress(bytes(200 << 20), 1)
-    assert post(http, server, bomb, headers=headers)[0] == 413
-
-
-def test_a_large_body_is_refused_before_it_is_read(server, http):
-    start = time.monotonic()
-    with socket.create_connection(
-            server.rest_address.removeprefix("http://").split(":")) as link:
-        link.settimeout(LIMIT)
-        link.sendall(b"POST /v1/models/toy:predict HTTP/1.1\r\nHost: x\r\n"
-                     b"Content-Length: 200000000\r\n\r\n{")
-        assert link.recv(100).startswith(b"HTTP/1.1 413 ")
-    assert time.monotonic() - start < 5
+def test_a_large_body_is_refused(server, http):
     # One that does not say its size.
     status, answer = post(
         http, server, PICTURE, headers={"Transfer-Encoding": "chunked"})
@@ -402,12 +322,11 @@ def test_a_large_body_is_refused_before_it_is_read(server, http):
     assert post(http, server, PICTURE)[0] == 200
 
 
-def test_body_limit_by_grpc(toys):
-    with serve(toys, max_body_mb=1) as server:
-        code, _ = refused(lambda: predict(
-            server, inputs={"image_bytes": [b"IMG" + bytes(2 << 20)]}))
-        assert code == "RESOURCE_EXHAUSTED"
-        predict(server, inputs={"image_bytes": [b"IMG"]})
+def test_body_limit_by_grpc(server):
+    code, _ = refused(lambda: predict(
+        server, inputs={"image_bytes": [b"IMG" + bytes(101 << 20)]}))
+    assert code == "RESOURCE_EXHAUSTED"
+    predict(server, inputs={"image_bytes": [b"IMG"]})
 
 
 def test_clients_that_vanish(server, http):
@@ -419,7 +338,7 @@ def test_clients_that_vanish(server, http):
         for _ in range(10):
             with socket.create_connection(address) as link:
                 link.sendall(sent)
-    with stubs(server) as (stub, _, _):
+    with connected(server) as stub:
         calls = [stub.Predict.future(toy_model.request(
             "spin", inputs={"seconds": np.float32(0.3)})) for _ in range(10)]
         for call in calls:
@@ -428,21 +347,6 @@ def test_clients_that_vanish(server, http):
     start = time.monotonic()
     assert post(http, server, PICTURE)[0] == 200
     assert time.monotonic() - start < 2
-
-
-def test_cors(toys, http, server):
-    answer = http.request("OPTIONS", url(server))
-    assert answer.status == 400
-    assert "Access-Control-Allow-Origin" not in answer.headers
-    with serve(toys, enable_cors=True) as open_server:
-        for method, body in (("OPTIONS", b""), ("POST", b"{"),
-                             ("POST", json.dumps(PICTURE).encode())):
-            answer = http.request(method, url(open_server), body=body)
-            assert answer.headers["Access-Control-Allow-Origin"] == "*"
-            assert answer.headers["Access-Control-Allow-Methods"] == (
-                "POST, GET")
-            assert answer.headers["Access-Control-Allow-Headers"] == (
-                "Content-Type")
 
 
 # --- Looking ---------------------------------------------------------------
@@ -454,27 +358,15 @@ def test_status(server, http):
         "status": {"error_code": "OK", "error_message": ""}}]}
     assert get(http, server) == (200, expected)
     assert get(http, server, "/versions/1") == (200, expected)
-    request = get_model_status_pb2.GetModelStatusRequest()
-    with stubs(server) as (_, stub, _):
-        assert refused(lambda: stub.GetModelStatus(request)) == (
-            "INVALID_ARGUMENT", "Missing ModelSpec")
-        request.model_spec.name = "toy"
-        status, = stub.GetModelStatus(request).model_version_status
-    assert (status.version, status.state) == (1, 30)  # AVAILABLE
 
 
 def test_metadata_is_the_signature_def(server, toys, http):
     with Servable(toys / "1") as model:
         expected = dict(model.signatures)
-    request = get_model_metadata_pb2.GetModelMetadataRequest()
+    request = get_model_metadata_pb2.GetModelMetadataRequest(
+        metadata_field=["signature_def"])
     request.model_spec.name = "toy"
-    with stubs(server) as (stub, _, _):
-        assert refused(lambda: stub.GetModelMetadata(request))[0] == (
-            "INVALID_ARGUMENT")
-        request.metadata_field.append("weights")
-        assert refused(lambda: stub.GetModelMetadata(request)) == (
-            "INVALID_ARGUMENT", "Metadata field weights is not supported")
-        request.metadata_field[0] = "signature_def"
+    with connected(server) as stub:
         response = stub.GetModelMetadata(request)
     assert response.model_spec.version.value == 1
     signatures = get_model_metadata_pb2.SignatureDefMap()
@@ -483,23 +375,13 @@ def test_metadata_is_the_signature_def(server, toys, http):
 
     status, answer = get(http, server, "/versions/1/metadata")
     assert status == 200
-    assert answer["model_spec"] == {
-        "name": "toy", "signature_name": "", "version": "1"}
+    assert answer["model_spec"] == {"name": "toy", "version": "1"}
     shown = answer["metadata"]["signature_def"]["signature_def"]
     assert set(shown) == set(expected)
     assert shown["decode"]["inputs"]["luminance"] == {
         "dtype": "DT_FLOAT", "name": "decode_luminance:0",
         "tensor_shape": {"unknown_rank": False, "dim": [
             {"size": size, "name": ""} for size in ("-1", "4", "4", "1")]}}
-    assert shown["decode"]["method_name"] == "tensorflow/serving/predict"
-
-
-def test_health(server):
-    with stubs(server) as (_, _, channel):
-        stub = health_pb2_grpc.HealthStub(channel)
-        for service in ("", "tensorflow.serving.PredictionService"):
-            assert stub.Check(health_pb2.HealthCheckRequest(
-                service=service)).status == 1  # SERVING
 
 
 def test_metrics(toys, http):
@@ -520,7 +402,6 @@ def test_metrics(toys, http):
     count = ":tensorflow:serving:request_count"
     assert samples[count, "OK", "toy"] == 2
     assert samples[count, "INVALID_ARGUMENT", "toy"] == 1
-    assert f"# TYPE {count} counter" in page
     latency = ":tensorflow:serving:request_latency"
     for entrypoint in ("REST", "GRPC"):
         labels = sorted(["Predict", entrypoint, "toy"])
@@ -528,7 +409,8 @@ def test_metrics(toys, http):
         assert samples[latency + "_count", *labels] == 1
         assert 100 < samples[latency + "_sum", *labels] < LIMIT * 1e6
     assert {name for name, *_ in samples} == {
-        count, *(latency + end for end in ("_count", "_sum", "_bucket"))}
+        count, *(latency + end for end in (
+            "_count", "_sum", "_bucket", "_created"))}
 
 
 # --- Limits ----------------------------------------------------------------
@@ -577,44 +459,45 @@ def test_a_hundred_clients(server, http):
 def test_a_version_rolls_in_under_traffic(toys, tmp_path, http):
     publish(toys, tmp_path, 1)
     done = threading.Event()
-    answers = []  # versions, in the order of each client's answers
+    answers = [[], [], [], []]  # versions, in the order of a client's answers
 
-    def by_rest(server):
-        seen = []
+    def by_rest(server, seen):
         while not done.is_set():
             status, answer = post(http, server, PICTURE)
             assert status == 200, answer
             seen.append(version_of(answer["predictions"][0]))
-        return seen
 
-    def by_grpc(server):
-        seen = []
-        with stubs(server) as (stub, _, _):
+    def by_grpc(server, seen):
+        with connected(server) as stub:
             request = toy_model.request(inputs={"image_bytes": [b"IMG"]})
             while not done.is_set():
                 response = stub.Predict(request, timeout=LIMIT)
-                version = response.model_spec.version.value
-                assert response.outputs["log_prob"].float_val[0] == version
-                seen.append(version)
-        return seen
+                log_prob = tf.make_ndarray(response.outputs["log_prob"])
+                seen.append(response.model_spec.version.value)
+                assert log_prob[0, 0] == seen[-1]
+
+    def wait_for(version):
+        wait_until(lambda: any(job.done() for job in jobs) or all(
+            version in seen for seen in answers))
 
     with (serve(tmp_path) as server,
           concurrent.futures.ThreadPoolExecutor() as pool):
-        jobs = [pool.submit(client, server)
-                for client in (by_rest, by_rest, by_grpc, by_grpc)]
+        jobs = [pool.submit(client, server, seen) for client, seen in zip(
+            (by_rest, by_rest, by_grpc, by_grpc), answers)]
+        wait_for(1)
         for version in (2, 3):
-            time.sleep(0.3)
             publish(toys, tmp_path, version)
-            wait_until(lambda: server.versions() == [version])
-        time.sleep(0.3)
+            wait_for(version)
         done.set()
-        answers = [job.result() for job in jobs]
-        states = get(http, server)[1]["model_version_status"]
+        for job in jobs:
+            job.result()
+        wait_until(lambda: [
+            (item["version"], item["state"])
+            for item in get(http, server)[1]["model_version_status"]] == [
+            ("3", "AVAILABLE"), ("2", "END"), ("1", "END")])
     for seen in answers:
         assert set(seen) == {1, 2, 3}
         assert seen == sorted(seen)
-    assert [(item["version"], item["state"]) for item in states] == [
-        ("3", "AVAILABLE"), ("2", "END"), ("1", "END")]
 
 
 def test_an_old_version_finishes_what_it_began(toys, tmp_path, http):
@@ -705,37 +588,34 @@ def test_labels(toys, tmp_path, http):
         serve(tmp_path, labels={"next": 9})
 
 
-def test_warm_up(toys, tmp_path):
+def test_warm_up(tmp_path, http):
     good = toy_model.request(inputs={"image_bytes": [b"IMG"]})
     bad = toy_model.request(inputs={"image_bytes": [b"nothing"]})
     toy_model.save(tmp_path, 1, warm_up=[good, good])
     with serve(tmp_path) as server:
         toy_model.save(tmp_path, 2, warm_up=[good, bad])
-        with stubs(server) as (_, stub, _):
-            request = get_model_status_pb2.GetModelStatusRequest()
-            request.model_spec.name = "toy"
 
-            def newest():
-                return stub.GetModelStatus(request).model_version_status[0]
+        def newest():
+            return get(http, server)[1]["model_version_status"][0]
 
-            wait_until(lambda: newest().version == 2 and newest().state == 50)
-            assert "record 1 must be answered" in (
-                newest().status.error_message)
+        wait_until(lambda: (newest()["version"], newest()["state"])
+                   == ("2", "END"))
+        assert "record 1 must be a request that is answered" in (
+            newest()["status"]["error_message"])
         assert server.versions() == [1]
-    with pytest.raises(ServingError, match="record 1 must be answered"):
+    with pytest.raises(ServingError, match="record 1 must be a request"):
         serve(tmp_path)
     shutil.rmtree(tmp_path / "2")
     (tmp_path / "1/assets.extra/tf_serving_warmup_requests").write_bytes(
         bytes(100))
-    with pytest.raises(ServingError, match="must be a TFRecord file"):
+    with pytest.raises(ServingError, match="record 0 must be a request"):
         serve(tmp_path)
 
 
 def test_folders_without_versions(tmp_path):
-    with pytest.raises(ValueError, match="must hold a version"):
-        serve(tmp_path)
-    with pytest.raises(ValueError, match="must be a folder"):
-        serve(tmp_path / "nothing")
+    for folder in (tmp_path, tmp_path / "nothing"):
+        with pytest.raises(ValueError, match="must hold a version"):
+            serve(folder)
 
 
 # --- Start and stop --------------------------------------------------------
@@ -763,8 +643,9 @@ def test_stop_answers_what_it_has(toys, http):
 def test_ports_that_are_taken(toys, server):
     for option, address in (("port", server.grpc_address),
                             ("rest_api_port", server.rest_address)):
-        with pytest.raises(OSError):
-            serve(toys, **{option: int(address.rpartition(":")[2])})
+        for number in (int(address.rpartition(":")[2]), 70_000):
+            with pytest.raises(OSError, match=f"{option}: must be a free"):
+                serve(toys, **{option: number})
 
 
 def test_command(toys, http):
@@ -802,8 +683,8 @@ def test_command_refuses(tmp_path, monkeypatch, caplog):
     assert caplog.messages == [
         f"{tmp_path}: must hold a version in a folder named by its number "
         "(received none)"]
-    for arguments in (["--port", "70000"], ["--label", "x"],
-                      ["--max-concurrency", "0"], ["--poll-seconds", "nan"]):
+    for arguments in (["--port", "x"], ["--label", "x"],
+                      ["--max-concurrency", "0"], ["--threads", "0"]):
         with pytest.raises(SystemExit) as caught:
             standin.main(["--model-base-path", str(tmp_path), *arguments])
         assert caught.value.code == 2

@@ -18,7 +18,7 @@ from tiny import TINY_REGIONS, random_batch
 import tfdivcolor as tdc
 from tfdivcolor import data, presets
 from tfdivcolor.models import storage
-from training import configs, logs, loop, steps, synthetic
+from training import configs, logs, loop, run_folder, steps, synthetic
 from training.train import main
 
 # Runs of a few seconds in some folders; killed in the second epoch if asked to.
@@ -140,20 +140,20 @@ def test_part_of_an_epoch_from_trained_weights(pictures, tmp_path, make_tiny):
 
 
 def test_another_configuration_in_the_same_folder_is_refused(tmp_path):
-    loop._claim(tmp_path, configs.get("smoke"), ["a", "b"])
-    loop._claim(tmp_path, configs.get("smoke"), ["a", "b"])
+    run_folder.claim(tmp_path, configs.get("smoke"), ["a", "b"])
+    run_folder.claim(tmp_path, configs.get("smoke"), ["a", "b"])
     # As one of version 0.4 has it.
     path = tmp_path / "config.json"
     path.write_text(path.read_text().replace(' "accumulate": 1,\n', ""))
     assert "accumulate" not in path.read_text()
-    loop._claim(tmp_path, configs.get("smoke"), ["a", "b"])
+    run_folder.claim(tmp_path, configs.get("smoke"), ["a", "b"])
     with pytest.raises(ValueError, match=r"accumulate differ"):
-        loop._claim(
+        run_folder.claim(
             tmp_path, configs.get("smoke", ["accumulate=2"]), ["a", "b"])
     with pytest.raises(ValueError, match=r"seed differ"):
-        loop._claim(tmp_path, configs.get("smoke", ["seed=1"]), ["a", "b"])
+        run_folder.claim(tmp_path, configs.get("smoke", ["seed=1"]), ["a", "b"])
     with pytest.raises(ValueError, match=r"pictures_sha256 differ"):
-        loop._claim(tmp_path, configs.get("smoke"), ["a", "c"])
+        run_folder.claim(tmp_path, configs.get("smoke"), ["a", "c"])
 
 
 # --- The command -----------------------------------------------------------
@@ -192,13 +192,14 @@ def test_settings_change_fields():
 # --- Steps -----------------------------------------------------------------
 
 
-def trained(colorizer, clip_norm=20.0, learning_rate=1e-2, accumulate=1):
+def trained(colorizer, clip_norm=20.0, learning_rate=1e-2,
+            make=steps.make_train_step, **options):
     optimizer = keras.optimizers.SGD(learning_rate)
     optimizer.build(colorizer.trainable_variables)
     average = steps.MovingAverage(
         [v.value for v in colorizer.trainable_variables], 0.9)
-    return average, steps.make_train_step(
-        colorizer, optimizer, average, clip_norm, 4, accumulate)
+    return average, make(
+        colorizer, optimizer, average, clip_norm, 4, **options)
 
 
 def test_a_step_is_traced_once_and_lowers_the_loss(make_tiny):
@@ -209,6 +210,37 @@ def test_a_step_is_traced_once_and_lowers_the_loss(make_tiny):
              for i in range(8)]
     assert step.experimental_get_tracing_count() == 1
     assert found[-1] < found[0]
+
+
+def test_the_plain_step_and_the_distributed_one_give_the_same_weights(
+        make_tiny):
+    results = []
+    for make in (steps.plain_train_step, steps.distributed_train_step):
+        colorizer = make_tiny(seed=3)
+        average, step = trained(colorizer, clip_norm=1.0, make=make)
+        terms = [step(random_batch(4, 32), tf.constant(i, tf.int64))
+                 for i in range(3)]
+        results.append((terms, [*colorizer.variables, *average.averages]))
+    (terms, values), (other_terms, other_values) = results
+    assert list(terms[0]) == list(other_terms[0])
+    for one, other in zip(terms, other_terms):
+        for name in one:
+            np.testing.assert_allclose(one[name], other[name], rtol=1e-6)
+    for one, other in zip(values, other_values, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_one_device_and_one_part_take_the_plain_step(make_tiny, monkeypatch):
+    made = []
+    for name in ("plain_train_step", "distributed_train_step"):
+        monkeypatch.setattr(
+            steps, name, lambda *arguments, name=name: made.append(name))
+    trained(make_tiny())
+    trained(make_tiny(), accumulate=2)
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+        trained(make_tiny())
+    assert made == ["plain_train_step", "distributed_train_step",
+                    "distributed_train_step"]
 
 
 def test_a_step_moves_by_the_clipped_gradient(make_tiny):
@@ -303,8 +335,7 @@ def test_init_can_be_left_out():
 
 
 def test_schedule_warms_up_and_comes_down():
-    config = configs.get("smoke", ["warmup_steps=10"])
-    schedule = loop.schedule(configs.Stage("joint", 1, 1.0), config, 100)
+    schedule = loop.schedule(learning_rate=1.0, warmup_steps=10, total=100)
     values = [float(schedule(i)) for i in range(101)]
     assert np.argmax(values) == 10 and values[10] == pytest.approx(1.0)
     assert values[0] == pytest.approx(0.01)

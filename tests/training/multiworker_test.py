@@ -14,7 +14,7 @@ import pytest
 from tiny import TINY_REGIONS
 
 from tfdivcolor.models import storage
-from training import configs, loop, strategies, synthetic
+from training import configs, loop, run_folder, strategies, synthetic
 from training.train import main
 
 # --- TF_CONFIG -------------------------------------------------------------
@@ -79,7 +79,7 @@ def test_a_batch_that_replicas_do_not_divide():
 
 def test_a_folder_of_its_own_is_refused(tmp_path):
     with pytest.raises(ValueError, match="must be one folder that all workers"):
-        loop._claim(tmp_path, configs.get("smoke"), "abc", make=False)
+        run_folder.claim(tmp_path, configs.get("smoke"), "abc", make=False)
 
 
 # --- Two processes ---------------------------------------------------------
@@ -94,16 +94,16 @@ stages, kept, action, at, *arguments = sys.argv[1:]
 configs.CONFIGS["smoke"] = dataclasses.replace(
     configs.get("smoke"), stages=tuple(
         configs.Stage(name, 2) for name in stages.split(",")))
-run_stage, add_terms = loop._run_stage, loop.add_terms
-def run_and_keep(index, stage, config, colorizer, *rest):
-    terms = run_stage(index, stage, config, colorizer, *rest)
-    np.savez(kept, *[v.numpy() for v in colorizer.variables])
+train_stage, add_terms = loop.train_stage, loop.add_terms
+def train_and_keep(run, index, stage):
+    terms = train_stage(run, index, stage)
+    np.savez(kept, *[v.numpy() for v in run.colorizer.variables])
     return terms
 def add_and_act(sums, means, name, step):
     add_terms(sums, means, name, step)
     if action and step == int(at):
         os.kill(os.getpid(), getattr(signal, action))
-loop._run_stage, loop.add_terms = run_and_keep, add_and_act
+loop.train_stage, loop.add_terms = train_and_keep, add_and_act
 sys.exit(train.main(["--config", "smoke", *arguments]))
 """
 

@@ -7,49 +7,29 @@ are `evaluation.METRICS`, all measured in one run on the same pictures.
 import hashlib
 import json
 import platform
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from tfdivcolor import data, presets
 from tfdivcolor.color import statistics
 from tfdivcolor.coloring.colorizer import Colorizer
-from tfdivcolor.data import photo_cache
+from tfdivcolor.data import PhotoSet, photo_cache
 from tfdivcolor.evaluation import baselines, floors, illustrations, measurement
-from tfdivcolor.evaluation.measurement import METRICS, Measured, Method
+from tfdivcolor.evaluation.measurement import Measured, Method
+from tfdivcolor.evaluation.table import Cell, summarize, table
 from tfdivcolor.models import storage
 from tfdivcolor.settings import DEFAULTS, MODES, Sampling
 from tfdivcolor.utils import files
 
-# The table is wide; it is printed as blocks of columns that belong together.
-BLOCKS = {
-    "Error of the results, ab / 128": (
-        "one", "best_of_5", "best_of_8", "best_of_100", "pixel_of_5",
-        "pixel_of_8", "pixel_of_100", "rgb_of_8"),
-    "Diversity, colour, likeness to photographs": (
-        "variance", "ms_ssim", "chroma", "chroma_first", "colourfulness",
-        "auc", "auc_coarse", "histogram"),
-    "Autoencoder and likelihood": (
-        "reconstruction", "reconstruction_rmse", "reconstruction_weighted",
-        "field_nll", "nll"),
-}
 COMPONENTS = 64  # of the principal components' floor: the size of z
 
-PUBLISHED = """\
-Published for LFW (Deshpande et al. 2017, table 2):
-                     error of best    variance
-CVAE                          .031     .00010
-cGAN                          .047     .0000084
-VAE + MDN                     .030     .0011
-VAE + MDN, skip               .031     .00044
-The paper does not say how many samples entered, in which norm and unit, or
-whether the best was taken by picture or by pixel, and its 1,000 test pictures
-are others: these numbers and the table's cannot be compared."""
 
-
-def run(path, weights="lfw", subset=None, limit=None, sampling=DEFAULTS,
-        num_seeds=1, subset_size=measurement.SUBSET, train_data=None,
-        baselines_folder=None, json_path=None, plots_folder=None):
+def run(path: str, weights: str | Path = "lfw", subset: str | None = None,
+        limit: int | None = None, sampling: Sampling = DEFAULTS,
+        num_seeds: int = 1, subset_size: int = measurement.SUBSET,
+        train_data: str | None = None, baselines_folder: str | None = None,
+        json_path: str | Path | None = None,
+        plots_folder: str | Path | None = None) -> str:
     """Measures everything and writes it.
 
     Args:
@@ -64,8 +44,9 @@ def run(path, weights="lfw", subset=None, limit=None, sampling=DEFAULTS,
         train_data: str or None. Training pictures, for the floors.
         baselines_folder: str or None. What `training.baselines` wrote, and
             folders of other Colorizers.
-        json_path: str or None. File for summary, settings and file list.
-        plots_folder: str or None. Folder for figures.
+        json_path: str, path or None. File for summary, settings and file
+            list.
+        plots_folder: str, path or None. Folder for figures.
 
     Returns:
         str, the table.
@@ -80,8 +61,9 @@ def run(path, weights="lfw", subset=None, limit=None, sampling=DEFAULTS,
     rivals = _load_rivals(baselines_folder, colorizer.canvas)
     described = storage.describe(folder)
     photos = _load_photos(path, colorizer, described, subset, limit)
-    train = train_data and _load_photos(
-        train_data, colorizer, described, "train")
+    train = None
+    if train_data:
+        train = _load_photos(train_data, colorizer, described, "train")
     _check_photos(photos, train, path == train_data)
     bench = Bench(photos, sampling, num_seeds, subset_size, train)
     bench.add_colorizer(folder.resolve().name, colorizer, MODES)
@@ -102,7 +84,7 @@ def run(path, weights="lfw", subset=None, limit=None, sampling=DEFAULTS,
         "weights": {"name": folder.resolve().name,
                     "sha256": described["sha256"]},
         "baselines": sorted(rivals),
-        "train_files_sha256": train and _hash(train.names),
+        "train_files_sha256": _hash(train.names) if train else None,
         "versions": storage.versions(), "platform": platform.platform(),
         "files_sha256": _hash(photos.names), "files": photos.names,
         "skipped": [tuple(item) for item in photos.skipped]}
@@ -112,23 +94,42 @@ def run(path, weights="lfw", subset=None, limit=None, sampling=DEFAULTS,
     if plots_folder:
         illustrations.draw(Path(plots_folder), colorizer, bench,
                            described["about"].get("history"))
-    return table(summary, photos, bench, rivals, train)
+    return table(
+        summary, pictures=len(photos), temperature=bench.temperature,
+        seeds=bench.seeds, subset_size=bench.subset_size,
+        has_train=train is not None, has_rivals=bool(rivals))
 
 
 class Bench:
-    """Measures methods on the same pictures and keeps what came out."""
+    """Measures methods on the same pictures and keeps what came out.
 
-    def __init__(self, photos, sampling, num_seeds, subset_size, train):
+    Args:
+        photos: `PhotoSet`, with margin 0.
+        sampling: `settings.Sampling`, of which temperature and seed are used.
+        num_seeds: int, 1 or more. Sampling seeds: seed, seed + 1, ...
+        subset_size: int. Pictures for the columns of 100 results and the
+            field likelihood.
+        train: `PhotoSet` of training pictures, for the floors; or None.
+
+    Attributes:
+        rows: dict from a row's label to list of `Measured`, one a seed.
+    """
+
+    def __init__(self, photos: PhotoSet, sampling: Sampling, num_seeds: int,
+                 subset_size: int, train: PhotoSet | None):
         self.photos = photos
         self.temperature = sampling.temperature
         self.seeds = [sampling.seed + i for i in range(num_seeds)]
         self.subset_size = min(subset_size, len(photos))
         self.train = train
-        self.statistics = train and statistics.compute(
-            train, min(COMPONENTS, len(train) - 1))
-        self.rows = {}  # label -> list of `Measured`, one a seed
+        self.statistics = None
+        if train is not None:
+            self.statistics = statistics.compute(
+                train, min(COMPONENTS, len(train) - 1))
+        self.rows: dict[str, list[Measured]] = {}
 
-    def add_colorizer(self, name, model, modes):
+    def add_colorizer(self, name: str, model: Colorizer,
+                      modes: Sequence[str]) -> None:
         """Measures a Colorizer in some modes; its autoencoder once."""
         labels = [name if mode == DEFAULTS.mode else f"{name}, {mode}"
                   for mode in modes]
@@ -141,7 +142,7 @@ class Bench:
                 self._add(Method(label, model, options=options))
         self._add_autoencoder(labels[0], model)
 
-    def add_baseline(self, name, model):
+    def add_baseline(self, name: str, model: baselines.Baseline) -> None:
         """Measures one of `baselines`."""
         if isinstance(model, baselines.RegressionCNN):
             self._add(Method(name, model, most=1), self.seeds[:1])
@@ -153,9 +154,9 @@ class Bench:
                 options={"temperature": self.temperature}))
             self._add_autoencoder(name, model)
 
-    def add_floors(self):
+    def add_floors(self) -> None:
         """Measures what needs no model, and the truth itself."""
-        if self.train:
+        if self.train is not None and self.statistics is not None:
             self._add(Method(
                 "copies of neighbours", floors.Neighbours(self.train),
                 most=min(measurement.MAX_SAMPLES, len(self.train))),
@@ -187,82 +188,16 @@ class Bench:
         self.rows[label] = measured
 
     def _add_autoencoder(self, label, model):
-        weights = self.statistics and self.statistics.pixel_weights
+        weights = None
+        if self.statistics is not None:
+            weights = self.statistics.pixel_weights
         self.rows[label][0].values.update(measurement.measure_autoencoder(
             model, self.photos, self.subset_size, weights))
 
-    def summary(self):
+    def summary(self) -> dict[str, dict[str, Cell]]:
         """dict from a row's label to `summarize`'s dict."""
         return {label: summarize(measured)
                 for label, measured in self.rows.items()}
-
-
-def summarize(measured):
-    """Means, standard errors and spread over seeds of one row.
-
-    Args:
-        measured: list of `Measured`, one a seed.
-
-    Returns:
-        dict from a name in `METRICS` to dict of mean; standard_error over
-        pictures, None for one number; spread: standard deviation of the means
-        over seeds, None for one seed; pictures.
-    """
-    summary = {}
-    for name in METRICS:
-        rows = [one.values[name] for one in measured if name in one.values]
-        if not rows:
-            continue
-        by_picture = np.mean(rows, axis=0)
-        count = len(by_picture)
-        means = [row.mean() for row in rows]
-        summary[name] = {
-            "mean": float(by_picture.mean()),
-            "standard_error": float(
-                by_picture.std(ddof=1) / np.sqrt(count)) if count > 1
-            else None,
-            "spread": float(np.std(means, ddof=1)) if len(means) > 1
-            else None,
-            "pictures": count}
-    return summary
-
-
-def table(summary, photos, bench, rivals, train):
-    """The summary as text."""
-    lines = [
-        f"{len(photos):,} pictures; temperature {bench.temperature}; seeds "
-        f"{', '.join(map(str, bench.seeds))}",
-        f"Columns of 100 results and field NLL: {bench.subset_size:,} "
-        "pictures at even distances; these and AUC: the first seed"]
-    width = max(map(len, summary))
-    for title, names in BLOCKS.items():
-        lines += ["", title, ""]
-        lines.append(" " * width + "".join(
-            f"{METRICS[name][0]:>11}" for name in names))
-        for label, row in summary.items():
-            if any(name in row for name in names):
-                lines.append(f"{label:{width}}" + "".join(
-                    _cell(row.get(name)) for name in names))
-            if any(row.get(name, {}).get("spread") for name in names):
-                lines.append(f"{'  +- over seeds':{width}}" + "".join(
-                    _spread(row.get(name)) for name in names))
-    lines += ["", *(f"{heading:10} {meaning}"
-                    for heading, meaning in METRICS.values()), ""]
-    if not train:
-        lines.append("floors from training pictures, weighted errors: not "
-                     "run (--train-data PATH)")
-    if not rivals:
-        lines.append("baselines: not run (--baselines DIR)")
-    return "\n".join([*lines, PUBLISHED])
-
-
-def _cell(value):
-    return f"{value['mean']:11.5f}" if value else f"{'-':>11}"
-
-
-def _spread(value):
-    shown = value and value["spread"] is not None
-    return f"{value['spread']:11.5f}" if shown else " " * 11
 
 
 def _split(described):
@@ -286,7 +221,7 @@ def _check_photos(photos, train, same_path):
         raise ValueError(
             f"data must have {measurement.FEWEST} usable pictures or more "
             f"(received {len(photos)})")
-    if train and same_path and set(photos.names) & set(train.names):
+    if train is not None and same_path and set(photos.names) & set(train.names):
         raise ValueError(
             "data and train-data must share no picture: copies of neighbours "
             "would be the pictures themselves (received the same path; "

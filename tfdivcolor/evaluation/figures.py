@@ -6,6 +6,9 @@ the same bytes.  `errors` in docstrings are mean absolute errors, ab / 128:
     dict from a method's name to float [N, S], N pictures, S results in order
 """
 
+import os
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import tensorflow as tf
 from matplotlib import colormaps
@@ -16,10 +19,13 @@ from matplotlib.ticker import (
     NullLocator,
     PercentFormatter,
 )
+from numpy.typing import ArrayLike
 
 from tfdivcolor import color, plots
+from tfdivcolor.coloring.colorizer import Colorizer
 from tfdivcolor.latent import plain_tensorflow
 from tfdivcolor.models.base import check_canvas
+from tfdivcolor.utils.types import Tensor
 
 _ERROR_LABEL = "mean absolute error (ab / 128)"
 _COUNTS = (1, 2, 5, 10, 20, 50, 100)  # results, on a logarithmic axis
@@ -31,7 +37,9 @@ _STEPS = (-2, -1, 0, 1, 2)  # standard deviations
 
 # --- Pictures --------------------------------------------------------------
 
-def picture_sheet(luminance, truth, results, captions, path):
+def picture_sheet(
+        luminance: ArrayLike, truth: ArrayLike, results: ArrayLike,
+        captions: Sequence[Sequence[str]], path: str | os.PathLike) -> None:
     """Writes rows of pictures: grey, truth, and the results by rank.
 
     Args:
@@ -69,7 +77,9 @@ def picture_sheet(luminance, truth, results, captions, path):
         [["", "", *caption[1:]] for caption in captions]), path)
 
 
-def latent_walk(colorizer, luminance, path, num_directions=4, seed=0):
+def latent_walk(
+        colorizer: Colorizer, luminance: Tensor, path: str | os.PathLike,
+        num_directions: int = 4, seed: int = 0) -> None:
     """Writes what the principal directions of P(z | grey) change.
 
     A row is a direction: the principal components of draws, measured by how
@@ -148,7 +158,8 @@ def _principal_directions(colorizer, luminance, seed):
 
 # --- Charts ----------------------------------------------------------------
 
-def error_by_rank(errors, path):
+def error_by_rank(errors: Mapping[str, ArrayLike],
+                  path: str | os.PathLike) -> None:
     """Writes whether the first results are the better ones.
 
     Left, the mean error of each rank with the standard error of the mean;
@@ -192,7 +203,9 @@ def error_by_rank(errors, path):
     plots.save(figure, path)
 
 
-def error_against_k(errors, floors, path):
+def error_against_k(
+        errors: Mapping[str, ArrayLike], floors: Mapping[str, float],
+        path: str | os.PathLike) -> None:
     """Writes how the error falls with the number of results.
 
     The mean over pictures of the smallest error among the first k results.
@@ -251,7 +264,7 @@ def _label_floors(axes, floors):
                   transform=axes.get_yaxis_transform())
 
 
-def mixture_weights(weights, path):
+def mixture_weights(weights: ArrayLike, path: str | os.PathLike) -> None:
     """Writes how many of the mixture's components are in use.
 
     Left, the weights from the heaviest to the lightest, mean and middle 80 %

@@ -16,7 +16,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfdivcolor import color
+from tfdivcolor.color.statistics import ColorStatistics
+from tfdivcolor.data import PhotoSet
 from tfdivcolor.models.base import check_canvas
+from tfdivcolor.utils.types import Tensor
 
 _BATCH_SIZE = 128
 
@@ -24,7 +27,8 @@ _BATCH_SIZE = 128
 class Grey:
     """No colour at all: ab = 0."""
 
-    def sample(self, luminance, num_samples, seed=0):
+    def sample(self, luminance: Tensor, num_samples: int,
+               seed: int = 0) -> dict[str, Tensor]:
         """S fields of zeros; see the module.
 
         Raises:
@@ -42,12 +46,13 @@ class MeanField:
         statistics: `ColorStatistics` of the training pictures.
     """
 
-    def __init__(self, statistics):
+    def __init__(self, statistics: ColorStatistics):
         self.canvas = statistics.canvas
         self._field = tf.reshape(color.denormalize_ab(statistics.mean),
                                  [1, 1, self.canvas, self.canvas, 2])
 
-    def sample(self, luminance, num_samples, seed=0):
+    def sample(self, luminance: Tensor, num_samples: int,
+               seed: int = 0) -> dict[str, Tensor]:
         """The mean field S times; see the module.
 
         Raises:
@@ -70,7 +75,7 @@ class Neighbours:
         photos: `PhotoSet`. The training pictures, whole and not augmented.
     """
 
-    def __init__(self, photos):
+    def __init__(self, photos: PhotoSet):
         self.canvas = photos.canvas
         pixels = self.canvas**2
         luminance = np.empty([len(photos), pixels], np.float32)
@@ -91,7 +96,8 @@ class Neighbours:
         self._half_square = 0.5 * tf.reduce_sum(
             tf.square(self._luminance), axis=1)
 
-    def sample(self, luminance, num_samples, seed=0):
+    def sample(self, luminance: Tensor, num_samples: int,
+               seed: int = 0) -> dict[str, Tensor]:
         """Colours of the S nearest training pictures, nearest first.
 
         See the module. Of equally distant pictures, the earlier is nearer.
@@ -121,12 +127,12 @@ class PrincipalComponents:
             components.
     """
 
-    def __init__(self, statistics):
+    def __init__(self, statistics: ColorStatistics):
         self.canvas = statistics.canvas
         self._mean = statistics.mean
         self._components = tf.constant(statistics.components)  # [P, D0]
 
-    def reconstruct(self, ab):
+    def reconstruct(self, ab: Tensor) -> Tensor:
         """Projects colour fields on mean + span of the components.
 
         Args:

@@ -1,23 +1,33 @@
 """Which figures `tfdivcolor evaluate --plots` writes, and of what."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 import tensorflow as tf
 
 from tfdivcolor import color
+from tfdivcolor.coloring.colorizer import Colorizer
 from tfdivcolor.evaluation import figures, measurement, metrics
 from tfdivcolor.plots import training_curves
+
+if TYPE_CHECKING:  # it imports this module
+    from tfdivcolor.evaluation.bench import Bench
 
 SHEET_ROWS = 4  # pictures on each of the sheets of the best, middle and worst
 
 
-def draw(folder, colorizer, bench, history):
+def draw(folder: Path, colorizer: Colorizer, bench: Bench,
+         history: list[dict] | None) -> None:
     """Writes the figures of an evaluation.
 
     Args:
         folder: pathlib.Path of the folder.
         colorizer: `Colorizer`, the one evaluated.
-        bench: `comparison.Bench`, measured; its first row is the Colorizer's.
-        history: list of dicts as of `curves`, or None.
+        bench: `Bench`, measured; its first row is the Colorizer's.
+        history: list of dicts as of `training_curves`, or None.
     """
     label = next(iter(bench.rows))
     errors = {name: measured[0].errors

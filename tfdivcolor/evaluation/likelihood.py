@@ -22,13 +22,17 @@ References:
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from tfdivcolor import color
 from tfdivcolor.latent import seeds
 from tfdivcolor.models.base import check_canvas
+from tfdivcolor.utils.types import Tensor
 
 DRAWS = 64
 
@@ -38,7 +42,8 @@ _MAX_STEPS = 1000
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
-def field_terms(model, batch, draws=DRAWS):
+def field_terms(model: Any, batch: Mapping[str, Tensor],
+                draws: int = DRAWS) -> dict[str, np.ndarray]:
     """What the bound needs of a model, whatever sigma will be.
 
     Args:
@@ -67,9 +72,10 @@ def field_terms(model, batch, draws=DRAWS):
     step = max(_FIELDS // draws, 1)
     parts = []
     for start in range(0, len(batch["luminance"]), step):
-        tensors = (tf.convert_to_tensor(batch[name])[start:start + step]
-                   for name in ("luminance", "ab", "seed"))
-        parts.append(_terms(model, *tensors, draws))
+        luminance, ab, seed = (
+            tf.convert_to_tensor(batch[name])[start:start + step]
+            for name in ("luminance", "ab", "seed"))
+        parts.append(_terms(model, luminance, ab, seed, draws))
     return {name: np.concatenate([part[name] for part in parts],
                                  dtype=np.float64) for name in parts[0]}
 
@@ -90,7 +96,8 @@ def _terms(model, luminance, ab, seed, draws):
             "log_ratio": tf.transpose(log_ratio)}
 
 
-def nll(squared_error, log_ratio, dimensions, sigma):
+def nll(squared_error: np.ndarray, log_ratio: np.ndarray, dimensions: int,
+        sigma: float) -> np.ndarray:
     """Upper bound of -log p(C | G) for a given sigma.
 
     Args:
@@ -106,7 +113,8 @@ def nll(squared_error, log_ratio, dimensions, sigma):
     return math.log(sigma) + _HALF_LOG_2PI - log_mean / dimensions
 
 
-def fit_sigma(squared_error, log_ratio, dimensions):
+def fit_sigma(squared_error: np.ndarray, log_ratio: np.ndarray,
+              dimensions: int) -> float:
     """The sigma that makes the mean of `nll` smallest.
 
     Expectation maximisation, with the draw that explains a picture as what is
@@ -139,7 +147,8 @@ def fit_sigma(squared_error, log_ratio, dimensions):
     return math.sqrt(variance)
 
 
-def field_nll(squared_error, log_ratio, dimensions):
+def field_nll(squared_error: ArrayLike, log_ratio: ArrayLike,
+              dimensions: int) -> np.ndarray:
     """Upper bound of -log p(C | G), sigma fitted on other pictures.
 
     Pictures at even and at odd positions are two halves; each is measured
@@ -182,7 +191,7 @@ def field_nll(squared_error, log_ratio, dimensions):
     return values
 
 
-def gaussian_nll(squared_errors, dimensions):
+def gaussian_nll(squared_errors: ArrayLike, dimensions: int) -> np.ndarray:
     """-log p(C | G) of a predictor of one answer, p = N(answer, sigma^2 I).
 
     Exact, and comparable with `field_nll`: sigma is fitted likewise.

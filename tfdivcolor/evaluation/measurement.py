@@ -8,16 +8,20 @@ said of the 8; one call with 100 on some of the pictures gives "best of 100".
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
 from tfdivcolor import color
+from tfdivcolor.data import PhotoSet
 from tfdivcolor.evaluation import likelihood, metrics, two_sample
 from tfdivcolor.models import losses
 from tfdivcolor.settings import DEFAULTS, MAX_SAMPLES
+from tfdivcolor.utils.types import Tensor
 
 BATCH = 16
 # What needs a hundred fields a picture, or 64 draws of the posterior, is
@@ -72,11 +76,12 @@ class Method:
     """
 
     label: str
-    model: object
+    model: Any
     most: int = MAX_SAMPLES
-    options: dict = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
 
-    def fields(self, luminance, num_samples, seed):
+    def fields(self, luminance: Tensor, num_samples: int,
+               seed: int) -> np.ndarray:
         """float32 array [B, min(S, most), c, c, 2], ab / 128."""
         drawn = self.model.sample(
             luminance, min(num_samples, self.most), seed=seed, **self.options)
@@ -95,13 +100,14 @@ class Measured:
         errors_of_100: float64 [n, 100] or None.
     """
 
-    values: dict
+    values: dict[str, np.ndarray]
     errors: np.ndarray | None = None
     errors_of_100: np.ndarray | None = None
 
 
-def measure(method, photos, seed=DEFAULTS.seed, subset=SUBSET,
-            test_realism=True, progress=True):
+def measure(method: Method, photos: PhotoSet, seed: int = DEFAULTS.seed,
+            subset: int = SUBSET, test_realism: bool = True,
+            progress: bool = True) -> Measured:
     """Measures a method's results.
 
     Args:
@@ -162,7 +168,7 @@ def measure(method, photos, seed=DEFAULTS.seed, subset=SUBSET,
     return Measured(values, kept["errors"], kept.get("errors_of_100"))
 
 
-def in_subset(start, count, total, subset):
+def in_subset(start: int, count: int, total: int, subset: int) -> np.ndarray:
     """Which pictures of a batch are of the subset, for what takes long.
 
     The subset lies at even distances: data sets are sorted by name.
@@ -228,7 +234,10 @@ def _hundred(method, luminance, truth, seed):
     return np.concatenate(errors), np.concatenate(pixels)
 
 
-def measure_autoencoder(model, photos, subset=SUBSET, pixel_weights=None):
+def measure_autoencoder(
+        model: Any, photos: PhotoSet, subset: int = SUBSET,
+        pixel_weights: Callable[[Tensor], Tensor] | None = None
+        ) -> dict[str, np.ndarray]:
     """Measures what a method's autoencoder keeps, and its likelihoods.
 
     Args:
@@ -265,7 +274,10 @@ def measure_autoencoder(model, photos, subset=SUBSET, pixel_weights=None):
     return values
 
 
-def measure_reconstruction(model, photos, pixel_weights=None):
+def measure_reconstruction(
+        model: Any, photos: PhotoSet,
+        pixel_weights: Callable[[Tensor], Tensor] | None = None
+        ) -> dict[str, np.ndarray]:
     """As `measure_autoencoder`, of `model.reconstruct(ab)` alone."""
     values = defaultdict(list)
     for batch in _batches(photos):
@@ -289,7 +301,7 @@ def _reconstruction_rows(ab_hat, ab, pixel_weights):
     return rows
 
 
-def truth_rows(photos):
+def truth_rows(photos: PhotoSet) -> dict[str, np.ndarray]:
     """What is measured of the true colours themselves.
 
     Args:

@@ -8,16 +8,13 @@ number a picture, float64 [B], unless it says otherwise, and takes
 
 Published errors of this kind leave open how many samples entered, and whether
 the best was taken by picture or by pixel; so both are here, for any number.
-`ErrorOfBest` and `SampleVariance` are two of them for Keras's own loops.
 """
 
 import itertools
 
-import keras
 import numpy as np
 import tensorflow as tf
-
-from tfdivcolor.models.blocks import PACKAGE
+from numpy.typing import ArrayLike
 
 # Weights of the first three of five scales, from experiments with observers
 # (Wang et al. 2003), scaled to a sum of 1.
@@ -26,7 +23,7 @@ _SCALE_WEIGHTS /= _SCALE_WEIGHTS.sum()
 _SSIM_FILTER = 7  # pixels
 
 
-def errors_by_result(samples, truth):
+def errors_by_result(samples: ArrayLike, truth: ArrayLike) -> np.ndarray:
     """Mean absolute error of every result.
 
     Args:
@@ -38,7 +35,8 @@ def errors_by_result(samples, truth):
     return _errors(samples, truth).mean(axis=(2, 3, 4))
 
 
-def error_of_best(samples, truth, k):
+def error_of_best(samples: np.ndarray, truth: ArrayLike,
+                  k: int) -> np.ndarray:
     """Mean absolute error of the best of the first k results.
 
     Args:
@@ -54,7 +52,8 @@ def error_of_best(samples, truth, k):
     return errors_by_result(_first(samples, k), truth).min(axis=1)
 
 
-def error_of_best_pixel(samples, truth, k):
+def error_of_best_pixel(samples: np.ndarray, truth: ArrayLike,
+                        k: int) -> np.ndarray:
     """As `error_of_best`, the best chosen at every pixel and channel.
 
     A bound that rewards noise: read it beside the picture-level error.
@@ -62,7 +61,8 @@ def error_of_best_pixel(samples, truth, k):
     return _errors(_first(samples, k), truth).min(axis=1).mean(axis=(1, 2, 3))
 
 
-def weighted_error(fields, truth, pixel_weights):
+def weighted_error(fields: ArrayLike, truth: ArrayLike,
+                   pixel_weights: ArrayLike) -> np.ndarray:
     """Mean absolute error in which rare colours count for more.
 
     The mean over pixels and channels of weight * |error|.  The weights are
@@ -94,7 +94,8 @@ def weighted_error(fields, truth, pixel_weights):
     return (weights[..., None] * errors).mean(axis=(1, 2, 3))
 
 
-def rgb_error_best_pixel(rgb_samples, rgb_truth, k):
+def rgb_error_best_pixel(rgb_samples: np.ndarray, rgb_truth: ArrayLike,
+                         k: int) -> np.ndarray:
     """RMSE of RGB in per cent, the best of k at every pixel and channel.
 
     100 times the root of a picture's mean squared error on RGB in 0..1.  As
@@ -120,7 +121,7 @@ def rgb_error_best_pixel(rgb_samples, rgb_truth, k):
     return 100.0 * np.sqrt(np.square(errors).mean(axis=(1, 2, 3)))
 
 
-def variance(samples):
+def variance(samples: ArrayLike) -> np.ndarray:
     """Population variance over the S results, mean over pixels and channels.
 
     Returns:
@@ -129,7 +130,7 @@ def variance(samples):
     return np.asarray(samples, np.float64).var(axis=1).mean(axis=(1, 2, 3))
 
 
-def ms_ssim(samples):
+def ms_ssim(samples: ArrayLike) -> np.ndarray:
     """Multi-scale structural similarity between a picture's results.
 
     The mean over all pairs of results; lower is more diverse.  Three scales,
@@ -171,10 +172,10 @@ def ms_ssim(samples):
             samples[:, i] + 1.0, samples[:, j] + 1.0, max_val=2.0,
             power_factors=_SCALE_WEIGHTS.tolist(), filter_size=_SSIM_FILTER)
         for i, j in itertools.combinations(range(count), 2)]
-    return np.mean(similarities, axis=0, dtype=np.float64)
+    return np.asarray(similarities).mean(axis=0, dtype=np.float64)
 
 
-def chroma(fields):
+def chroma(fields: ArrayLike) -> np.ndarray:
     """Mean chroma sqrt(a^2 + b^2) / 128 of fields.
 
     Args:
@@ -187,7 +188,7 @@ def chroma(fields):
     return lengths.mean(axis=tuple(range(1, lengths.ndim)))
 
 
-def colourfulness(rgb):
+def colourfulness(rgb: ArrayLike) -> np.ndarray:
     """Perceived colourfulness, M3 of Hasler and Suesstrunk.
 
     sqrt(var(rg) + var(yb)) + 0.3 * sqrt(mean(rg)^2 + mean(yb)^2) with
@@ -213,66 +214,8 @@ def colourfulness(rgb):
     return values.reshape([len(values), -1]).mean(axis=1)
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
-class ErrorOfBest(keras.metrics.Mean):
-    """Mean over pictures of `error_of_best`, or of `error_of_best_pixel`.
-
-    Args:
-        k: int, 1 to S. Results that take part.
-        per_pixel: bool. Choose the best at every pixel and channel.
-        name, dtype: as in Keras.
-    """
-
-    def __init__(self, k, per_pixel=False, name="error_of_best", dtype=None):
-        super().__init__(name=name, dtype=dtype)
-        self.k = k
-        self.per_pixel = per_pixel
-
-    def update_state(self, truth, samples, sample_weight=None):
-        """Adds a batch.
-
-        Args:
-            truth: float tensor [B, H, W, 2], ab / 128.
-            samples: float tensor [B, S, H, W, 2], ab / 128; S is static.
-            sample_weight: float tensor [B] or None.
-
-        Raises:
-            ValueError: if `k` is not 1 to S.
-        """
-        samples = keras.ops.convert_to_tensor(samples, self.dtype)
-        truth = keras.ops.convert_to_tensor(truth, self.dtype)
-        errors = keras.ops.abs(_first(samples, self.k) - truth[:, None])
-        if self.per_pixel:
-            values = keras.ops.mean(keras.ops.min(errors, axis=1), (1, 2, 3))
-        else:
-            values = keras.ops.min(keras.ops.mean(errors, (2, 3, 4)), axis=1)
-        return super().update_state(values, sample_weight)
-
-    def get_config(self):
-        return {**super().get_config(), "k": self.k,
-                "per_pixel": self.per_pixel}
-
-
-@keras.saving.register_keras_serializable(PACKAGE)
-class SampleVariance(keras.metrics.Mean):
-    """Mean over pictures of `variance`.
-
-    Args:
-        name, dtype: as in Keras.
-    """
-
-    def __init__(self, name="variance", dtype=None):
-        super().__init__(name=name, dtype=dtype)
-
-    def update_state(self, truth, samples, sample_weight=None):
-        """Adds a batch, as in `ErrorOfBest`; the truth does not enter."""
-        samples = keras.ops.convert_to_tensor(samples, self.dtype)
-        values = keras.ops.mean(keras.ops.var(samples, axis=1), (1, 2, 3))
-        return super().update_state(values, sample_weight)
-
-
 def _first(samples, k):
-    """The first k results, of an array or a tensor."""
+    """The first k results."""
     if not 1 <= k <= samples.shape[1]:
         raise ValueError(
             f"k must be 1 to {samples.shape[1]}, the number of results "

@@ -5,8 +5,11 @@ pictures.  Their values depend on how many pictures there are, so compare
 those that come from the same ones.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tfdivcolor import color
 
@@ -25,7 +28,8 @@ _DROPOUT = 0.3
 _AB_GAIN = 10.0  # ab / 128 of photographs spreads about 0.1
 
 
-def two_sample_auc(luminance, truth, results, seed=0):
+def two_sample_auc(luminance: ArrayLike, truth: ArrayLike,
+                   results: ArrayLike, seed: int = 0) -> float:
     """How well a small network tells results from true colours.
 
     A convolutional network learns it on one half of the pictures and is tried
@@ -65,7 +69,7 @@ def two_sample_auc(luminance, truth, results, seed=0):
     return float(np.mean(areas))
 
 
-def histogram_distance(truth, results):
+def histogram_distance(truth: ArrayLike, results: ArrayLike) -> float:
     """Total variation between the ab histograms of results and truth.
 
     Half the sum of the absolute differences of the frequencies in bins of
@@ -104,8 +108,10 @@ def _inputs(luminance, truth, results):
 
 
 def _network(shape, seed):
-    # A generator of its own leaves the global ones alone.
-    initializer = keras.initializers.HeNormal(keras.random.SeedGenerator(seed))
+    # A generator of its own leaves the global ones alone.  Any, here and below:
+    # pyright takes the types of Keras' defaults for all that it accepts.
+    initializer: Any = keras.initializers.HeNormal(
+        keras.random.SeedGenerator(seed))
     x = inputs = keras.Input(shape)
     for i, width in enumerate(_WIDTHS):
         x = keras.layers.Conv2D(
@@ -123,14 +129,15 @@ def _network(shape, seed):
 def _trained(true, made, seed):
     """A network whose output is high for made pictures."""
     network = _network(true.shape[1:], seed)
+    rate: Any = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, _STEPS)
+    jit_compile: Any = False
     network.compile(
-        keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, _STEPS),
-            weight_decay=_WEIGHT_DECAY),
-        keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
+        keras.optimizers.AdamW(rate, weight_decay=_WEIGHT_DECAY),
+        keras.losses.BinaryCrossentropy(from_logits=True),
+        jit_compile=jit_compile)
     rng = np.random.default_rng(seed)
     count = min(_PICTURES, len(true))
-    labels = np.repeat(np.float32([[0], [1]]), count, axis=0)
+    labels = np.repeat(np.array([[0], [1]], np.float32), count, axis=0)
     waiting = np.zeros([0], np.int64)
     for _ in range(_STEPS):
         if len(waiting) < count:

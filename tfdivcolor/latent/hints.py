@@ -42,7 +42,7 @@ def canvas_position(x: int, y: int, width: int, height: int, canvas: int
     """Where a photograph's pixel lies on the networks' canvas.
 
     The whole photograph is squashed to the canvas. The field there is the
-    colour that the pixel gets, but for what `upsample` moves along edges.
+    colour that the pixel gets, but for what `upsampling` moves along edges.
 
     Args:
         x, y: ints. The pixel.

@@ -1,17 +1,14 @@
 """Pictures for people: contact sheets, charts, training curves."""
 
-from tfdivcolor.plots.sheets import (
+from tfdivcolor.plots.charts import (
     COLORS,
     QUIET,
-    contact_sheet,
-    grid,
     legend,
     panels,
-    reduced,
     save,
     styles,
-    table,
 )
+from tfdivcolor.plots.sheets import contact_sheet, grid, reduced, table
 
 __all__ = [
     "COLORS", "QUIET", "contact_sheet", "grid", "legend", "panels", "reduced",

@@ -1,17 +1,16 @@
-"""Pictures for looking at results, and what all figures share.
+"""Pictures side by side: grids, contact sheets, tables of pictures."""
 
-Figures are matplotlib's Agg ones, without pyplot and its global state.
-"""
-
-import io
-import itertools
 import math
+import os
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
-from tfdivcolor.utils import files
+from tfdivcolor.plots import charts
 
 TILE_PIXELS = 480  # longer side of a picture on a contact sheet
 CELL_PIXELS = 128  # about the side of a picture in a table
@@ -22,18 +21,8 @@ _DPI = 128
 _FONT_SIZE = 7  # points: letters of 12 pixels
 _LINE = 20  # pixels of a line of text
 
-# Words that give a method its colour and marker in every figure.
-METHODS = ("samples", "components", "cvae", "cgan", "regression",
-           "neighbours")
-# Okabe and Ito (2008): they differ for colour-blind eyes too. Without the
-# yellow, which white paper swallows.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9",
-          "#000000")
-_MARKERS = "os^DvPX"
-QUIET = {"color": "#767676", "linestyle": "--", "linewidth": 1}
 
-
-def grid(rows, gap=2):
+def grid(rows: ArrayLike, gap: int = 2) -> np.ndarray:
     """Puts pictures of one size side by side.
 
     Args:
@@ -51,7 +40,9 @@ def grid(rows, gap=2):
         r * h, c * w, 3)[:r * h - gap, :c * w - gap]
 
 
-def contact_sheet(coloring, path, original=None, tiles=None):
+def contact_sheet(coloring: Any, path: str | os.PathLike,
+                  original: np.ndarray | None = None,
+                  tiles: Sequence[np.ndarray] | None = None) -> None:
     """Writes a sheet of a photograph and its colourings.
 
     The grey photograph comes first, then the results, most probable first,
@@ -68,30 +59,30 @@ def contact_sheet(coloring, path, original=None, tiles=None):
     Raises:
         images.ImageError: if the file cannot be written.
     """
-    shown = [("grey", reduced(coloring.grey))]
+    titles, shown = ["grey"], [reduced(coloring.grey)]
     if original is not None:
-        shown.append(("original", reduced(original)))
+        titles.append("original")
+        shown.append(reduced(original))
     if tiles is None:
-        tiles = (reduced(coloring.image(i)) for i in range(len(coloring)))
-    shown += [(f"{i:02d}   log p = {log_prob:.1f}", tile)
-              for i, (log_prob, tile) in enumerate(
-                  zip(coloring.log_prob, tiles))]
-    titles, tiles = zip(*shown)
-    height, width, _ = tiles[0].shape
-    columns = _columns(len(tiles), width / height)
-    rows = math.ceil(len(tiles) / columns)
+        tiles = [reduced(coloring.image(i)) for i in range(len(coloring))]
+    titles += [f"{i:02d}   log p = {log_prob:.1f}"
+               for i, log_prob in enumerate(coloring.log_prob)]
+    shown += tiles
+    height, width, _ = shown[0].shape
+    columns = _columns(len(shown), width / height)
+    rows = math.ceil(len(shown) / columns)
     title_pixels = 26
     figure = _blank(
         columns * (width + 8), rows * (height + title_pixels + 4))
-    for i, (tile, title) in enumerate(zip(tiles, titles)):
+    for i, (tile, title) in enumerate(zip(shown, titles)):
         row, column = divmod(i, columns)
         axes = _place(figure, tile, column * (width + 8) + 4,
                       row * (height + title_pixels + 4) + title_pixels)
         axes.set_title(title, fontsize=_FONT_SIZE, pad=3)
-    save(figure, path)
+    charts.save(figure, path)
 
 
-def reduced(pixels):
+def reduced(pixels: np.ndarray) -> np.ndarray:
     """A picture as a sheet shows it: at most TILE_PIXELS a side."""
     from PIL import Image
 
@@ -100,7 +91,8 @@ def reduced(pixels):
     return np.asarray(picture)
 
 
-def table(rows, columns, headings, captions=None):
+def table(rows: ArrayLike, columns: Sequence[str], headings: Sequence[str],
+          captions: Sequence[Sequence[str]] | None = None) -> Figure:
     """A figure of small pictures in rows and columns.
 
     Args:
@@ -133,88 +125,6 @@ def table(rows, columns, headings, captions=None):
                 _write(figure, captions[i][j], left + width / 2,
                        top + _LINE + height, "center")
     return figure
-
-
-def panels(rows, columns, width=4.4, height=3.6):
-    """A figure of charts.
-
-    Args:
-        rows, columns: int. Number of charts.
-        width, height: float. Inches of one.
-
-    Returns:
-        `matplotlib.figure.Figure` for `save`, and its axes, an array
-            [rows, columns].
-    """
-    figure = Figure(figsize=(columns * width, rows * height), dpi=150,
-                    layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.06)
-    FigureCanvasAgg(figure)
-    charts = figure.subplots(rows, columns, squeeze=False)
-    for axes in charts.flat:
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y", color="#e4e4e4", linewidth=0.7)
-        axes.set_axisbelow(True)
-        axes.tick_params(labelsize=8)
-        for label in (axes.xaxis.label, axes.yaxis.label):
-            label.set_size(9)
-    return figure, charts
-
-
-def styles(labels):
-    """Colours and markers of methods, the same ones in every figure.
-
-    Args:
-        labels: iterable of str. A label with a word of `METHODS` in it, such
-            as "lfw, samples", has that word's style, the first one that it
-            is in; of the others the first one has the first colour, and the
-            rest dashed lines in their order.
-
-    Returns:
-        dict from label to keyword arguments of `Axes.plot`.
-    """
-    index, others = {}, itertools.chain(
-        [0], itertools.count(len(METHODS) + 1))
-    for label in labels:
-        known = (i for i, word in enumerate(METHODS, 1)
-                 if word in label.lower() and i not in index.values())
-        index[label] = next(known, None) or next(others)
-    return {label: _style(i) for label, i in index.items()}
-
-
-def _style(index):
-    around, color = divmod(index, len(COLORS))
-    return {"color": COLORS[color],
-            "marker": _MARKERS[(color + around) % len(_MARKERS)],
-            "linestyle": ("-", "--", ":")[around % 3],
-            "linewidth": 1.5, "markersize": 4.5}
-
-
-def legend(figure, *charts):
-    """Names the lines of some axes above all of them, each name once."""
-    named = {}
-    for axes in charts:
-        for handle, label in zip(*axes.get_legend_handles_labels()):
-            named.setdefault(label, handle)
-    figure.legend(named.values(), named, fontsize=8, frameon=False,
-                  ncols=int(figure.get_figwidth() / 1.5),
-                  loc="outside upper left")
-
-
-def save(figure, path):
-    """Writes a figure as a PNG file: the same figure, the same bytes.
-
-    Args:
-        figure: `matplotlib.figure.Figure`.
-        path: str or path. Written whole or not at all.
-
-    Raises:
-        images.ImageError: if the file cannot be written.
-    """
-    buffer = io.BytesIO()
-    # No software or date in the file.
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    files.write_atomically(path, buffer.getvalue())
 
 
 def _enlarged(pixels, factor):

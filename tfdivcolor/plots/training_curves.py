@@ -1,11 +1,14 @@
 """Training curves: the loss terms of a run against its steps."""
 
 import itertools
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from tfdivcolor.plots import sheets
+from tfdivcolor.plots import charts
 
 _START = 0.05  # of a stage's steps, which do not scale its training curves
 _UNITS = {"l2": "(ab / 128)\N{SUPERSCRIPT TWO}",
@@ -13,15 +16,16 @@ _UNITS = {"l2": "(ab / 128)\N{SUPERSCRIPT TWO}",
           "l1": "ab / 128", "energy": "ab / 128",
           "kl": "nats", "mdn_nll": "nats", "mdn_nearest_loss": "nats"}
 _KINDS = {
-    "train": {"label": "training", "color": sheets.COLORS[5], "linewidth": 1},
-    "validation": {"label": "validation", "color": sheets.COLORS[1],
+    "train": {"label": "training", "color": charts.COLORS[5], "linewidth": 1},
+    "validation": {"label": "validation", "color": charts.COLORS[1],
                    "linewidth": 1.5, "marker": "o", "markersize": 3},
 }
 _NOT_DRAWN = {"time", "stage", "kind", "step", "gradient_norm",
               "parameter_norm", "pictures_per_second"}
 
 
-def training_curves(history, path):
+def training_curves(history: Iterable[Mapping[str, Any]],
+                    path: str | os.PathLike) -> None:
     """Writes the loss terms of a training run against its steps.
 
     One panel a term, and one for the learning rate; stages follow each other
@@ -44,7 +48,7 @@ def training_curves(history, path):
     names = sorted(series, key=lambda name: (
         name == "learning_rate", name != "loss"))
     columns = min(3, len(names))
-    figure, panels = sheets.panels(
+    figure, panels = charts.panels(
         -(-len(names) // columns), columns, height=2.6)
     for axes, name in itertools.zip_longest(panels.flat, names):
         if name is None:
@@ -63,8 +67,8 @@ def training_curves(history, path):
             margin = 0.05 * (high - low) or 0.05
             axes.set_ylim(low - margin, high + margin)
         _label_steps(axes, name, ends)
-    sheets.legend(figure, *panels.flat[:len(names)])
-    sheets.save(figure, path)
+    charts.legend(figure, *panels.flat[:len(names)])
+    charts.save(figure, path)
 
 
 def _series(history):
@@ -103,9 +107,9 @@ def _label_steps(axes, name, ends):
     axes.set_xlim(0, 1.01 * max(ends.values()))
     if len(ends) > 1:
         for stage, end in ends.items():
-            axes.axvline(end, zorder=1, **sheets.QUIET)
+            axes.axvline(end, zorder=1, **charts.QUIET)
             # At a stage's end, where losses and learning rates are low.
             axes.annotate(
                 stage, (end, 1), (-3, -3), xycoords=("data", "axes fraction"),
                 textcoords="offset points", ha="right", va="top", fontsize=8,
-                color=sheets.QUIET["color"])
+                color=charts.QUIET["color"])
