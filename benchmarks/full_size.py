@@ -12,9 +12,10 @@ megapixels.
 
 import argparse
 
-from benchmarks import table, timing
-from benchmarks.processes import once, peak_memory
-from benchmarks.results import Options, goal, report, section, spread
+from benchmarks import table
+from benchmarks.common import timing
+from benchmarks.common.processes import once, peak_memory
+from benchmarks.common.results import Options, goal, report, section, spread
 
 SIZES = (0.3, 3, 12, 100)  # megapixels
 LARGE, RESULTS, ROUNDS = 12, 8, 2  # of benchmarks.run
@@ -117,7 +118,7 @@ def _photograph(options, megapixels):
     """The photograph scaled and with grain: uint8 [H, W, 3]."""
     import numpy as np
 
-    from benchmarks import pictures
+    from benchmarks.common import pictures
 
     pixels = np.array(pictures.scaled(options, megapixels))
     random = np.random.default_rng(options.seed)

@@ -17,9 +17,9 @@ import math
 import tempfile
 from pathlib import Path
 
-from benchmarks import timing
-from benchmarks.processes import once, peak_memory, process
-from benchmarks.results import (
+from benchmarks.common import timing
+from benchmarks.common.processes import once, peak_memory, process
+from benchmarks.common.results import (
     Options,
     duration,
     figure,
@@ -157,7 +157,7 @@ def prepare(options):
     import numpy as np
 
     import tfdivcolor as tdc
-    from benchmarks import pictures
+    from benchmarks.common import pictures
 
     colorizer = tdc.load(options.weights)
     _STATE.update(options=options, colorizer=colorizer)
@@ -186,7 +186,7 @@ def _measurement(quantity, size):
 def _function(quantity, size):
     import numpy as np
 
-    from benchmarks import pictures
+    from benchmarks.common import pictures
 
     colorizer, options = _STATE["colorizer"], _STATE["options"]
     if quantity == "pixels":
@@ -222,7 +222,7 @@ def colour_files(options, count, folder):
     from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
-    from benchmarks import pictures
+    from benchmarks.common import pictures
     from tfdivcolor import cli
 
     with tempfile.TemporaryDirectory(dir=folder) as own:

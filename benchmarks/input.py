@@ -18,10 +18,17 @@ import functools
 import tempfile
 import time
 
-from benchmarks import timing
-from benchmarks.processes import once, process
-from benchmarks.results import duration, figure, goal, median, report, section
-from benchmarks.stages import BATCH, Stage
+from benchmarks.common import timing
+from benchmarks.common.processes import once, process
+from benchmarks.common.results import (
+    duration,
+    figure,
+    goal,
+    median,
+    report,
+    section,
+)
+from benchmarks.common.stages import BATCH, Stage
 
 COUNT = 256  # pictures
 SHARDS = 4
@@ -89,7 +96,7 @@ def rates_of(options, folder):
     start_tensorflow()
     import pathlib
 
-    from benchmarks import pictures
+    from benchmarks.common import pictures
     from tfdivcolor import data
 
     folder = pathlib.Path(folder)
@@ -128,7 +135,7 @@ def prepare(options, preset, stage, steps, folder):
     from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
-    from benchmarks import pictures
+    from benchmarks.common import pictures
 
     one = Stage(options, preset, stage, _batch(options))
     photos = pictures.decoded(

@@ -13,9 +13,16 @@ import platform
 import subprocess
 from importlib import metadata
 
-from benchmarks import timing
-from benchmarks.processes import once, process
-from benchmarks.results import figure, goal, median, report, section, spread
+from benchmarks.common import timing
+from benchmarks.common.processes import once, process
+from benchmarks.common.results import (
+    figure,
+    goal,
+    median,
+    report,
+    section,
+    spread,
+)
 
 SIZES, GPU_SIZES = (1024, 2048, 3072), (4096, 8192)
 # Batch, pixels a side, channels in, channels out, kernel.

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from benchmarks import table
-from benchmarks.results import Options, spread_of
+from benchmarks.common.results import Options, spread_of
 
 NAMES = ("machine", "train_step", "input", "sampling", "full_size", "start",
          "growth")
@@ -58,7 +58,7 @@ def main(arguments=None):
     print(f"\n{(time.monotonic() - started) / 60:.1f} minutes"
           f"{', QUICK: these figures mean nothing' if asked.quick else ''}")
     if options.plot:
-        from benchmarks import plot
+        from benchmarks.common import plot
 
         plot.save(found, options.plot)
     for path in (options.json, options.plot):

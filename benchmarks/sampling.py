@@ -17,9 +17,9 @@ mixture's means, as its figures do, which costs it nothing.
 
 import functools
 
-from benchmarks import timing
-from benchmarks.processes import process
-from benchmarks.results import (
+from benchmarks.common import timing
+from benchmarks.common.processes import process
+from benchmarks.common.results import (
     duration,
     figure,
     goal,
@@ -225,7 +225,7 @@ def count(batch, samples):
     """dict from a kind of operation to how many one call for results has."""
     import tensorflow as tf
 
-    from benchmarks import operations
+    from benchmarks.common import operations
 
     colorizer = _STATE["colorizer"]
 
@@ -251,7 +251,7 @@ def _product(quick):
 
 def kinds(batch, samples):
     """`operations.profile` of a call for results."""
-    from benchmarks import operations
+    from benchmarks.common import operations
 
     return operations.profile(_functions(batch, samples)["sample"])
 
@@ -263,7 +263,8 @@ def prepare_published(options):
     """Makes the networks; ImportError without torch."""
     import torch
 
-    from benchmarks import pictures, torch_networks
+    from benchmarks.common import pictures
+    from benchmarks.pytorch import networks as torch_networks
 
     torch.manual_seed(options.seed)
     _STATE.update(canvas=pictures.canvas(options), networks=[
@@ -281,7 +282,7 @@ def _published_measurement(batch, layout):
 
     import torch
 
-    from benchmarks import torch_networks
+    from benchmarks.pytorch import networks as torch_networks
 
     canvas = _STATE["canvas"]
     form = (torch.channels_last if layout == "channels last"

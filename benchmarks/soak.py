@@ -84,7 +84,7 @@ def _resident():
         with open("/proc/self/statm") as file:
             pages = int(file.read().split()[1])
     except OSError:
-        from benchmarks import processes
+        from benchmarks.common import processes
 
         return 1e3 * processes.peak_memory()
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
@@ -296,7 +296,7 @@ def main(arguments=None):
     import tensorflow as tf
     from tqdm import tqdm
 
-    from benchmarks import soak_work
+    from benchmarks.common import soak_work
 
     # Weights that are loaded again are traced again, which it warns of.
     tf.get_logger().setLevel("ERROR")

@@ -15,9 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import timing
-from benchmarks.processes import once
-from benchmarks.results import (
+from benchmarks.common import timing
+from benchmarks.common.processes import once
+from benchmarks.common.results import (
     duration,
     goal,
     median,
@@ -100,7 +100,7 @@ def write_picture(options, path):
     """A photograph of 512 x 512 pixels as JPEG."""
     from PIL import Image
 
-    from benchmarks import pictures
+    from benchmarks.common import pictures
 
     Image.fromarray(pictures.photograph(options)).resize([512, 512]).save(
         path)
@@ -118,7 +118,7 @@ def calls_of(options):
     import numpy as np
 
     import tfdivcolor as tdc
-    from benchmarks import pictures
+    from benchmarks.common import pictures
 
     pixels = np.asarray(pictures.scaled(options, 0.25))
     loaded = []

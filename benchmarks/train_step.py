@@ -22,9 +22,9 @@ import re
 import tempfile
 from pathlib import Path
 
-from benchmarks import stages, timing
-from benchmarks.processes import once, process
-from benchmarks.results import (
+from benchmarks.common import stages, timing
+from benchmarks.common.processes import once, process
+from benchmarks.common.results import (
     duration,
     figure,
     goal,
@@ -34,7 +34,7 @@ from benchmarks.results import (
     section,
     spread,
 )
-from benchmarks.stages import BATCH, Stage
+from benchmarks.common.stages import BATCH, Stage
 
 STAGES = (("regions", "vae"), ("regions", "mdn"), ("regions", "joint"),
           ("paper_skip", "vae"), ("paper_skip", "mdn"))
@@ -203,14 +203,14 @@ def product_rate():
 
 def kinds():
     """`operations.profile` of a step."""
-    from benchmarks import operations
+    from benchmarks.common import operations
 
     return operations.profile(_STATE["stage"].run, PROFILED_STEPS)
 
 
 def prepare_epoch(options, folder):
     """Decodes pictures into a cache; list of the JPEG files' paths."""
-    from benchmarks import pictures
+    from benchmarks.common import pictures
 
     batch_size = _STATE["batch_size"]
     count = EPOCH * batch_size
@@ -283,7 +283,8 @@ def prepare_torch(options, stage):
     """
     import torch
 
-    from benchmarks import pictures, torch_training
+    from benchmarks.common import pictures
+    from benchmarks.pytorch import training as torch_training
 
     torch.manual_seed(options.seed)
     side = pictures.canvas(options)
@@ -311,7 +312,8 @@ def torch_seconds():
 
 def torch_epoch_seconds(options, paths):
     """Seconds of the same steps with the pictures decoded, now."""
-    from benchmarks import pictures, torch_training
+    from benchmarks.common import pictures
+    from benchmarks.pytorch import training as torch_training
 
     return timing.seconds(lambda: _STATE["stage"].train(
         torch_training.loader(
@@ -332,7 +334,7 @@ def agreement_of(options):
         ValueError: if they are not the same.
     """
     try:
-        from benchmarks import torch_networks
+        from benchmarks.pytorch import networks as torch_networks
     except ImportError:
         return {"not run": "torch is not installed"}
     from tfdivcolor.cli.common import start_tensorflow

@@ -167,14 +167,14 @@ def make(settings: Settings, out: Path, photos: PhotoSet,
     """
     from tfdivcolor.evaluation import baselines
     from tfdivcolor.models import storage
-    from training import run_folder
+    from training import checkpoints
 
     path, about = (out / f"{settings.model}{end}"
                    for end in (".keras", ".json"))
     wanted = {"settings": asdict(settings),
               # Whose sizes and loss weights the baselines share.
               "preset": json.loads(json.dumps(asdict(baselines.REGIONS))),
-              "pictures_sha256": run_folder.fingerprint(photos, validation)}
+              "pictures_sha256": checkpoints.fingerprint(photos, validation)}
     if _is_there(path, about, wanted):
         return False
     started = time.monotonic()

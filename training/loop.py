@@ -29,10 +29,9 @@ from tfdivcolor.coloring.colorizer import Colorizer
 from tfdivcolor.models import storage
 from tfdivcolor.models.base import LossTermsModel
 from training import strategies
-from training.checkpoints import Checkpoints
+from training.checkpoints import Checkpoints, claim, fingerprint
 from training.configs import Config, Stage
 from training.logs import Log
-from training.run_folder import claim, fingerprint
 from training.steps import (
     MovingAverage,
     TrainStep,

@@ -28,7 +28,6 @@ class Server:
         metrics: `Metrics`.
         host: str.
         port: int. 0 for a free one.
-        max_body_bytes: int. Larger messages get RESOURCE_EXHAUSTED.
 
     Attributes:
         address: str. "HOST:PORT".
@@ -37,7 +36,7 @@ class Server:
         RuntimeError: if the port is taken.
     """
 
-    def __init__(self, versions, work, metrics, host, port, max_body_bytes):
+    def __init__(self, versions, work, metrics, host, port):
         self._versions = versions
         self._work = work
         self._metrics = metrics
@@ -51,7 +50,7 @@ class Server:
                     "GetModelMetadata": _handler(
                         self._metadata,
                         messages.GetModelMetadataRequest)})],
-            options=[("grpc.max_receive_message_length", max_body_bytes),
+            options=[("grpc.max_receive_message_length", prediction.MAX_BODY),
                      ("grpc.max_send_message_length", -1),
                      # Or two servers could share a port unawares.
                      ("grpc.so_reuseport", 0)])
@@ -59,16 +58,13 @@ class Server:
         self._server.start()
         self.address = f"{host}:{port}"
 
-    def stop(self, seconds):
+    def stop(self):
         """Takes no more calls, and answers those it has in its grace.
-
-        Args:
-            seconds: float.
 
         Returns:
             `threading.Event`, set when all is done.
         """
-        return self._server.stop(seconds)
+        return self._server.stop(prediction.GRACE_SECONDS)
 
     def _predict(self, request, context):
         with self._metrics.recording("GRPC"):

@@ -1,4 +1,4 @@
-"""One run of a model, the same for REST and gRPC, and how it is refused."""
+"""One run of a model, the same for REST and gRPC: limits and refusals."""
 
 import concurrent.futures
 import threading
@@ -11,6 +11,9 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 from tfdivcolor.export.warmup import FILE
 
 DEFAULT_SIGNATURE = "serving_default"
+
+MAX_BODY = 100 << 20  # bytes of a request
+GRACE_SECONDS = 30  # for requests to be answered when a server stops
 
 # TensorFlow's codes are gRPC's, number by number and name by name.
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}

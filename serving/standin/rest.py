@@ -37,8 +37,6 @@ class Server:
         metrics: `Metrics`.
         host: str.
         port: int. 0 for a free one.
-        max_body_bytes: int. Larger bodies get 413.
-        grace_seconds: float. For requests to be answered at a stop.
 
     Attributes:
         address: str. "http://HOST:PORT".
@@ -47,13 +45,12 @@ class Server:
         OSError: if the port is taken.
     """
 
-    def __init__(self, versions, work, metrics, host, port, max_body_bytes,
-                 grace_seconds):
+    def __init__(self, versions, work, metrics, host, port):
         self._versions = versions
         self._work = work
         self._metrics = metrics
         app = web.Application(
-            client_max_size=max_body_bytes, middlewares=[_refusing])
+            client_max_size=prediction.MAX_BODY, middlewares=[_refusing])
         app.router.add_get("/monitoring/prometheus/metrics", self._page)
         for choice in _CHOICES:
             app.router.add_post(f"{_MODEL}{choice}:predict", self._predict)
@@ -62,7 +59,7 @@ class Server:
         # A client that goes away takes its waiting request along.
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True,
-            shutdown_timeout=grace_seconds)
+            shutdown_timeout=prediction.GRACE_SECONDS)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="rest", daemon=True)

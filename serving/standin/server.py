@@ -28,9 +28,6 @@ _LOG = logging.getLogger("serving.standin")
 
 WHAT = "stand-in for development and tests, not TensorFlow Serving"
 
-MAX_BODY = 100 << 20  # bytes of a request
-GRACE_SECONDS = 30  # for requests to be answered when the server stops
-
 
 class Standin:
     """A server that runs; made by `start`.
@@ -115,14 +112,13 @@ def start(model_base_path, *, model_name="tfdivcolor", host="127.0.0.1",
         stack.callback(work.close)
         metrics = Metrics(model_name)
         grpc_server = grpc_service.Server(
-            versions, work, metrics, host, port, MAX_BODY)
-        stack.callback(lambda: grpc_server.stop(GRACE_SECONDS).wait())
+            versions, work, metrics, host, port)
+        stack.callback(lambda: grpc_server.stop().wait())
         rest_server = rest.Server(
-            versions, work, metrics, host, rest_api_port, MAX_BODY,
-            GRACE_SECONDS)
+            versions, work, metrics, host, rest_api_port)
         stack.callback(rest_server.stop)
         # Runs first: neither takes calls while the other finishes its own.
-        stack.callback(grpc_server.stop, GRACE_SECONDS)
+        stack.callback(grpc_server.stop)
         versions.watch(poll_seconds)
         return Standin(versions, grpc_server.address, rest_server.address,
                        stack.pop_all())

@@ -11,19 +11,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from benchmarks import (
-    growth,
-    machine,
-    operations,
-    pictures,
-    processes,
-    results,
-    run,
-    start,
-    table,
-    timing,
-    train_step,
-)
+from benchmarks import growth, machine, run, start, table, train_step
+from benchmarks.common import operations, pictures, processes, results, timing
 from tfdivcolor.color.statistics import ColorStatistics
 from tfdivcolor.models import losses
 
@@ -174,12 +163,12 @@ def test_flat_is_said_and_meets_the_goal():
 @pytest.fixture(scope="module")
 def torch_training():
     pytest.importorskip("torch")
-    from benchmarks import torch_training
+    from benchmarks.pytorch import training as torch_training
     return torch_training
 
 
 def test_networks_in_pytorch_are_ours(torch_training, monkeypatch):
-    from benchmarks import torch_networks
+    from benchmarks.pytorch import networks as torch_networks
 
     found = train_step.agreement_of(QUICK)
     assert set(found) >= {"parameters, VAE", "largest difference, ab_hat",
@@ -225,7 +214,7 @@ def test_operations_of_a_train_step_are_those_that_pytorch_counts(
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from benchmarks.stages import Stage
+    from benchmarks.common.stages import Stage
 
     ours = sum(Stage(QUICK, "paper_skip", "vae", 2).operations().values())
     theirs = torch_training.Stage(QUICK, "vae", torch.contiguous_format)

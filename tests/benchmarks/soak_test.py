@@ -6,7 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from benchmarks import soak, soak_work
+from benchmarks import soak
+from benchmarks.common import soak_work
 
 
 def readings(slope=0.0, minutes=30, warm_up=200.0, files=lambda i: 40 + i % 3):

@@ -18,7 +18,7 @@ from tiny import TINY_REGIONS, random_batch
 import tfdivcolor as tdc
 from tfdivcolor import data, presets
 from tfdivcolor.models import storage
-from training import configs, logs, loop, run_folder, steps, synthetic
+from training import checkpoints, configs, logs, loop, steps, synthetic
 from training.train import main
 
 # Runs of a few seconds in some folders; killed in the second epoch if asked to.
@@ -140,20 +140,21 @@ def test_part_of_an_epoch_from_trained_weights(pictures, tmp_path, make_tiny):
 
 
 def test_another_configuration_in_the_same_folder_is_refused(tmp_path):
-    run_folder.claim(tmp_path, configs.get("smoke"), ["a", "b"])
-    run_folder.claim(tmp_path, configs.get("smoke"), ["a", "b"])
+    checkpoints.claim(tmp_path, configs.get("smoke"), ["a", "b"])
+    checkpoints.claim(tmp_path, configs.get("smoke"), ["a", "b"])
     # As one of version 0.4 has it.
     path = tmp_path / "config.json"
     path.write_text(path.read_text().replace(' "accumulate": 1,\n', ""))
     assert "accumulate" not in path.read_text()
-    run_folder.claim(tmp_path, configs.get("smoke"), ["a", "b"])
+    checkpoints.claim(tmp_path, configs.get("smoke"), ["a", "b"])
     with pytest.raises(ValueError, match=r"accumulate differ"):
-        run_folder.claim(
+        checkpoints.claim(
             tmp_path, configs.get("smoke", ["accumulate=2"]), ["a", "b"])
     with pytest.raises(ValueError, match=r"seed differ"):
-        run_folder.claim(tmp_path, configs.get("smoke", ["seed=1"]), ["a", "b"])
+        checkpoints.claim(
+            tmp_path, configs.get("smoke", ["seed=1"]), ["a", "b"])
     with pytest.raises(ValueError, match=r"pictures_sha256 differ"):
-        run_folder.claim(tmp_path, configs.get("smoke"), ["a", "c"])
+        checkpoints.claim(tmp_path, configs.get("smoke"), ["a", "c"])
 
 
 # --- The command -----------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 from tiny import TINY_REGIONS
 
 from tfdivcolor.models import storage
-from training import configs, loop, run_folder, strategies, synthetic
+from training import checkpoints, configs, loop, strategies, synthetic
 from training.train import main
 
 # --- TF_CONFIG -------------------------------------------------------------
@@ -79,7 +79,7 @@ def test_a_batch_that_replicas_do_not_divide():
 
 def test_a_folder_of_its_own_is_refused(tmp_path):
     with pytest.raises(ValueError, match="must be one folder that all workers"):
-        run_folder.claim(tmp_path, configs.get("smoke"), "abc", make=False)
+        checkpoints.claim(tmp_path, configs.get("smoke"), "abc", make=False)
 
 
 # --- Two processes ---------------------------------------------------------

@@ -20,6 +20,7 @@ from tfdivcolor import color
 from tfdivcolor.data import PhotoSet
 from tfdivcolor.evaluation import likelihood, metrics, two_sample
 from tfdivcolor.models import losses
+from tfdivcolor.models.joint import JointModel
 from tfdivcolor.settings import DEFAULTS, MAX_SAMPLES
 from tfdivcolor.utils.types import Tensor
 
@@ -256,7 +257,7 @@ def measure_autoencoder(
         outputs = model.vae(batch)
         rows = _reconstruction_rows(
             outputs["ab_hat"], batch["ab"], pixel_weights)
-        if hasattr(model, "mdn"):
+        if isinstance(model, JointModel):
             nll = losses.mdn_nll(
                 model.prior(batch["luminance"]), outputs["z"]).numpy()
             rows["nll"] = nll / model.latent_dim

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.results import Options
+from benchmarks.common.results import Options
 
 SIDE = 250  # pixels, those of Labeled Faces in the Wild
 QUALITY = 90

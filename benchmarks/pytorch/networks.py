@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks import pictures, stages
+from benchmarks.common import pictures, stages
 
 # A GPU where there is one, as TensorFlow does, and with its precision there.
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

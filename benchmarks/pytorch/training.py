@@ -13,8 +13,9 @@ from torch.nn import functional, utils
 from torch.optim import swa_utils
 from torch.utils import data
 
-from benchmarks import pictures, torch_networks
-from benchmarks.stages import CLIP_NORM, EMA_MOMENTUM, LEARNING_RATE
+from benchmarks.common import pictures
+from benchmarks.common.stages import CLIP_NORM, EMA_MOMENTUM, LEARNING_RATE
+from benchmarks.pytorch import networks as torch_networks
 
 WORKERS = 2
 KL_WEIGHT, MAHALANOBIS_WEIGHT, GRADIENT_WEIGHT = 0.32, 0.1, 1e-3

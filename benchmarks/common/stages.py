@@ -1,6 +1,6 @@
 """Our train steps, as `training.loop` makes them, to be measured."""
 
-from benchmarks import pictures
+from benchmarks.common import pictures
 
 BATCH = 32
 # For --quick: small ones that train in no time.
@@ -113,7 +113,7 @@ class Stage:
 
         import tensorflow as tf
 
-        from benchmarks import operations
+        from benchmarks.common import operations
 
         counts, batch = collections.Counter(), self.batch
         if self._posteriors:

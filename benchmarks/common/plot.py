@@ -1,6 +1,6 @@
 """The figure of a run: goals, sampling, train steps, growth."""
 
-from benchmarks import timing
+from benchmarks.common import timing
 
 GOOD, BAD, OTHER = "#2a7f4f", "#c0392b", "#6b7a8f"
 # Times a goal: quartiles can be far off, of a difference even below 0.

@@ -9,7 +9,7 @@ A benchmark of `benchmarks.run` is a module with a docstring and a function
 
 from dataclasses import dataclass
 
-from benchmarks import timing
+from benchmarks.common import timing
 
 KINDS = 12  # rows of a profile
 
