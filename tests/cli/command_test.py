@@ -373,7 +373,10 @@ def test_a_killed_call_goes_on(run, weights, tmp_path):
     code, stdout, _ = run(tmp_path / "in", "-n", 2, out=tmp_path / "in")
     assert code == 0 and "of 2 photographs" in stdout
     assert "1 already there" in stdout
-    assert len(_files(tmp_path / "in")) == 3 * 4
+    # The other writer may have been killed in the middle of a file.
+    whole = [name for name in _files(tmp_path / "in")
+             if not name.startswith(".")]
+    assert len(whole) == 3 * 4
 
 
 def test_a_higher_limit_holds_for_results_too(run, tmp_path, monkeypatch):
