@@ -14,9 +14,9 @@ TRAIN = ["scikit-learn>=1.5,<2", "tensorboard>=2.20,<3"]
 DEMO = ["scikit-image>=0.25,<0.27"]
 HEIC = ["pillow-heif>=1.0,<2"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22", "grpcio>=1.80,<2",
-           "grpcio-health-checking>=1.80,<2", "aiohttp>=3.11,<4",
-           "urllib3>=2.2,<3", "prometheus-client>=0.21,<1"]
-# Its releases before 3 may move what serving/bulk.py takes from the runner.
+           "aiohttp>=3.11,<4", "urllib3>=2.2,<3",
+           "prometheus-client>=0.21,<1"]
+# Its releases before 3 may move what serving/bulk/ takes from the runner.
 BULK = ["apache-beam>=2.77,<2.78"]
 # On Linux with an NVIDIA driver or not, plain `torch` is a build of gigabytes
 # for CUDA; any build will do.
