@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tfdivcolor.coloring.colorizer import PRESETS as REGISTERED, Colorizer
+from tfdivcolor.coloring.colorizer import PRESETS, Colorizer, preset
 from tfdivcolor.models.grey_features import BackboneFeatures, GreyFeatures
 from tfdivcolor.models.losses import MDN_VARIANCE, LossWeights
 from tfdivcolor.models.mdn import LatentMDN
@@ -139,11 +139,11 @@ class Paper:
             self.vae(), mdn, stages=("vae", "mdn"), name="colorizer")
 
 
-PRESETS = {
+PRESETS.update({
     "regions": Regions(),
     "paper": Paper(skip=False),
     "paper_skip": Paper(skip=True),
-}
+})
 
 
 def get(name: str, **changes: Any) -> Regions | Paper:
@@ -159,10 +159,7 @@ def get(name: str, **changes: Any) -> Regions | Paper:
     Raises:
         ValueError: if there is no such preset.
     """
-    if name not in PRESETS:
-        raise ValueError(
-            f"preset must be one of {', '.join(PRESETS)} (received {name!r})")
-    return replace(PRESETS[name], **changes)
+    return replace(preset(name), **changes)
 
 
 def build(name: str, **changes: Any) -> Colorizer:
@@ -190,7 +187,3 @@ def load(weights: str | os.PathLike = "lfw") -> Colorizer:
             completely.
     """
     return Colorizer.load(weights)
-
-
-REGISTERED.update(
-    {name: preset.colorizer for name, preset in PRESETS.items()})

@@ -16,7 +16,7 @@ from tfdivcolor.models.blocks import PACKAGE
 from tfdivcolor.models.joint import JointModel
 from tfdivcolor.settings import DEFAULTS, MAX_PIXELS, Sampling, Steering
 
-# Name -> function that builds a new Colorizer; `presets` fills it.
+# Name -> configuration, whose `colorizer()` builds one; `presets` fills it.
 PRESETS = {}
 
 
@@ -43,10 +43,7 @@ class Colorizer(JointModel):
         Raises:
             ValueError: if there is no such preset.
         """
-        if name not in PRESETS:
-            raise ValueError(f"preset must be one of {', '.join(PRESETS)} "
-                             f"(received {name!r})")
-        return PRESETS[name]()
+        return preset(name).colorizer()
 
     # --- Photographs -------------------------------------------------------
 
@@ -163,3 +160,15 @@ class Colorizer(JointModel):
                 completely.
         """
         return storage.load(storage.find(weights))
+
+
+def preset(name: str) -> Any:
+    """The configuration of that name; see `presets`.
+
+    Raises:
+        ValueError: if there is no such preset.
+    """
+    if name not in PRESETS:
+        raise ValueError(
+            f"preset must be one of {', '.join(PRESETS)} (received {name!r})")
+    return PRESETS[name]

@@ -11,7 +11,6 @@ runs it and two pictures came out as the Colorizer's; it is never replaced.
 
 import json
 import os
-import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from tfdivcolor.export import portable, saved_model, signatures, warmup
 from tfdivcolor.models import storage
 from tfdivcolor.settings import DEFAULTS, EXPORT_FORMATS, ExportOptions
 from tfdivcolor.utils import files
+from tfdivcolor.utils.errors import reason
 
 CONTRACT = "contract.json"
 BATCHING = "batching_params.pbtxt"
@@ -97,7 +97,7 @@ def save(base: str | os.PathLike, colorizer: Colorizer,
             write(folder, colorizer, options)
         except tf.errors.OpError as error:
             raise OSError(f"{path}: must be a folder that can be written "
-                          f"(received {_reason(error)})") from error
+                          f"(received {reason(error)})") from error
         description = contract(folder, colorizer, options, format, about)
         (folder / CONTRACT).write_text(
             json.dumps(description, indent=1) + "\n")
@@ -107,14 +107,9 @@ def save(base: str | os.PathLike, colorizer: Colorizer,
             check(folder, colorizer, options)
         except tf.errors.OpError as error:
             raise RuntimeError("the export must answer its own requests "
-                               f"(received {_reason(error)})") from error
+                               f"(received {reason(error)})") from error
         bar.update()
     return path
-
-
-def _reason(error):
-    """What went wrong, without where in TensorFlow."""
-    return re.sub(r"{{.*?}} | \[Op:.*", "", error.message.splitlines()[0])
 
 
 def _check_neighbours(base, format):

@@ -29,6 +29,6 @@ def reason(error: BaseException) -> str:
     text = getattr(error, "strerror", None)
     if not text and hasattr(error, "error_code"):  # a tf.errors.OpError
         message = getattr(error, "message", "")
-        text = re.sub(r"\{\{.*?\}\} |\[Op:\w+\]", "", message)
+        text = re.sub(r"\{\{.*?\}\} | ?\[Op:.*", "", message)
         text = text.strip().partition("\n")[0]
     return " ".join((text or str(error)).split()) or type(error).__name__
