@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tfdivcolor.coloring.colorizer import PRESETS, Colorizer, preset
+from tfdivcolor.models.encoder import EFFICIENTNET_LITE0
 from tfdivcolor.models.grey_features import BackboneFeatures, GreyFeatures
 from tfdivcolor.models.losses import MDN_VARIANCE, LossWeights
 from tfdivcolor.models.mdn import LatentMDN
@@ -17,6 +18,7 @@ from tfdivcolor.models.paper import (
 )
 from tfdivcolor.models.regions import (
     GreyNetwork,
+    PretrainedGreyNetwork,
     RegionDecoder,
     RegionMixtureHead,
     RegionPosterior,
@@ -26,14 +28,14 @@ from tfdivcolor.models.vae import ColorVAE
 from tfdivcolor.settings import CANVAS
 
 __all__ = [
-    "PRESETS", "Colorizer", "Paper", "Regions", "build", "build_vae", "find",
+    "PRESETS", "Colorizer", "Paper", "Photos", "Regions", "build", "build_vae", "find",
     "get", "load", "shipped",
 ]
 
 
 @dataclass(frozen=True)
 class Regions:
-    """The default: a palette of regions, jointly trained with its mixture.
+    """A palette of regions, jointly trained with its mixture.
 
     Attributes:
         canvas: int. Side of the colour field in pixels, a multiple of 16.
@@ -76,6 +78,66 @@ class Regions:
             (side, side, self.widths[-1]), self.num_components, self.rank,
             dropout=self.dropout, name="mixture_head")
         mdn = LatentMDN(vae.grey_encoder, head, self.canvas, name="mdn")
+        return Colorizer(vae, mdn, name="colorizer")
+
+
+@dataclass(frozen=True)
+class Photos:
+    """For photographs of every kind: `regions` on a pretrained encoder.
+
+    The luminance is seen at twice the canvas's size.
+
+    Attributes:
+        canvas: int. Side of the colour field in pixels, a multiple of 16.
+        num_regions: int M; the latent has 2M dimensions.
+        widths: channels of the decoder at strides 32, 16, 8 and 4.
+        feature_channels: channels of the grey features at the canvas's size.
+        backbone: "efficientnet_lite0", or a name in `keras.applications`.
+        backbone_weights: "imagenet", a weights file, or None.
+        frozen_taps: int. The encoder's layers up to this of its five features
+            are not trained.
+        num_components: int K of the mixture.
+        rank: int R of each component's low-rank covariance.
+        width: int. Channels of a region's token.
+        dropout: float. In the mixture's network.
+        loss_weights: `LossWeights`.
+    """
+
+    canvas: int = CANVAS
+    num_regions: int = 32
+    widths: tuple = (160, 128, 96, 64)
+    feature_channels: int = 32
+    backbone: str = EFFICIENTNET_LITE0
+    backbone_weights: str | None = "imagenet"
+    frozen_taps: int = 2
+    num_components: int = 10
+    rank: int = 6
+    width: int = 128
+    dropout: float = 0.1
+    loss_weights: LossWeights = LossWeights(
+        l2=1.0, l1=0.01, gradient=0.1, kl=0.01, energy=1.0)
+
+    def vae(self) -> ColorVAE:
+        return ColorVAE(
+            PretrainedGreyNetwork(
+                self.canvas, self.num_regions, self.widths,
+                self.feature_channels, self.backbone, self.frozen_taps,
+                self.backbone_weights, name="grey_network"),
+            RegionPosterior(self.num_regions, name="posterior"),
+            RegionDecoder(self.canvas, self.num_regions,
+                          self.feature_channels, name="decoder"),
+            self.loss_weights, name="vae")
+
+    def colorizer(self) -> Colorizer:
+        vae = self.vae()
+        side = self.canvas // 16
+        head = RegionMixtureHead(
+            self.num_regions, self.feature_channels + 4,
+            (side, side, self.widths[0]), self.num_components, self.rank,
+            self.width, dropout=self.dropout, cell_tokens=True,
+            name="mixture_head")
+        mdn = LatentMDN(
+            vae.grey_encoder, head, vae.luminance_size, name="mdn")
         return Colorizer(vae, mdn, name="colorizer")
 
 
@@ -140,13 +202,14 @@ class Paper:
 
 
 PRESETS.update({
+    "photos": Photos(),
     "regions": Regions(),
     "paper": Paper(skip=False),
     "paper_skip": Paper(skip=True),
 })
 
 
-def get(name: str, **changes: Any) -> Regions | Paper:
+def get(name: str, **changes: Any) -> Photos | Regions | Paper:
     """A preset's configuration, with some fields changed.
 
     Args:
@@ -154,7 +217,7 @@ def get(name: str, **changes: Any) -> Regions | Paper:
         **changes: fields of the preset's dataclass.
 
     Returns:
-        `Regions` or `Paper`; its `vae()` and `colorizer()` build new models.
+        `Photos`, `Regions` or `Paper`; its `vae()` and `colorizer()` build new models.
 
     Raises:
         ValueError: if there is no such preset.

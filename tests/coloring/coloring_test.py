@@ -17,6 +17,7 @@ def made(shape, count=3):
         ab=rng.normal(0, 20, (count, 8, 8, 2)).astype(np.float32),
         log_prob=np.arange(count)[::-1].astype(np.float32),
         component=np.zeros(count, np.int32), weight=np.ones(count),
+        share=np.full(count, 1 / count, np.float32),
         latents=np.zeros((count, 4)), sampling=DEFAULTS)
 
 

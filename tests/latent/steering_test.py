@@ -345,7 +345,8 @@ def portrait():
     def fields(steered=None, mode="diverse", first=None, num_samples=8):
         chosen = sampling.latents(
             params, decoder.sensitivity(grey), tf.constant([0], tf.int64),
-            tf.constant(num_samples), tf.constant(0.5), mode, steered, first)
+            tf.constant(num_samples), tf.constant(0.5), mode, True, steered,
+            first)
         return color.denormalize_ab(decoder(chosen["z"], grey)).numpy()
     return decoder, grey, params, fields
 

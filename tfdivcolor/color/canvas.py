@@ -50,7 +50,7 @@ _LUMINANCE_OF = {
     for dtype in lab.PIXEL_DTYPES}
 
 
-def on_canvas(luminance: Values, canvas: int) -> tf.Tensor:
+def on_canvas(luminance: Values, size: int) -> tf.Tensor:
     """A photograph's luminance as the networks see it.
 
     The whole picture is squashed to a square, which uses all of the canvas. On
@@ -60,12 +60,12 @@ def on_canvas(luminance: Values, canvas: int) -> tf.Tensor:
 
     Args:
         luminance: float32 [H, W, 1], 0..100.
-        canvas: int.
+        size: int. The model's `luminance_size`.
 
     Returns:
-        float32 [canvas, canvas, 1], 0..100, antialiased.
+        float32 [size, size, 1], 0..100, antialiased.
     """
-    return _shrunk(luminance, [canvas, canvas])
+    return _shrunk(luminance, [size, size])
 
 
 def ab_on_canvas(pixels: Values, canvas: int) -> tf.Tensor:

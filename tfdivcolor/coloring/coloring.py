@@ -17,6 +17,7 @@ from tfdivcolor.color import canvas
 from tfdivcolor.latent import hints as hint_points, sampling, steering as steer
 from tfdivcolor.models.joint import JointModel
 from tfdivcolor.settings import (
+    DEFAULTS,
     MAX_SAMPLES,
     UNSTEERED,
     Hint,
@@ -28,7 +29,7 @@ from tfdivcolor.utils.types import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Coloring:
-    """S colourings of one photograph, most probable first.
+    """S colourings of one photograph, the largest share first.
 
     Colour fields are kept at the canvas's size; the full-size pictures are
     made when asked for, one at a time with `image(i)`.  `coloring[i]` and
@@ -41,6 +42,8 @@ class Coloring:
         log_prob: float32 [S]. log p(z | grey image), nats.
         component: int32 [S]. Mixture component of each.
         weight: float32 [S]. That component's weight.
+        share: float32 [S]. Share of the model's belief that each stands for:
+            of all colourings it holds possible, those nearest to this one.
         latents: float32 [S, D].
         sampling: `settings.Sampling` that made it.
         steering: `settings.Steering` that made it.
@@ -56,6 +59,7 @@ class Coloring:
     log_prob: np.ndarray
     component: np.ndarray
     weight: np.ndarray
+    share: np.ndarray
     latents: np.ndarray = field(repr=False)
     sampling: Sampling
     steering: Steering = UNSTEERED
@@ -76,8 +80,8 @@ class Coloring:
             index = slice(index % len(self), index % len(self) + 1)
         return replace(self, **{
             name: getattr(self, name)[index] for name in (
-                "ab", "log_prob", "component", "weight", "latents",
-                "hints_after")})
+                "ab", "log_prob", "component", "weight", "share",
+                "latents", "hints_after")})
 
     @property
     def name(self) -> str:
@@ -161,7 +165,8 @@ def colorize(
             raise ValueError(
                 f"latents must have shape [S, {colorizer.latent_dim}] "
                 f"(received {list(latents.shape)})")
-        drawn = _decoded(colorizer, small, latents, steering.saturation)
+        drawn = _decoded(
+            colorizer, small, latents, steering.saturation, options.seed)
     elif steering.moves_latents:
         drawn = _steered(colorizer, luminance, small, options, steering)
     else:
@@ -226,15 +231,18 @@ def reconstruct(colorizer: JointModel, photo: images.Photo) -> Coloring:
 
 
 def _seen(colorizer, luminance):
-    return canvas.on_canvas(luminance, colorizer.canvas)
+    return canvas.on_canvas(luminance, colorizer.luminance_size)
 
 
-def _decoded(colorizer, small, z, saturation):
+def _decoded(colorizer, small, z, saturation, seed=DEFAULTS.seed):
     """Given latents in place of sampled ones."""
     grey, params = colorizer.look(small)
+    decoder = colorizer.vae.decoder
     z = tf.convert_to_tensor(z)[None]
-    field = color.denormalize_ab(colorizer.vae.decoder(z, grey))
-    return _first_row({"ab": saturation * field, **sampling.rated(params, z)})
+    field = color.denormalize_ab(decoder(z, grey))
+    return _first_row({"ab": saturation * field, **sampling.rated(
+        params, params, decoder.sensitivity(grey),
+        tf.constant([seed], tf.int64), z)})
 
 
 def _steered(colorizer, luminance, small, options, steering):
@@ -258,7 +266,7 @@ def _steered(colorizer, luminance, small, options, steering):
             tf.constant([options.seed], tf.int64),
             tf.constant(options.num_samples),
             tf.constant(options.temperature, tf.float32), mode,
-            steered=mixture, first=first)
+            decoder.latent_is_palette, steered=mixture, first=first)
 
     def field(z):
         return color.denormalize_ab(decoder(z, grey))

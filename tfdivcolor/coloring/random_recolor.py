@@ -222,7 +222,7 @@ def _own(colorizer):
 
 def _recolor_function(colorizer, temperature):
     """tf.function: uint8 [B, H, W, 3], seed int64 [B] -> uint8 [B, H, W, 3]."""
-    side = colorizer.canvas
+    side = colorizer.luminance_size
 
     def look(pixels):
         luminance = canvas.luminance_of(pixels)

@@ -1,10 +1,16 @@
-"""Variations of the training pictures: geometry, then the tone curve."""
+"""Variations of the training pictures: geometry, film, then the tone curve."""
 
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import tensorflow as tf
 
+from tfdivcolor import color
 from tfdivcolor.latent import seeds
+
+# Weights of red, green and blue that orthochromatic films see by, lowest and
+# highest: nearly blind to red, keen on blue.
+_FILM = ((0.02, 0.35), (0.3, 0.7), (0.1, 0.6))
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,11 @@ class Augmentation:
         contrast: float. Standard deviation of the log of the luminance's
             contrast about 50.
         brightness: float. Standard deviation of the shift, in units of L.
+        orthochromatic: float, 0 to 1. Share of the pictures whose luminance
+            is that of a film with other weights of red, green and blue.
+        blur: float, 0 to 1. Share of the pictures blurred over 3 pixels.
+        grain: float, 0 to 1. Share of the pictures with grain, of up to 5
+            units of L.
     """
 
     flip: bool = True
@@ -32,6 +43,9 @@ class Augmentation:
     gamma: float = 0.15
     contrast: float = 0.08
     brightness: float = 2.0
+    orthochromatic: float = 0.0
+    blur: float = 0.0
+    grain: float = 0.0
 
     def __post_init__(self):
         for name, value in asdict(self).items():
@@ -40,23 +54,37 @@ class Augmentation:
                     f"{name} must be 0 or more (received {value})")
         if self.zoom >= 1:
             raise ValueError(f"zoom must be below 1 (received {self.zoom})")
+        for name in ("orthochromatic", "blur", "grain"):
+            if getattr(self, name) > 1:
+                raise ValueError(f"{name} must be 0 to 1 "
+                                 f"(received {getattr(self, name)})")
+
+    @classmethod
+    def film(cls) -> "Augmentation":
+        """For photographs of every kind and age, as `photos` is trained.
+
+        What the network sees varies as films, lenses and prints do.
+        """
+        return cls(zoom=0.3, aspect=0.12, gamma=0.2, contrast=0.12,
+                   brightness=3.0, orthochromatic=0.25, blur=0.2, grain=0.3)
 
 
-def augment(lab: tf.Tensor, seed: tf.Tensor, canvas: int,
+def augment(lab: tf.Tensor, seed: tf.Tensor, size: int,
             options: Augmentation) -> tf.Tensor:
     """Varies pictures for training, each by its own stream of numbers.
 
     One affine resampling a picture (crop, rotation, aspect, mirror; what falls
-    outside the frame is mirrored in), then the luminance's tone curve.
+    outside the frame is mirrored in); then the luminance alone, which only the
+    network sees: film, tone curve, blur and grain.
 
     Args:
-        lab: float32 [B, size, size, 3]. L 0..100, a and b in CIE units.
+        lab: float32 [B, side, side, 3]. L 0..100, a and b in CIE units.
         seed: int64 [B]. One a picture; batch mates do not matter.
-        canvas: int c. Pixels a side of the result.
+        size: int s. Pixels a side of the result.
         options: `Augmentation`.
 
     Returns:
-        float32 [B, c, c, 3], in the units of `lab`.
+        float32 [B, s, s, 3], in the units of `lab`.
     """
     # All numbers of a picture come from one draw: normal and uniform draws
     # under the same key would repeat each other's bits.
@@ -66,24 +94,67 @@ def augment(lab: tf.Tensor, seed: tf.Tensor, canvas: int,
         lab = tf.raw_ops.ImageProjectiveTransformV3(
             images=lab,
             transforms=_transforms(
-                uniform[:, :4], normal[:, 4:6], lab.shape[1], canvas, options),
-            output_shape=[canvas, canvas], fill_value=0.0,
+                uniform[:, :4], normal[:, 4:6], lab.shape[1], size, options),
+            output_shape=[size, size], fill_value=0.0,
             interpolation="BILINEAR", fill_mode="REFLECT")
     else:
-        lab = tf.image.resize(lab, [canvas, canvas], antialias=True)
+        lab = tf.image.resize(lab, [size, size], antialias=True)
+    luminance, ab = tf.split(lab, [1, 2], axis=-1)
+    film = seeds.uniform(seeds.FILM, seed, [7])
+    if options.orthochromatic:
+        luminance = _some(
+            film[:, 0] < options.orthochromatic, luminance, _on_film, lab,
+            film[:, 1:4])
     if options.gamma or options.contrast or options.brightness:
-        tone = normal[:, 6:, None, None, None]
-        luminance, ab = tf.split(lab, [1, 2], axis=-1)
-        luminance = tf.clip_by_value(luminance, 0.0, 100.0) / 100.0
-        luminance = 100.0 * luminance ** tf.exp(options.gamma * tone[:, 0])
-        luminance = (luminance - 50.0) * tf.exp(options.contrast * tone[:, 1])
-        luminance += 50.0 + options.brightness * tone[:, 2]
-        lab = tf.concat(
-            [tf.clip_by_value(luminance, 0.0, 100.0), ab], axis=-1)
-    return lab
+        luminance = _toned(luminance, normal[:, 6:], options)
+    if options.blur:
+        luminance = _some(
+            film[:, 4] < options.blur, luminance, _blurred, luminance)
+    if options.grain:
+        luminance = _some(
+            film[:, 5] < options.grain, luminance, _grainy, luminance, seed,
+            film[:, 6])
+    return tf.concat([luminance, ab], axis=-1)
 
 
-def _transforms(uniform, normal, size, canvas, options):
+def _some(chosen, luminance, change, *arguments):
+    """The luminance, changed in the chosen pictures of the batch alone."""
+    rows = tf.where(chosen)
+    return tf.tensor_scatter_nd_update(luminance, rows, change(
+        *(tf.gather_nd(argument, rows) for argument in arguments)))
+
+
+def _on_film(lab, uniform):
+    """Luminance as a film with other weights of red, green and blue has it."""
+    low, high = np.transpose(_FILM).astype(np.float32)
+    weights = low + (high - low) * uniform
+    weights /= tf.reduce_sum(weights, axis=-1, keepdims=True)
+    rgb = tf.clip_by_value(color.lab_to_srgb(lab), 0.0, 1.0)
+    return 100.0 * tf.reduce_sum(
+        weights[:, None, None] * rgb, axis=-1, keepdims=True)
+
+
+def _blurred(luminance):
+    padded = tf.pad(luminance, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT")
+    return tf.nn.avg_pool2d(padded, 3, 1, "VALID")
+
+
+def _grainy(luminance, seed, uniform):
+    noise = seeds.normal(seeds.GRAIN, seed, luminance.shape[1:])
+    noise *= 5.0 * uniform[:, None, None, None]
+    return tf.clip_by_value(luminance + noise, 0.0, 100.0)
+
+
+def _toned(luminance, normal, options):
+    tone = normal[:, :, None, None, None]
+    luminance = tf.clip_by_value(luminance, 0.0, 100.0) / 100.0
+    luminance = 100.0 * luminance ** tf.exp(options.gamma * tone[:, 0])
+    luminance = (luminance - 50.0) * tf.exp(options.contrast * tone[:, 1])
+    luminance += 50.0 + options.brightness * tone[:, 2]
+    return tf.clip_by_value(luminance, 0.0, 100.0)
+
+
+def _transforms(uniform, normal, side, size, options):
     """Rows [a0 a1 a2 b0 b1 b2 0 0] from output to input pixel indices, [B, 8].
 
     With u, v in -1/2..1/2 across the output and the input frame,
@@ -96,14 +167,14 @@ def _transforms(uniform, normal, size, canvas, options):
         uniform[:, 3] < 0.5, -1.0 if options.flip else 1.0, 1.0)
     angle = options.rotation * normal[:, 0]
     stretch = tf.exp(0.5 * options.aspect * normal[:, 1])
-    across = scale * stretch * mirror * (size / canvas)
-    down = scale / stretch * (size / canvas)
+    across = scale * stretch * mirror * (side / size)
+    down = scale / stretch * (side / size)
     cos, sin = tf.cos(angle), tf.sin(angle)
     rows = [(cos * across, -sin * down), (sin * across, cos * down)]
     transforms = []
     for axis, (x, y) in enumerate(rows):
-        constant = ((x + y) * (0.5 - 0.5 * canvas) + size * offset[:, axis]
-                    + 0.5 * size - 0.5)
+        constant = ((x + y) * (0.5 - 0.5 * size) + side * offset[:, axis]
+                    + 0.5 * side - 0.5)
         transforms += [x, y, constant]
     zero = tf.zeros_like(scale)
     return tf.stack([*transforms, zero, zero], axis=-1)

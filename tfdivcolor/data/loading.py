@@ -35,7 +35,8 @@ def load(path: str | os.PathLike, canvas: int = settings.CANVAS,
          margin: int = 0, subset: str | None = None,
          validation_fraction: float = VALIDATION_FRACTION,
          cache: str | os.PathLike | None = None, limit: int | None = None,
-         progress: bool = True) -> PhotoSet:
+         progress: bool = True, luminance_size: int | None = None,
+         squash: bool = False) -> PhotoSet:
     """Decodes photographs to colour fields: largest centred square, resized.
 
     Pictures that cannot be read or are grey (mean chroma below 1) are skipped,
@@ -59,6 +60,10 @@ def load(path: str | os.PathLike, canvas: int = settings.CANVAS,
             Without it they stay in memory.
         limit: int or None. Look at no more than the first so many pictures.
         progress: bool. Show a bar, and the report on standard error.
+        luminance_size: int or None. Pixels a side of the luminance in a
+            batch, a multiple of the canvas; None: the canvas.
+        squash: bool. Whole pictures squashed to a square, as `colorize` looks
+            at them, in place of their largest centred square.
 
     Returns:
         `PhotoSet`.
@@ -69,7 +74,8 @@ def load(path: str | os.PathLike, canvas: int = settings.CANVAS,
     """
     options = {
         "canvas": canvas, "margin": margin, "subset": subset,
-        "validation_fraction": validation_fraction, "limit": limit}
+        "validation_fraction": validation_fraction, "limit": limit,
+        "luminance_size": luminance_size, "squash": squash}
     if cache is None and os.path.isdir(path) and photo_cache.sets_in(path):
         return from_cache(path, **options)
     return _load(path, sources.source_of(path), cache=cache,
@@ -98,7 +104,7 @@ def from_cache(folder: str | os.PathLike, canvas: int = settings.CANVAS,
     Args:
         folder: path. The `cache` of an earlier call.
         canvas: int. As in `load`, like the options `margin`, `subset`,
-            `validation_fraction` and `limit`.
+            `validation_fraction`, `limit`, `luminance_size` and `squash`.
 
     Returns:
         `PhotoSet`.
@@ -129,7 +135,7 @@ def _load(path, source, cache=None, progress=True, **options):
         raise ValueError(f"{path}: no pictures found"
                          + (f" for the subset {subset!r}" if subset else ""))
     decode = functools.partial(
-        _decode, path, look, [name for name, _ in members], selection.size,
+        _decode, path, look, [name for name, _ in members], selection,
         progress=progress)
     if cache is None:
         photographs = _in_memory(decode, selection)
@@ -161,12 +167,13 @@ def _in_memory(decode, selection):
     names, skipped, _ = decode(file)
     lab = np.frombuffer(file.getbuffer(), np.float16).reshape(
         -1, selection.size, selection.size, 3)
-    return PhotoSet(lab, names, skipped, selection.canvas, selection.margin)
+    return PhotoSet(lab, names, skipped, selection.canvas, selection.margin,
+                    selection.luminance_size)
 
 
 @functools.cache  # traced once a size, however often there is a `load`
-def _field_function(size):
-    """Function: uint8 [side, side, 3] -> Lab float32 [size, size, 3]."""
+def _field_function(size, squash):
+    """Function: uint8 [height, width, 3] -> Lab float32 [size, size, 3]."""
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
     def convert(rgb):
@@ -175,13 +182,15 @@ def _field_function(size):
 
     def field(pixels):
         height, width, _ = pixels.shape
-        side = min(height, width)
+        rows = columns = min(height, width)
+        if squash:
+            rows, columns = height, width
         # Bounds the memory of large photographs; what is left still has
         # 8 pixels for each of the field's.
-        factor = max(side // (8 * size), 1)
-        side -= side % factor
-        top, left = (height - side) // 2, (width - side) // 2
-        pixels = pixels[top:top + side, left:left + side]
+        factor = max(min(rows, columns) // (8 * size), 1)
+        rows, columns = rows - rows % factor, columns - columns % factor
+        top, left = (height - rows) // 2, (width - columns) // 2
+        pixels = pixels[top:top + rows, left:left + columns]
         if factor > 1:
             pixels = np.asarray(Image.fromarray(pixels).reduce(factor))
         return convert(pixels).numpy()
@@ -202,14 +211,14 @@ def _decode_one(field, contents):
     return lab, None
 
 
-def _decode(path, look, listed, size, file, progress):
+def _decode(path, look, listed, selection, file, progress):
     """Appends the fields, float16, to `file`.
 
     Args:
         path: path of the source, for messages.
         look: function of an `on_skip`, which begins the source anew.
         listed: list of str. Names that the source had before.
-        size: int. Pixels a side of a field.
+        selection: `Selection`.
         file: binary file.
         progress: bool.
 
@@ -228,7 +237,8 @@ def _decode(path, look, listed, size, file, progress):
                 (name, len(contents) if isinstance(contents, bytes) else 0))
             yield name, contents
 
-    decode = functools.partial(_decode_one, _field_function(size))
+    decode = functools.partial(_decode_one, _field_function(
+        selection.size, selection.squash))
     results = tqdm(_in_order(decode, items()), total=len(listed),
                    unit=" pictures", disable=not progress)
     names, skipped = [], []

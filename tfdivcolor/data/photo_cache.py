@@ -1,7 +1,8 @@
 """The cache of decoded photographs: arrays that training maps into memory.
 
 A folder holds one pair of files for each `Selection`: NAME.npy with the
-fields, NAME.json with everything else, NAME being SUBSET_CANVAS_MARGIN.
+fields, NAME.json with everything else, NAME being SUBSET_CANVAS_MARGIN, with
+the luminance's size where it is not the canvas's.
 
 Files are replaced, never changed: whoever has one mapped goes on with it when
 it is made again, or removed.  One that something else cuts short in its place
@@ -47,8 +48,12 @@ class Selection:
     subset: str | None = None
     validation_fraction: float = VALIDATION_FRACTION
     limit: int | None = None
+    luminance_size: int | None = None
+    squash: bool = False
 
     def __post_init__(self):
+        if self.luminance_size is None:
+            object.__setattr__(self, "luminance_size", self.canvas)
         if self.canvas < 1 or self.margin < 0:
             raise ValueError(
                 "canvas must be 1 or more and margin 0 or more "
@@ -66,7 +71,15 @@ class Selection:
     @property
     def size(self) -> int:
         """Pixels a side of a decoded field."""
-        return self.canvas + self.margin
+        return self.luminance_size + self.margin
+
+    @property
+    def name(self) -> str:
+        """Of its pair of files; the whole set's, whatever the limit."""
+        name = f"{self.subset or 'all'}_{self.canvas}_{self.margin}"
+        if self.luminance_size != self.canvas:
+            name += f"_{self.luminance_size}"
+        return name + "_squashed" * self.squash
 
 
 def sets_in(folder: str | os.PathLike) -> list[str]:
@@ -120,7 +133,8 @@ def read(folder: str | os.PathLike, selection: Selection) -> PhotoSet:
             f"(received {selection.validation_fraction})")
     return PhotoSet(
         photographs.lab[:selection.limit], photographs.names[:selection.limit],
-        photographs.skipped, selection.canvas, selection.margin)
+        photographs.skipped, selection.canvas, selection.margin,
+        selection.luminance_size)
 
 
 def read_or_make(
@@ -173,8 +187,7 @@ def read_or_make(
 
 
 def _files(folder, selection, limit=None):
-    name = (f"{selection.subset or 'all'}_{selection.canvas}"
-            f"_{selection.margin}")
+    name = selection.name
     if limit is not None:
         # Never in the place of the whole set.
         name += f"_first{limit}"
@@ -184,6 +197,11 @@ def _files(folder, selection, limit=None):
 
 def _describe(selection, members):
     description = {"version": _VERSION, **asdict(selection)}
+    # Caches of 0.5, which had neither, stay good.
+    if selection.luminance_size == selection.canvas:
+        del description["luminance_size"]
+    if not selection.squash:
+        del description["squash"]
     # Neither the path nor dates: a copy of the pictures has the same cache.
     fingerprint = hashlib.sha256(
         json.dumps([description, members]).encode()).hexdigest()
@@ -197,7 +215,8 @@ def _open(fields, about):
         skipped = [Skipped(*entry) for entry in description["skipped"]]
         photographs = PhotoSet(
             np.load(fields, mmap_mode="r"), description["names"], skipped,
-            description["canvas"], description["margin"])
+            description["canvas"], description["margin"],
+            description.get("luminance_size"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{fields}: this cache is damaged ({error})") from error

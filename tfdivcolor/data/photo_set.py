@@ -32,11 +32,12 @@ class Skipped(NamedTuple):
 
 
 class Batch(TypedDict):
-    """Pictures as training takes them, B of c pixels a side.
+    """Pictures as training takes them.
 
     Attributes:
-        luminance: float32 [B, c, c, 1]. 0..100.
-        ab: float32 [B, c, c, 2]. CIE units.
+        luminance: float32 [B, s, s, 1]. 0..100, at the size that the network
+            sees.
+        ab: float32 [B, c, c, 2]. CIE units, at the canvas's size.
         seed: int64 [B]. Keys of the random numbers; every batch of a
             `PhotoSet` has them.
     """
@@ -51,17 +52,25 @@ class PhotoSet:
     """Decoded photographs and the batches that training draws from them.
 
     Attributes:
-        lab: float16 [N, canvas + margin, canvas + margin, 3], an array in
-            memory or a read-only memory map. L 0..100, a and b in CIE units.
+        lab: float16 [N, side, side, 3] with side = luminance_size + margin, an
+            array in memory or a read-only memory map. L 0..100, a and b in
+            CIE units.
         names: list of N str. Paths within the folder or archive, or the
-            TFRecords' `image/filename`.
+            TFRecords' `image/filename`. What comes before the first "/" is
+            the picture's source.
         skipped: list of `Skipped`. Pictures found but not used, and damaged
             folders and shards.
         canvas: int. Pixels a side of the fields in a batch.
-        margin: int. Pixels a side beyond the canvas, for random crops.
+        margin: int. Pixels a side beyond the luminance, for random crops.
+        luminance_size: int. Pixels a side of the luminance in a batch, a
+            multiple of the canvas. Default: the canvas.
+        balance: float, 0 to 1. How evenly shuffled epochs draw from the
+            sources: a source of n pictures gets a share proportional to
+            n^(1 - balance) of an epoch's N. At 0 every picture comes once.
 
     Raises:
-        ValueError: if the shapes contradict each other.
+        ValueError: if the shapes contradict each other, or a value is out of
+            range.
     """
 
     lab: np.ndarray
@@ -69,14 +78,25 @@ class PhotoSet:
     skipped: list[Skipped]
     canvas: int
     margin: int = 0
+    luminance_size: int | None = None
+    balance: float = 0.0
 
     def __post_init__(self):
-        size = self.canvas + self.margin
+        if self.luminance_size is None:
+            object.__setattr__(self, "luminance_size", self.canvas)
+        if self.luminance_size % self.canvas or self.luminance_size < 1:
+            raise ValueError(
+                f"luminance_size must be a multiple of {self.canvas}, the "
+                f"canvas (received {self.luminance_size})")
+        if not 0 <= self.balance <= 1:
+            raise ValueError(
+                f"balance must be 0 to 1 (received {self.balance})")
+        size = self.luminance_size + self.margin
         expected = (len(self.names), size, size, 3)
         if self.lab.shape != expected:
             raise ValueError(
-                f"lab must have the shape {expected}, from names, canvas and "
-                f"margin (received {self.lab.shape})")
+                f"lab must have the shape {expected}, from names, "
+                f"luminance_size and margin (received {self.lab.shape})")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -117,8 +137,8 @@ class PhotoSet:
             drop_remainder: bool. Leave out a last batch that is not full.
 
         Returns:
-            `tf.data.Dataset` of `Batch`, with c = canvas and B divided by the
-            number of shards. Its seed is seed * 2^40 + epoch * N + position in
+            `tf.data.Dataset` of `Batch`, with c = canvas, s = luminance_size
+            and B divided by the number of shards. Its seed is seed * 2^40 + epoch * N + position in
             the epoch; it keys the augmentation and the model's noise, whatever
             the batch size, shard or starting point.
 
@@ -171,7 +191,8 @@ class PhotoSet:
         if not 0 <= seed < 2**23:
             raise ValueError(
                 f"seed must be 0 to {2**23 - 1} (received {seed})")
-        size = self.canvas + self.margin
+        side = self.luminance_size + self.margin
+        size = self.luminance_size
 
         def plan(epoch):
             rows, keys = tf.numpy_function(
@@ -187,13 +208,15 @@ class PhotoSet:
             lab = tf.numpy_function(
                 lambda rows: self.lab[rows].astype(np.float32), [rows],
                 tf.float32)
-            lab.set_shape([rows.shape[0], size, size, 3])
+            lab.set_shape([rows.shape[0], side, side, 3])
             if augment is None:
-                lab = tf.image.resize(
-                    lab, [self.canvas, self.canvas], antialias=True)
+                lab = tf.image.resize(lab, [size, size], antialias=True)
             else:
-                lab = augmentation.augment(lab, keys, self.canvas, augment)
+                lab = augmentation.augment(lab, keys, size, augment)
             luminance, ab = tf.split(lab, [1, 2], axis=-1)
+            factor = size // self.canvas
+            if factor > 1:
+                ab = tf.nn.avg_pool2d(ab, factor, factor, "VALID")
             return Batch(luminance=luminance, ab=ab, seed=keys)
 
         options = tf.data.Options()
@@ -208,9 +231,32 @@ class PhotoSet:
         position = np.arange(len(self))
         order = position
         if shuffle:
-            order = np.random.default_rng(
-                [seeds.SHUFFLE, seed, epoch]).permutation(len(self))
+            rng = np.random.default_rng([seeds.SHUFFLE, seed, epoch])
+            if self.balance:
+                order = np.concatenate([
+                    _drawn(rng, rows, count)
+                    for rows, count in zip(*self._sources)])
+            order = rng.permutation(order)
         return order, seed * _SEED_STRIDE + epoch * len(self) + position
+
+    @functools.cached_property
+    def _sources(self):
+        """Each source's rows, and how many of an epoch's are its own."""
+        _, source = np.unique(
+            [name.partition("/")[0] for name in self.names],
+            return_inverse=True)
+        share = np.bincount(source).astype(float) ** (1 - self.balance)
+        ends = np.rint(
+            np.cumsum(share) / share.sum() * len(self)).astype(int)
+        return ([np.flatnonzero(source == s) for s in range(len(share))],
+                np.diff(ends, prepend=0))
+
+
+def _drawn(rng, rows, count):
+    """`count` of the rows: all as often as it takes, then some once more."""
+    whole, rest = divmod(count, len(rows))
+    return np.concatenate(
+        [np.tile(rows, whole), rng.permutation(rows)[:rest]])
 
 
 def report(names: list[str], skipped: list[Skipped]) -> str:

@@ -54,7 +54,7 @@ def spread_out(points: Tensor, num_chosen: Tensor) -> Tensor:
 
 
 def centres(points: Tensor, centres: Tensor,
-            anchored: Tensor) -> Tensor:
+            anchored: Tensor) -> tuple[Tensor, Tensor]:
     """Moves centres to the means of the points nearest to them (Lloyd).
 
     Args:
@@ -63,22 +63,26 @@ def centres(points: Tensor, centres: Tensor,
         anchored: bool [B, 1, 1]. Whether the first stays at 0.
 
     Returns:
-        float32 [B, S, D].
+        centres: float32 [B, S, D].
+        own: float32 [B, P, S]. 1 where a point's nearest centre is, else 0.
     """
     def anchor(centres):
         first = tf.where(anchored, 0.0, centres[:, :1])
         return tf.concat([first, centres[:, 1:]], axis=1)
 
+    def nearest(centres):
+        return tf.one_hot(tf.argmin(distances(points, centres), axis=-1),
+                          tf.shape(centres)[1])
+
     centres = anchor(centres)
     for _ in range(CLUSTER_STEPS):
-        nearest = tf.argmin(distances(points, centres), axis=-1)  # [B, P]
-        own = tf.one_hot(nearest, tf.shape(centres)[1])  # [B, P, S]
+        own = nearest(centres)
         count = tf.expand_dims(tf.reduce_sum(own, axis=1), -1)  # [B, S, 1]
         total = tf.matmul(own, points, transpose_a=True)
         # A centre that lost all its points stays where it is.
         centres = anchor(tf.where(
             count > 0, total / tf.maximum(count, 1.0), centres))
-    return centres
+    return centres, nearest(centres)
 
 
 def distances(x: Tensor, y: Tensor) -> Tensor:

@@ -15,10 +15,13 @@ class Decoder(Protocol):
     Attributes:
         canvas: int c. Pixels a side of the fields.
         latent_dim: int D.
+        latent_is_palette: bool. Whether z is a list of colours, (a, b) after
+            (a, b), each of one part of the field.
     """
 
     canvas: int
     latent_dim: int
+    latent_is_palette: bool
 
     def __call__(self, z: Tensor, grey: Any,
                  training: bool = False) -> Tensor:

@@ -71,7 +71,8 @@ def component_log_prob(params: MixtureParameters, z: Tensor) -> Tensor:
 
 
 def draw(params: MixtureParameters | SteeredMixture, seed: Tensor,
-         num_samples: int | Tensor, temperature: Tensor) -> Tensor:
+         num_samples: int | Tensor, temperature: Tensor | float,
+         purposes: tuple[int, int, int] = seeds.RESULTS) -> Tensor:
     """Draws from the mixture, one random stream a picture.
 
     The temperature multiplies the diagonal and the low-rank part alike; the
@@ -83,19 +84,22 @@ def draw(params: MixtureParameters | SteeredMixture, seed: Tensor,
         seed: int64 [B].
         num_samples: int or int32 scalar S.
         temperature: float32 scalar or [B], 0 or more.
+        purposes: three constants of `seeds`, of the streams for components,
+            diagonal and low-rank part.
 
     Returns:
         float32 [B, S, D].
     """
+    of_component, of_latent, of_factor = purposes
     locs = params["locs"]
     num_components, latent_dim = locs.shape[1:]
     # Inverse of the cumulative weights, so that one uniform number decides.
     cumulative = tf.cumsum(tf.nn.softmax(params["mixture_logits"]), axis=-1)
-    u = seeds.uniform(seeds.COMPONENT, seed, [num_samples])  # [B, S]
+    u = seeds.uniform(of_component, seed, [num_samples])  # [B, S]
     component = tf.searchsorted(cumulative, u, side="right")
     # Rounding can leave the last cumulative weight a hair below 1.
     component = tf.minimum(component, num_components - 1)
-    noise = seeds.normal(seeds.LATENT, seed, [num_samples, latent_dim])
+    noise = seeds.normal(of_latent, seed, [num_samples, latent_dim])
     if "roots" in params:
         step = _full_step(params["roots"], noise, component)
     else:
@@ -103,7 +107,7 @@ def draw(params: MixtureParameters | SteeredMixture, seed: Tensor,
     if "factors" in params:
         factors = params["factors"]  # [B, K, D, R]
         noise = seeds.normal(
-            seeds.FACTOR, seed, [num_samples, factors.shape[-1]])
+            of_factor, seed, [num_samples, factors.shape[-1]])
         step += _full_step(factors, noise, component)
     temperature = tf.reshape(temperature, [-1, 1, 1])
     return tf.gather(locs, component, batch_dims=1) + temperature * step

@@ -21,6 +21,16 @@ POSTERIOR = 4
 AUGMENT = 5
 SHUFFLE = 6
 COMPONENT_DRAWS = 7
+FILM = 8
+GRAIN = 9
+SHARE_COMPONENT = 10
+SHARE_LATENT = 11
+SHARE_FACTOR = 12
+
+# What `plain_tensorflow.draw` takes: the streams of results, and others for
+# counting what share of the mixture a result stands for.
+RESULTS = (COMPONENT, LATENT, FACTOR)
+SHARES = (SHARE_COMPONENT, SHARE_LATENT, SHARE_FACTOR)
 
 
 def normal(purpose: int, seed: Tensor, shape: Sequence) -> Tensor:

@@ -6,8 +6,6 @@ networks: a small CNN trained with the mixture, or a backbone of
 network at 28x28x512.
 """
 
-import inspect
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +14,7 @@ import tensorflow as tf
 from keras import layers
 
 from tfdivcolor.models.blocks import PACKAGE, conv_block, float32
+from tfdivcolor.models.encoder import application
 from tfdivcolor.utils.types import Tensor
 
 
@@ -87,13 +86,7 @@ class BackboneFeatures(layers.Layer):
         self.backbone = backbone
         self.layer = layer
         self.size = size
-        make = getattr(keras.applications, backbone, None)
-        if not inspect.isfunction(make):
-            raise ValueError(
-                "backbone must be the name of a model in keras.applications "
-                f"(received {backbone!r})")
-        # Every application module has its own preprocessing beside it.
-        self._preprocess = sys.modules[make.__module__].preprocess_input
+        make, self._preprocess = application(backbone)
         whole = make(include_top=False, weights=weights,
                      input_shape=(size, size, 3))
         names = [known.name for known in whole.layers]

@@ -59,6 +59,7 @@ class JointModel(LossTermsModel):
         self.mdn = mdn
         self.stages = tuple(stages)
         self.canvas = vae.canvas
+        self.luminance_size = vae.luminance_size
         self.latent_dim = vae.latent_dim
         if vae.loss_weights.energy and not isinstance(
                 vae.decoder, MeasuringDecoder):
@@ -242,7 +243,7 @@ class JointModel(LossTermsModel):
         """P(z | grey image).
 
         Args:
-            luminance: float32 [B, canvas, canvas, 1], 0..100.
+            luminance: float32 [B, s, s, 1], 0..100.
 
         Returns:
             `tfd.MixtureSameFamily`, batch shape [B], event shape [D].
@@ -260,7 +261,7 @@ class JointModel(LossTermsModel):
         its batch mates.
 
         Args:
-            luminance: float32 [B, canvas, canvas, 1], 0..100.
+            luminance: float32 [B, s, s, 1], 0..100.
             num_samples: int S, 1 to `settings.MAX_SAMPLES`; at most the
                 number of components with mode "components".
             seed: int, used for every picture, or int64 [B].
@@ -275,7 +276,7 @@ class JointModel(LossTermsModel):
             ValueError: if an argument is outside its range or shape.
         """
         luminance = tf.convert_to_tensor(luminance, tf.float32)
-        check_canvas("luminance", luminance, self.canvas, 1)
+        check_canvas("luminance", luminance, self.luminance_size, 1)
         self.check_sampling(Sampling(
             num_samples, temperature=float(temperature), mode=mode))
         return self.sample_fields(
@@ -305,7 +306,7 @@ class JointModel(LossTermsModel):
         """The sampling routine, in TensorFlow: Python, CLI and SavedModel.
 
         Args:
-            luminance: float32 [B, canvas, canvas, 1], 0..100.
+            luminance: float32 [B, s, s, 1], 0..100.
             seed: int64 [B].
             temperature: float32 scalar or [B].
             num_samples: int32 scalar.
@@ -317,7 +318,7 @@ class JointModel(LossTermsModel):
         grey, params = self.look(luminance)
         chosen = sampling.latents(
             params, self.vae.decoder.sensitivity(grey), seed, num_samples,
-            temperature, mode)
+            temperature, mode, self.vae.decoder.latent_is_palette)
         field = self.vae.decoder(chosen["z"], grey, training=False)
         return {"ab": denormalize_ab(field), **chosen}
 
@@ -352,7 +353,7 @@ class JointModel(LossTermsModel):
         """What the networks see in grey pictures.
 
         Args:
-            luminance: float32 [B, canvas, canvas, 1], 0..100.
+            luminance: float32 [B, s, s, 1], 0..100.
 
         Returns:
             grey: what the grey encoder found, for the decoder.
@@ -378,7 +379,7 @@ class JointModel(LossTermsModel):
         features = config.pop("features")
         features = deserialize(features) if features else vae.grey_encoder
         mdn = LatentMDN(features, deserialize(config.pop("head")),
-                        canvas=vae.canvas, loss=config.pop("mdn_loss"))
+                        canvas=vae.luminance_size, loss=config.pop("mdn_loss"))
         return cls(vae, mdn, **config)
 
 

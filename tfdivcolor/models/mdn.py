@@ -35,7 +35,7 @@ class LatentMDN(LossTermsModel):
             paper's closest-component bound with variance 0.1.
 
     Call arguments:
-        luminance: float32 [B, c, c, 1], 0..100, or a batch dict with it.
+        luminance: float32 [B, s, s, 1], 0..100, or a batch dict with it.
         training: bool.
 
     Returns (call):

@@ -35,15 +35,16 @@ class ColorVAE(LossTermsModel):
     layers, so that presets differ in what they are made of and not in code:
 
     Args:
-        grey_encoder: layer, luminance_norm [B, c, c, 1] -> `grey`, whatever
+        grey_encoder: layer, luminance_norm [B, s, s, 1] -> `grey`, whatever
             the other two use of the grey picture.  It runs once a picture,
-            however many samples are decoded.
+            however many samples are decoded.  s is its `luminance_size`,
+            or else the canvas's size c.
         posterior: layer, (ab_norm [B, c, c, 2], grey) -> loc, scale [B, D].
         decoder: layer, (z [B, S, D], grey) -> ab_norm [B, S, c, c, 2].
         loss_weights: `LossWeights` or a dict of its fields.
 
     Call arguments:
-        batch: dict of luminance: float32 [B, c, c, 1], 0..100; ab: float32
+        batch: dict of luminance: float32 [B, s, s, 1], 0..100; ab: float32
             [B, c, c, 2], CIE units; and optionally seed: int64 [B], which
             keys the noise.
         training: bool. Whether ab_hat is decoded from the draw z, or from
@@ -70,6 +71,8 @@ class ColorVAE(LossTermsModel):
             loss_weights = LossWeights(**loss_weights)
         self.loss_weights = loss_weights
         self.canvas = decoder.canvas
+        self.luminance_size = getattr(
+            grey_encoder, "luminance_size", decoder.canvas)
         self.latent_dim = decoder.latent_dim
         self._statistics = None
         self.built = True  # the parts made their weights when they were made
@@ -111,7 +114,7 @@ class ColorVAE(LossTermsModel):
         """q(z | C, G).
 
         Args:
-            luminance: float32 [B, c, c, 1], 0..100.
+            luminance: float32 [B, s, s, 1], 0..100.
             ab: float32 [B, c, c, 2], CIE units.
 
         Returns:
@@ -120,7 +123,7 @@ class ColorVAE(LossTermsModel):
         Raises:
             ValueError: if a shape is not the canvas's.
         """
-        check_canvas("luminance", luminance, self.canvas, 1)
+        check_canvas("luminance", luminance, self.luminance_size, 1)
         check_canvas("ab", ab, self.canvas, 2)
         grey = self.grey_encoder(color.normalize_luminance(luminance))
         loc, scale = self.posterior(color.normalize_ab(ab), grey)
@@ -131,7 +134,7 @@ class ColorVAE(LossTermsModel):
 
         Args:
             z: float32 [B, S, D]. S latents a picture.
-            luminance: float32 [B, c, c, 1], 0..100.
+            luminance: float32 [B, s, s, 1], 0..100.
 
         Returns:
             float32 [B, S, c, c, 2], ab in CIE units.
@@ -139,7 +142,7 @@ class ColorVAE(LossTermsModel):
         Raises:
             ValueError: if a shape does not fit.
         """
-        check_canvas("luminance", luminance, self.canvas, 1)
+        check_canvas("luminance", luminance, self.luminance_size, 1)
         if not z.shape.is_compatible_with([None, None, self.latent_dim]):
             raise ValueError(
                 f"z must have shape [B, S, {self.latent_dim}] "

@@ -20,8 +20,10 @@ from tfdivcolor.models.regions.mixture_head import (
     RegionMixtureHead,
 )
 from tfdivcolor.models.regions.posterior import PALETTE_SCALE, RegionPosterior
+from tfdivcolor.models.regions.pretrained_network import PretrainedGreyNetwork
 
 __all__ = [
-    "PALETTE_SCALE", "RIDGE", "GreyNetwork", "RegionDecoder",
-    "RegionEmbedding", "RegionGrey", "RegionMixtureHead", "RegionPosterior",
+    "PALETTE_SCALE", "RIDGE", "GreyNetwork", "PretrainedGreyNetwork",
+    "RegionDecoder", "RegionEmbedding", "RegionGrey", "RegionMixtureHead",
+    "RegionPosterior",
 ]

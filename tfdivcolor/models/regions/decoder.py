@@ -25,6 +25,8 @@ class RegionDecoder(layers.Layer):
         hidden: int. Channels between the two refining convolutions.
     """
 
+    latent_is_palette = True
+
     def __init__(self, canvas: int = 64, num_regions: int = 32,
                  feature_channels: int = 32, hidden: int = 16, **kwargs):
         super().__init__(autocast=False, **kwargs)

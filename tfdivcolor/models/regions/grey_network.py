@@ -23,7 +23,7 @@ class RegionGrey(TypedDict):
     Attributes:
         assignment: float32 [B, H * W, M], rows sum to 1.
         features: float32 [B, H, W, C].
-        bottleneck: float32 [B, H / 16, W / 16, widths[-1]].
+        bottleneck: float32 [B, H / 16, W / 16, D].
         tokens: float32 [B, M, C + 4], each region's mean features, luminance,
             centroid (x, y in -1..1) and log area.
         log_area: float32 [B, M].
@@ -86,28 +86,46 @@ class GreyNetwork(layers.Layer):
         """
         assignment, features, bottleneck = float32(self.network(
             luminance_norm, training=training))
-        pixels = self.canvas ** 2
-        assignment = tf.reshape(assignment, [-1, pixels, self.num_regions])
-        area: Tensor = tf.reduce_sum(assignment, axis=1)  # [B, M], in pixels
-        ramp = np.linspace(-1.0, 1.0, self.canvas, dtype=np.float32)
-        position = np.stack(np.meshgrid(ramp, ramp), axis=-1)  # x, y
-        position = tf.repeat(position[None], tf.shape(features)[0], axis=0)
-        seen = tf.reshape(
-            tf.concat([features, luminance_norm, position], axis=-1),
-            [-1, pixels, self.feature_channels + 3])
-        pooled = tf.matmul(assignment, seen, transpose_a=True)
-        pooled /= area[..., None] + RIDGE
-        log_area = tf.math.log(area + RIDGE) / 4.0
-        return {
-            "assignment": assignment,
-            "features": features,
-            "bottleneck": bottleneck,
-            "tokens": tf.concat([pooled, log_area[..., None]], axis=-1),
-            "log_area": log_area,
-        }
+        return region_grey(assignment, features, bottleneck, luminance_norm)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "canvas": self.canvas,
                 "num_regions": self.num_regions, "widths": self.widths,
                 "feature_channels": self.feature_channels,
                 "depth": self.depth}
+
+
+def region_grey(assignment: Tensor, features: Tensor, bottleneck: Tensor,
+                luminance_norm: Tensor) -> RegionGrey:
+    """Sums up what a network has found, region by region.
+
+    Args:
+        assignment: float32 [B, H, W, M], sums to 1 over the regions.
+        features: float32 [B, H, W, C].
+        bottleneck: float32 [B, h, w, D].
+        luminance_norm: float32 [B, H, W, 1], L / 50 - 1.
+
+    Returns:
+        `RegionGrey`.
+    """
+    height, width, regions = assignment.shape[1:]
+    pixels = height * width
+    assignment = tf.reshape(assignment, [-1, pixels, regions])
+    area: Tensor = tf.reduce_sum(assignment, axis=1)  # [B, M], in pixels
+    position = np.stack(np.meshgrid(*(
+        np.linspace(-1.0, 1.0, side, dtype=np.float32)
+        for side in (width, height))), axis=-1)  # x, y
+    position = tf.repeat(position[None], tf.shape(features)[0], axis=0)
+    seen = tf.reshape(
+        tf.concat([features, luminance_norm, position], axis=-1),
+        [-1, pixels, features.shape[-1] + 3])
+    pooled = tf.matmul(assignment, seen, transpose_a=True)
+    pooled /= area[..., None] + RIDGE
+    log_area = tf.math.log(area + RIDGE) / 4.0
+    return {
+        "assignment": assignment,
+        "features": features,
+        "bottleneck": bottleneck,
+        "tokens": tf.concat([pooled, log_area[..., None]], axis=-1),
+        "log_area": log_area,
+    }

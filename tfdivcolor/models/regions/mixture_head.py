@@ -30,12 +30,16 @@ class RegionMixtureHead(layers.Layer):
         width: int. Channels of a token inside.
         num_blocks: int. Self-attention blocks.
         dropout: float. On the global features; half of it in the attention.
+        cell_tokens: bool. Whether the bottleneck's cells join the regions as
+            tokens, and their mean says what the whole picture is; otherwise
+            all cells together do.
     """
 
     def __init__(self, num_regions: int = 32, token_channels: int = 36,
                  bottleneck_shape: Sequence[int] = (4, 4, 160),
                  num_components: int = 8, rank: int = 6, width: int = 96,
-                 num_blocks: int = 2, dropout: float = 0.2, **kwargs):
+                 num_blocks: int = 2, dropout: float = 0.2,
+                 cell_tokens: bool = False, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.num_regions = num_regions
         self.token_channels = token_channels
@@ -45,12 +49,16 @@ class RegionMixtureHead(layers.Layer):
         self.width = width
         self.num_blocks = num_blocks
         self.dropout = dropout
+        self.cell_tokens = cell_tokens
         self.network = self._build_network()
 
     def _build_network(self):
         tokens = keras.Input((self.num_regions, self.token_channels))
         bottleneck = keras.Input(self.bottleneck_shape)
-        whole = layers.Flatten(name="flatten")(bottleneck)
+        if self.cell_tokens:
+            whole = layers.GlobalAveragePooling2D(name="mean")(bottleneck)
+        else:
+            whole = layers.Flatten(name="flatten")(bottleneck)
         whole = layers.Dropout(self.dropout, name="dropout")(whole)
         whole = layers.Dense(256, activation=silu, name="whole")(whole)
         x = RegionEmbedding(name="embedding")(
@@ -58,9 +66,14 @@ class RegionMixtureHead(layers.Layer):
         x = layers.Add(name="add_whole")([x, layers.Reshape(
             (1, self.width), name="whole_token")(
                 layers.Dense(self.width, name="whole_to_token")(whole))])
+        if self.cell_tokens:
+            x = layers.Concatenate(axis=1, name="regions_and_cells")(
+                [x, self._cells(bottleneck)])
         for i in range(self.num_blocks):
             x = self._attention_block(x, f"block_{i}")
-        x = layers.LayerNormalization(name="norm")(x)
+        x = self._norm("norm")(x)
+        if self.cell_tokens:
+            x = x[:, :self.num_regions]
         pooled = layers.GlobalAveragePooling1D(name="pool")(x)
         logits = layers.Dense(self.num_components, name="logits")(
             layers.Concatenate(name="whole_and_pooled")([whole, pooled]))
@@ -70,13 +83,27 @@ class RegionMixtureHead(layers.Layer):
             self.num_components * (4 + 2 * self.rank), name="packed")(x)
         return keras.Model([tokens, bottleneck], [logits, packed])
 
+    def _norm(self, name):
+        # 1e-3 is Keras' default, which weights without cells were trained
+        # with; those with cells began in PyTorch, with its 1e-5.
+        return layers.LayerNormalization(
+            epsilon=1e-5 if self.cell_tokens else 1e-3, name=name)
+
+    def _cells(self, bottleneck):
+        height, width, channels = self.bottleneck_shape
+        cells = layers.Reshape(
+            (height * width, channels), name="cells")(bottleneck)
+        cells = layers.Dropout(self.dropout, name="cells_dropout")(cells)
+        return RegionEmbedding(name="cell_embedding")(
+            layers.Dense(self.width, name="cell_token")(cells))
+
     def _attention_block(self, x, name):
-        y = layers.LayerNormalization(name=f"{name}_norm_1")(x)
+        y = self._norm(f"{name}_norm_1")(x)
         y = layers.MultiHeadAttention(
             4, self.width // 4, dropout=self.dropout / 2,
             name=f"{name}_attention")(y, y)
         x = layers.Add(name=f"{name}_add_1")([x, y])
-        y = layers.LayerNormalization(name=f"{name}_norm_2")(x)
+        y = self._norm(f"{name}_norm_2")(x)
         y = layers.Dense(
             2 * self.width, activation=silu, name=f"{name}_expand")(y)
         y = layers.Dense(self.width, name=f"{name}_contract")(y)
@@ -116,12 +143,12 @@ class RegionMixtureHead(layers.Layer):
                 "bottleneck_shape": self.bottleneck_shape,
                 "num_components": self.num_components, "rank": self.rank,
                 "width": self.width, "num_blocks": self.num_blocks,
-                "dropout": self.dropout}
+                "dropout": self.dropout, "cell_tokens": self.cell_tokens}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class RegionEmbedding(layers.Layer):
-    """Adds a learned vector to each region's token."""
+    """Adds a learned vector to each token."""
 
     def build(self, shape: Sequence) -> None:
         self.table = self.add_weight(

@@ -1,0 +1,39 @@
+"""Latents that are palettes: (a, b) after (a, b), one colour a region."""
+
+import tensorflow as tf
+
+from tfdivcolor.utils.types import Tensor
+
+# The most that a colour's chroma is multiplied by.
+LARGEST_FACTOR = 2.0
+
+
+def chroma(z: Tensor) -> Tensor:
+    """Chroma of every colour: [B, S, 2M] -> [B, S, M], in units of z."""
+    shape = tf.shape(z)
+    return tf.norm(tf.reshape(
+        z, [shape[0], shape[1], z.shape[-1] // 2, 2]), axis=-1)
+
+
+def restore_chroma(centres: Tensor, draws: Tensor, own: Tensor) -> Tensor:
+    """Gives the means of palettes the chroma that their members have.
+
+    The mean of a red and a green jacket is a grey one.  Every colour of a
+    mean keeps its hue and gets the mean chroma of the colours it was made of,
+    at most `LARGEST_FACTOR` times as much as it had.
+
+    Args:
+        centres: float32 [B, S, 2M]. Means of clusters of draws.
+        draws: float32 [B, P, 2M].
+        own: float32 [B, P, S]. 1 where a draw belongs to the cluster.
+
+    Returns:
+        float32 [B, S, 2M].
+    """
+    count = tf.reduce_sum(own, axis=1)[..., None]  # [B, S, 1]
+    wanted = tf.matmul(own, chroma(draws), transpose_a=True)
+    wanted /= tf.maximum(count, 1.0)
+    # A mean without any hue stays grey: 1e-4 is far below what can be seen.
+    factor = wanted / tf.maximum(chroma(centres), 1e-4)
+    factor = tf.clip_by_value(factor, 1.0, LARGEST_FACTOR)
+    return centres * tf.repeat(factor, 2, axis=-1)

@@ -1,0 +1,237 @@
+"""Pretrained encoders: what a classification network sees in a grey picture.
+
+EfficientNet-Lite0 (Apache-2.0; Tan and Le, 2019, without squeeze-and-excitation
+and with ReLU6) comes with the package, trained on ImageNet; its stem's three
+channels are summed into one, as all three would see the same luminance.
+`training.convert_encoder` made the file.  Every network of
+`keras.applications` with strides up to 32 can take its place.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+import tfdivcolor
+from tfdivcolor.models.blocks import PACKAGE, float32
+from tfdivcolor.utils.types import Tensor
+
+EFFICIENTNET_LITE0 = "efficientnet_lite0"
+ENCODERS = Path(tfdivcolor.__file__).parent / "weights" / "encoders"
+STRIDES = (2, 4, 8, 16, 32)
+# Of EfficientNet-Lite0, a row a stage: blocks, kernel, stride of the first
+# block, expansion of the channels inside, channels that come out.
+_LITE0 = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40),
+          (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
+          (1, 3, 1, 6, 320))
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Encoder(layers.Layer):
+    """Features of a pretrained network at strides 2, 4, 8, 16 and 32.
+
+    Its batch norms keep the statistics that they were trained with, also
+    while the network is trained on; the layers up to `frozen_taps` keep their
+    weights too.
+
+    Args:
+        size: int. Side of the picture in pixels, a multiple of 32.
+        backbone: str. "efficientnet_lite0", or the name of a model in
+            `keras.applications`, e.g. "MobileNetV2".
+        frozen_taps: int, 0 to 5. Layers up to this feature are not trained.
+        weights: "imagenet" (Keras downloads those of its own models), the
+            path of a weights file, or None for random ones. A saved model
+            carries its weights; the configuration stores None.
+
+    Raises:
+        ValueError: if `size` is not a multiple of 32, or the backbone is not
+            known or lacks one of the strides.
+
+    Example:
+        encoder = Encoder(128, weights="imagenet")
+        half, quarter, *coarser = encoder(luminance / 50 - 1)
+    """
+
+    def __init__(self, size: int = 128, backbone: str = EFFICIENTNET_LITE0,
+                 frozen_taps: int = 2, weights: str | None = None, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        if size % STRIDES[-1]:
+            raise ValueError(f"size must be a multiple of {STRIDES[-1]} "
+                             f"(received {size})")
+        self.size = size
+        self.backbone = backbone
+        self.frozen_taps = frozen_taps
+        self._preprocess = None
+        if backbone == EFFICIENTNET_LITE0:
+            self.network = efficientnet_lite0(size)
+            if weights is not None:
+                path = (ENCODERS / f"{backbone}.npz" if weights == "imagenet"
+                        else Path(weights))
+                load_weights(self.network, path)
+        else:
+            make, self._preprocess = application(backbone)
+            self.network = _tapped(make(
+                include_top=False, weights=weights,
+                input_shape=(size, size, 3)), size)
+        self.channels = [tap.shape[-1] for tap in self.network.outputs]
+        self.trainable = True  # all but what is frozen
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        # Keras sets every layer inside; the frozen ones stay frozen.
+        layers.Layer.trainable.fset(self, value)
+        for layer in self._frozen_layers():
+            layer.trainable = False
+
+    def _frozen_layers(self):
+        if not self.frozen_taps:
+            return []
+        last = self.network.outputs[self.frozen_taps - 1]
+        return keras.Model(self.network.inputs, last).layers
+
+    def call(self, luminance_norm: Tensor) -> list[Tensor]:
+        """Computes features.
+
+        Args:
+            luminance_norm: float32 [B, size, size, 1], L / 50 - 1.
+
+        Returns:
+            list of five float32 [B, size / stride, size / stride, C], for
+            the strides 2 to 32; C in `channels`.
+        """
+        x = luminance_norm
+        if self._preprocess is not None:
+            x = keras.ops.repeat(127.5 * (x + 1.0), 3, axis=-1)
+            x = self._preprocess(x)
+        # Not in training mode: batch norm keeps its statistics.
+        return float32(self.network(x, training=False))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "size": self.size,
+                "backbone": self.backbone, "frozen_taps": self.frozen_taps,
+                "weights": None}
+
+
+def efficientnet_lite0(size: int) -> keras.Model:
+    """EfficientNet-Lite0 without its head, for one grey channel.
+
+    Args:
+        size: int. Side of the picture in pixels.
+
+    Returns:
+        `keras.Model`, [B, size, size, 1] in -1..1 -> five features, of 16,
+        24, 40, 112 and 320 channels.
+    """
+    picture = keras.Input((size, size, 1))
+    x = _activate(_norm(layers.Conv2D(
+        32, 3, strides=2, padding="same", use_bias=False,
+        name="stem_conv")(picture)), "stem_relu6")
+    taps, number = [], 0
+    for stage, (blocks, kernel, stride, expansion, filters) in enumerate(
+            _LITE0):
+        for block in range(blocks):
+            x = _inverted_residual(
+                x, kernel, 1 if block else stride, expansion, filters,
+                f"block_{number}")
+            number += 1
+        # A stage ends a stride where the next one, if any, halves the size.
+        if stage + 1 == len(_LITE0) or _LITE0[stage + 1][2] == 2:
+            taps.append(x)
+    return keras.Model(picture, taps, name=EFFICIENTNET_LITE0)
+
+
+def _inverted_residual(x, kernel, stride, expansion, filters, name):
+    y = x
+    if expansion > 1:
+        y = _activate(_norm(layers.Conv2D(
+            expansion * x.shape[-1], 1, use_bias=False,
+            name=f"{name}_expand")(y)), f"{name}_expand_relu6")
+    y = _activate(_norm(layers.DepthwiseConv2D(
+        kernel, strides=stride, padding="same", use_bias=False,
+        name=f"{name}_depthwise")(y)), f"{name}_depthwise_relu6")
+    y = _norm(layers.Conv2D(
+        filters, 1, use_bias=False, name=f"{name}_project")(y))
+    if stride == 1 and x.shape[-1] == filters:
+        y = layers.Add(name=f"{name}_add")([x, y])
+    return y
+
+
+def _norm(x):
+    """Batch norm, named after the convolution before it."""
+    name = x._keras_history.operation.name
+    return layers.BatchNormalization(epsilon=1e-3, name=f"{name}_norm")(x)
+
+
+def _activate(x, name):
+    return layers.ReLU(6.0, name=name)(x)
+
+
+def load_weights(network: keras.Model, path: Path) -> None:
+    """Reads an encoder's weights, all of them.
+
+    Args:
+        network: `keras.Model`, changed.
+        path: pathlib.Path. An .npz of LAYER/WEIGHT -> array.
+
+    Raises:
+        ValueError: if the file is missing or damaged, or does not fit.
+    """
+    try:
+        with np.load(path) as file:
+            arrays = dict(file)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(
+            f"{path}: must be an encoder's weights (received {error})"
+        ) from error
+    wanted = {weight.path.removeprefix(f"{network.name}/"): weight
+              for weight in network.weights}
+    if different := sorted(set(arrays) ^ set(wanted)):
+        raise ValueError(f"{path}: must have the weights of {network.name} "
+                         f"(received others: {', '.join(different[:3])})")
+    for name, weight in wanted.items():
+        if arrays[name].shape != weight.shape:
+            raise ValueError(
+                f"{path}: {name} must have shape {list(weight.shape)} "
+                f"(received {list(arrays[name].shape)})")
+        weight.assign(arrays[name].astype(np.float32))
+
+
+def application(name: str) -> tuple[Callable, Callable]:
+    """A model's function in `keras.applications`, and its preprocessing.
+
+    Raises:
+        ValueError: if there is no such model.
+    """
+    make = getattr(keras.applications, name, None)
+    if not inspect.isfunction(make):
+        raise ValueError(
+            "backbone must be the name of a model in keras.applications "
+            f"(received {name!r})")
+    # Every application module has its own preprocessing beside it.
+    return make, sys.modules[make.__module__].preprocess_input
+
+
+def _tapped(whole, size):
+    """The model that gives the last features at every stride."""
+    last = {}
+    for layer in whole.layers:
+        shape = layer.output.shape if not isinstance(
+            layer.output, list) else ()
+        if len(shape) == 4:
+            last[shape[1]] = layer.output
+    missing = [stride for stride in STRIDES if size // stride not in last]
+    if missing:
+        raise ValueError(
+            f"backbone must have features at strides {STRIDES} "
+            f"({whole.name} lacks {missing})")
+    return keras.Model(whole.inputs, [last[size // s] for s in STRIDES],
+                       name=whole.name)
