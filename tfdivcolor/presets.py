@@ -28,8 +28,8 @@ from tfdivcolor.models.vae import ColorVAE
 from tfdivcolor.settings import CANVAS
 
 __all__ = [
-    "PRESETS", "Colorizer", "Paper", "Photos", "Regions", "build", "build_vae", "find",
-    "get", "load", "shipped",
+    "PRESETS", "Colorizer", "Paper", "Photos", "Regions", "build",
+    "build_vae", "find", "get", "load", "shipped",
 ]
 
 
@@ -59,6 +59,11 @@ class Regions:
     dropout: float = 0.1
     loss_weights: LossWeights = LossWeights(
         l2=1.0, l1=0.01, gradient=0.1, kl=0.01, energy=1.0)
+
+    @property
+    def luminance_size(self) -> int:
+        """Side of the luminance that the networks see, in pixels."""
+        return self.canvas
 
     def vae(self) -> ColorVAE:
         return ColorVAE(
@@ -117,6 +122,11 @@ class Photos:
     loss_weights: LossWeights = LossWeights(
         l2=1.0, l1=0.01, gradient=0.1, kl=0.01, energy=1.0)
 
+    @property
+    def luminance_size(self) -> int:
+        """Side of the luminance that the networks see, in pixels."""
+        return 2 * self.canvas
+
     def vae(self) -> ColorVAE:
         return ColorVAE(
             PretrainedGreyNetwork(
@@ -173,6 +183,11 @@ class Paper:
     mdn_loss: str = "nearest"
     loss_weights: LossWeights = LossWeights.paper()
 
+    @property
+    def luminance_size(self) -> int:
+        """Side of the luminance that the networks see, in pixels."""
+        return self.canvas
+
     def vae(self) -> ColorVAE:
         grey_encoder = NoGrey(name="no_grey")
         if self.skip:
@@ -217,7 +232,8 @@ def get(name: str, **changes: Any) -> Photos | Regions | Paper:
         **changes: fields of the preset's dataclass.
 
     Returns:
-        `Photos`, `Regions` or `Paper`; its `vae()` and `colorizer()` build new models.
+        `Photos`, `Regions` or `Paper`; its `vae()` and `colorizer()` build new
+        models.
 
     Raises:
         ValueError: if there is no such preset.

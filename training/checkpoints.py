@@ -58,8 +58,10 @@ def claim(workdir: Path, config: Config, pictures: str,
         **dataclasses.asdict(config),
         "pictures_sha256": pictures}))
     if path.exists():
-        # Runs of 0.4 have batches in one part.
-        found = {"accumulate": 1, **json.loads(path.read_text())}
+        # Runs of before lack the newer fields, whose defaults are what was
+        # done then.
+        defaults = dataclasses.asdict(Config(config.name, config.stages))
+        found = {**defaults, **json.loads(path.read_text())}
         different = sorted(key for key in wanted
                            if found.get(key) != wanted[key])
         if different:

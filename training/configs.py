@@ -11,7 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tfdivcolor.data import Augmentation
 from tfdivcolor.models.joint import STAGES
+
+PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,16 @@ class Config:
         ema_momentum: float. Of the moving average of the weights, which is
             what is evaluated and saved.
         clip_norm: float. Largest global norm of the gradients.
+        encoder_rate: float. Factor on the learning rate of a pretrained
+            encoder.
+        precision: "float32", or "mixed_bfloat16" for convolutions and dense
+            layers in bfloat16; densities, losses and weights stay float32.
+        augmentation: `data.Augmentation`. How much the pictures are varied.
+        balance: float, 0 to 1. How evenly the sources are drawn from; see
+            `PhotoSet`.
+        on_demand: bool. Decode pictures when a batch asks for them, not all
+            of them before; from TFRecord files alone.
+        squash: bool. Whole pictures squashed to squares, not their centres.
         checkpoint_minutes: float. Time between checkpoints.
         deterministic: bool. TensorFlow's deterministic operations (slower).
     """
@@ -82,6 +95,12 @@ class Config:
     warmup_steps: int = 300
     ema_momentum: float = 0.999
     clip_norm: float = 20.0
+    encoder_rate: float = 1.0
+    precision: str = "float32"
+    augmentation: Augmentation = Augmentation()
+    balance: float = 0.0
+    on_demand: bool = False
+    squash: bool = False
     checkpoint_minutes: float = 3.0
     deterministic: bool = False
 
@@ -89,6 +108,10 @@ class Config:
         if self.accumulate < 1:
             raise ValueError(
                 f"accumulate must be 1 or more (received {self.accumulate})")
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"precision must be one of {', '.join(PRECISIONS)} "
+                f"(received {self.precision!r})")
 
 
 CONFIGS = {
@@ -115,6 +138,19 @@ CONFIGS = {
         name="flowers", data="data/flowers", init="lfw",
         stages=(Stage("joint", epochs=14, learning_rate=7e-4),
                 Stage("mdn", epochs=4, learning_rate=5e-4))),
+    # Photographs of every kind, on the pretrained encoder, in two stages.
+    # The shipped weights were trained in several such runs, one from the
+    # other's model (--set init=...); docs/photos_card.md says which.
+    #   python -m training.write_tfrecords NAME=FOLDER... --size 128 \
+    #       --out shards/photos
+    #   python -m training.train --config photos --data 'shards/*.tfrecord'
+    "photos": Config(
+        name="photos", data="data/photos-*.tfrecord", preset="photos",
+        stages=(Stage("joint", epochs=8, learning_rate=1e-3),
+                Stage("mdn", epochs=2, learning_rate=5e-4)),
+        margin=0, validation_fraction=0.01, encoder_rate=0.25,
+        augmentation=Augmentation.film(), balance=0.5, on_demand=True,
+        squash=True),
     # The published method on the same data: its ten epochs are for a GPU.
     "paper_skip": Config(
         name="paper_skip", data="data/lfw", preset="paper_skip",
@@ -139,8 +175,8 @@ def get(name: str, assignments: Iterable[str] = ()) -> Config:
     Args:
         name: str, one of `CONFIGS`.
         assignments: iterable of str "field=value"; values are JSON, or else
-            taken as text. `stages` cannot be changed, but "epochs=N" sets
-            those of every stage.
+            taken as text. "epochs=N" sets those of every stage,
+            "joint.epochs=N" and "joint.learning_rate=R" one stage's.
 
     Returns:
         `Config`.
@@ -171,11 +207,17 @@ def _change(config, key, value):
         return dataclasses.replace(config, stages=tuple(
             dataclasses.replace(stage, epochs=value)
             for stage in config.stages))
+    stage, dot, field_name = key.partition(".")
+    if dot:
+        return dataclasses.replace(
+            config, stages=_change_stage(config.stages, stage, field_name,
+                                         value))
     changeable = {f.name: f.type for f in dataclasses.fields(Config)
-                  if f.name not in ("name", "stages")}
+                  if f.name not in ("name", "stages", "augmentation")}
     if key not in changeable:
         raise ValueError(
-            f"setting must be one of epochs, {', '.join(changeable)} "
+            f"setting must be one of epochs, STAGE.epochs, "
+            f"STAGE.learning_rate, {', '.join(changeable)} "
             f"(received {key!r})")
     current = getattr(config, key)
     if type(value) is int and isinstance(current, float):
@@ -189,3 +231,17 @@ def _change(config, key, value):
             f"{key} must be of type {wanted[0].__name__} "
             f"(received {value!r})")
     return dataclasses.replace(config, **{key: value})
+
+
+def _change_stage(stages, name, field_name, value):
+    names = [stage.name for stage in stages]
+    if name not in names or field_name not in ("epochs", "learning_rate"):
+        raise ValueError(
+            f"setting must be epochs or learning_rate of {', '.join(names)} "
+            f"(received {name}.{field_name})")
+    if not isinstance(value, int | float) or not value > 0:
+        raise ValueError(f"{name}.{field_name} must be a number above 0 "
+                         f"(received {value!r})")
+    return tuple(
+        dataclasses.replace(stage, **{field_name: value})
+        if stage.name == name else stage for stage in stages)

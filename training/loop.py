@@ -28,6 +28,7 @@ from tfdivcolor import color, data, images, plots, presets
 from tfdivcolor.coloring.colorizer import Colorizer
 from tfdivcolor.models import storage
 from tfdivcolor.models.base import LossTermsModel
+from tfdivcolor.models.optimizers import EncoderAdam
 from training import strategies
 from training.checkpoints import Checkpoints, claim, fingerprint
 from training.configs import Config, Stage
@@ -152,7 +153,7 @@ def train_and_evaluate(
     keras.utils.set_random_seed(config.seed)
 
     # ---- Model -------------------------------------------------------------
-    with devices.scope():
+    with devices.scope(), _precision(config.precision):
         colorizer = presets.build(config.preset, **config.preset_options)
         if config.init:
             storage.begin_from(colorizer, presets.load(config.init))
@@ -244,9 +245,7 @@ def make_state(
     total = max(1, round(stage.epochs * steps_per_epoch))
     with run.strategy.scope():
         rate = schedule(stage.learning_rate, config.warmup_steps, total)
-        # Keras says float, and takes schedules too.
-        optimizer = keras.optimizers.Adam(
-            rate)  # pyright: ignore[reportArgumentType]
+        optimizer = EncoderAdam(model, rate, config.encoder_rate)
         optimizer.build(model.trainable_variables)
         average = MovingAverage(
             [v.value for v in model.trainable_variables], config.ema_momentum)
@@ -295,7 +294,7 @@ def train_epoch(run: Run, state: TrainState, progress: tqdm) -> bool:
         return state.adapt(run.train.batches(
             config.batch_size, seed=config.seed,
             epoch=state.index * 100_000 + epoch, start=done,
-            augment=data.Augmentation(), shard=shard).take(left))
+            augment=config.augmentation, shard=shard).take(left))
 
     sums, since, stopping = {}, time.monotonic(), False
     for batch in distribute(run.strategy, rows):
@@ -336,6 +335,17 @@ def end_epoch(run: Run, state: TrainState,
         if run.workers.chief:
             _save_grid(run, state)
     return terms
+
+
+@contextlib.contextmanager
+def _precision(policy):
+    """Makes layers that compute in it; those made before stay as they are."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _check_batch(config, replicas):

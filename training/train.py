@@ -6,6 +6,7 @@ is given again.
 
 import argparse
 import contextlib
+import dataclasses
 import signal
 import sys
 import threading
@@ -20,7 +21,8 @@ def _parser():
         prog="python -m training.train", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True,
-                        help="lfw_base, lfw, flowers, paper_skip or smoke; see "
+                        help="photos, lfw_base, lfw, flowers, paper_skip "
+                        "or smoke; see "
                         "training/configs.py")
     parser.add_argument("--data", help="folder, .tar/.tgz archive, TFRecord "
                         "pattern or prepared folder (default: the config's)")
@@ -58,12 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     synthetic.write_folder(source)
                 workers.wait()
             train, validation = (
-                data.load(source, margin=margin, subset=subset,
-                          canvas=config.preset_options.get("canvas", 64),
-                          validation_fraction=config.validation_fraction,
-                          progress=workers.chief)
-                for subset, margin in (("train", config.margin),
-                                       ("validation", 0)))
+                _load(config, source, workdir, subset, workers.chief)
+                for subset in data.SUBSETS)
             with _asked_to_stop() as stop:
                 terms = loop.train_and_evaluate(
                     config, workdir, train, validation, strategy, stop.is_set)
@@ -93,6 +91,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"wrote {workdir / 'model'} (for tdc.load), {workdir / 'grids'}, "
           f"{workdir / 'log.jsonl'}; tensorboard --logdir {workdir}")
     return 0
+
+
+def _load(config, source, workdir, subset, progress):
+    """The pictures of a subset, as the configuration wants them."""
+    from tfdivcolor import data, presets
+    from tfdivcolor.data import sources
+
+    preset = presets.get(config.preset, **config.preset_options)
+    options = {}
+    if config.on_demand:
+        if sources.source_of(source) is sources.from_tfrecord:
+            options["on_demand"] = True
+        else:
+            # Too many for memory, perhaps.
+            options["cache"] = workdir / "fields"
+    photos = data.load(
+        source, canvas=preset.canvas, luminance_size=preset.luminance_size,
+        margin=config.margin if subset == "train" else 0, subset=subset,
+        validation_fraction=config.validation_fraction, squash=config.squash,
+        progress=progress, **options)
+    return dataclasses.replace(photos, balance=config.balance)
 
 
 @contextlib.contextmanager

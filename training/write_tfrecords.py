@@ -1,11 +1,18 @@
-"""Copies photographs into TFRecord shards, for training from one shared place.
+"""Writes photographs into TFRecord shards, for training from one shared place.
 
     python -m training.write_tfrecords photographs/ --out shards/photos
 
 writes shards/photos-00000-of-00008.tfrecord and so on, with the files' bytes as
-they are; --data 'shards/photos-*.tfrecord' then trains on them.  One pass, a
-picture in memory at a time; the shards appear when all are complete.  Files
-that cannot be read are named, counted and left out.
+they are; --data 'shards/photos-*.tfrecord' then trains on them.
+
+    python -m training.write_tfrecords faces=lfw.tgz streets=streets/ \
+        flowers=flowers.pack --size 128 --out shards/photos
+
+writes small squares of several named sources, about 4 kB each, and leaves out
+grey and toned pictures: what --config photos is trained on.
+
+One pass, a picture in memory at a time; the shards appear when all are
+complete.  Files that cannot be read are named, counted and left out.
 """
 
 import argparse
@@ -35,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The delay: wrong arguments are found at once, and are one line.
         with tqdm(unit=" pictures", delay=1) as bar:
             paths = tfrecords.write_tfrecords(
-                options.photos, options.out, options.shards, on_skip=skip,
-                on_picture=bar.update)
+                _sources(options.photos), options.out, options.shards,
+                on_skip=skip, on_picture=bar.update, size=options.size)
     except (ValueError, OSError) as error:
         print(f"write_tfrecords: {error}", file=sys.stderr)
         return 1
@@ -58,16 +65,35 @@ def _parser():
         prog="python -m training.write_tfrecords", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "photos", metavar="PHOTOS",
-        help="folder (searched recursively), .tar/.tgz archive, or TFRecord "
-        "pattern")
+        "photos", metavar="[NAME=]PHOTOS", nargs="+",
+        help="folder (searched recursively), .tar/.tgz archive, .pack or "
+        "TFRecord pattern; several need names, which become their sources")
     parser.add_argument(
         "--out", required=True, metavar="FOLDER/PREFIX",
         help="start of the files' names; the folder is made if it is missing")
     parser.add_argument(
         "--shards", type=int, default=8, metavar="N",
         help="number of files, all about as large (default: %(default)s)")
+    parser.add_argument(
+        "--size", type=int, metavar="PIXELS",
+        help="write squares of so many pixels a side, in WebP, and leave out "
+        "grey and toned pictures (default: the files as they are)")
     return parser
+
+
+def _sources(arguments):
+    """Paths by the names of their sources; one without a name is a path."""
+    if len(arguments) == 1 and "=" not in arguments[0]:
+        return arguments[0]
+    paths = {}
+    for argument in arguments:
+        name, equals, path = argument.partition("=")
+        if not equals or not name or name in paths:
+            raise ValueError(
+                "several sources must read NAME=PHOTOS, each name once "
+                f"(received {argument!r})")
+        paths[name] = path
+    return paths
 
 
 if __name__ == "__main__":

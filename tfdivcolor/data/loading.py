@@ -21,13 +21,18 @@ from PIL import Image
 from tqdm import tqdm
 
 from tfdivcolor import color, images, settings
-from tfdivcolor.data import photo_cache, sources
+from tfdivcolor.data import encoded, photo_cache, sources
 from tfdivcolor.data.photo_cache import Selection
-from tfdivcolor.data.photo_set import GREY, PhotoSet, Skipped, report
+from tfdivcolor.data.photo_set import (
+    GREY,
+    MIN_CHROMA,
+    PhotoSet,
+    Skipped,
+    report,
+)
 from tfdivcolor.data.sources import VALIDATION_FRACTION
 from tfdivcolor.utils.errors import reason
 
-_MIN_CHROMA = 1.0  # mean |ab| in CIE units below which a picture is grey
 _WORKERS = 2
 
 
@@ -36,7 +41,7 @@ def load(path: str | os.PathLike, canvas: int = settings.CANVAS,
          validation_fraction: float = VALIDATION_FRACTION,
          cache: str | os.PathLike | None = None, limit: int | None = None,
          progress: bool = True, luminance_size: int | None = None,
-         squash: bool = False) -> PhotoSet:
+         squash: bool = False, on_demand: bool = False) -> PhotoSet:
     """Decodes photographs to colour fields: largest centred square, resized.
 
     Pictures that cannot be read or are grey (mean chroma below 1) are skipped,
@@ -64,6 +69,9 @@ def load(path: str | os.PathLike, canvas: int = settings.CANVAS,
             batch, a multiple of the canvas; None: the canvas.
         squash: bool. Whole pictures squashed to a square, as `colorize` looks
             at them, in place of their largest centred square.
+        on_demand: bool. Decode pictures of TFRecord files when a batch asks
+            for them, instead of all of them now: for more pictures than
+            memory holds. Without `cache`; see `encoded`.
 
     Returns:
         `PhotoSet`.
@@ -76,6 +84,15 @@ def load(path: str | os.PathLike, canvas: int = settings.CANVAS,
         "canvas": canvas, "margin": margin, "subset": subset,
         "validation_fraction": validation_fraction, "limit": limit,
         "luminance_size": luminance_size, "squash": squash}
+    if on_demand:
+        if sources.source_of(path) is not sources.from_tfrecord or cache:
+            raise ValueError(
+                f"{path}: must be TFRecord files, without a cache, to be "
+                "decoded on demand")
+        photographs = encoded.from_shards(path, Selection(**options))
+        if progress or photographs.skipped:
+            print(photographs.report(), file=sys.stderr)
+        return photographs
     if cache is None and os.path.isdir(path) and photo_cache.sets_in(path):
         return from_cache(path, **options)
     return _load(path, sources.source_of(path), cache=cache,
@@ -148,10 +165,7 @@ def _load(path, source, cache=None, progress=True, **options):
 
 
 def _selected(items, selection):
-    subset, fraction = selection.subset, selection.validation_fraction
-    chosen = (item for item in items if subset is None
-              or sources.is_validation(item[0], fraction)
-              == (subset == "validation"))
+    chosen = (item for item in items if selection.takes(item[0]))
     return itertools.islice(chosen, selection.limit)
 
 
@@ -206,7 +220,7 @@ def _decode_one(field, contents):
         lab = field(images.read(contents).pixels)
     except images.ImageError as error:
         return None, str(error).removeprefix("image: ")
-    if np.hypot(lab[..., 1], lab[..., 2]).mean() < _MIN_CHROMA:
+    if np.hypot(lab[..., 1], lab[..., 2]).mean() < MIN_CHROMA:
         return None, GREY
     return lab, None
 

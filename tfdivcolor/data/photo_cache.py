@@ -23,7 +23,7 @@ import numpy as np
 
 from tfdivcolor import settings
 from tfdivcolor.data.photo_set import PhotoSet, Skipped
-from tfdivcolor.data.sources import VALIDATION_FRACTION
+from tfdivcolor.data.sources import VALIDATION_FRACTION, is_validation
 from tfdivcolor.utils import files
 from tfdivcolor.utils.errors import reason
 
@@ -72,6 +72,12 @@ class Selection:
     def size(self) -> int:
         """Pixels a side of a decoded field."""
         return self.luminance_size + self.margin
+
+    def takes(self, name: str) -> bool:
+        """Whether a picture of that name belongs to the subset."""
+        return self.subset is None or (
+            is_validation(name, self.validation_fraction)
+            == (self.subset == "validation"))
 
     @property
     def name(self) -> str:

@@ -6,15 +6,17 @@ resumes at any step sees the data it would have seen.
 
 import functools
 from dataclasses import dataclass
-from typing import NamedTuple, NotRequired, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 import tensorflow as tf
 
+from tfdivcolor import color
 from tfdivcolor.data import augmentation, no_autotune
 from tfdivcolor.latent import seeds
 
 GREY = "grey"
+MIN_CHROMA = 1.0  # mean |ab| in CIE units below which a picture is grey
 
 _SEED_STRIDE = 2**40  # examples that one seed can number
 
@@ -53,8 +55,8 @@ class PhotoSet:
 
     Attributes:
         lab: float16 [N, side, side, 3] with side = luminance_size + margin, an
-            array in memory or a read-only memory map. L 0..100, a and b in
-            CIE units.
+            array in memory, a read-only memory map, or `EncodedPictures`
+            that are decoded for each batch. L 0..100, a and b in CIE units.
         names: list of N str. Paths within the folder or archive, or the
             TFRecords' `image/filename`. What comes before the first "/" is
             the picture's source.
@@ -73,7 +75,7 @@ class PhotoSet:
             range.
     """
 
-    lab: np.ndarray
+    lab: Any
     names: list[str]
     skipped: list[Skipped]
     canvas: int
@@ -138,9 +140,9 @@ class PhotoSet:
 
         Returns:
             `tf.data.Dataset` of `Batch`, with c = canvas, s = luminance_size
-            and B divided by the number of shards. Its seed is seed * 2^40 + epoch * N + position in
-            the epoch; it keys the augmentation and the model's noise, whatever
-            the batch size, shard or starting point.
+            and B divided by the number of shards. Its seed is seed * 2^40 +
+            epoch * N + position in the epoch; it keys the augmentation and the
+            model's noise, whatever the batch size, shard or starting point.
 
         Raises:
             ValueError: if an argument is out of range.
@@ -205,9 +207,13 @@ class PhotoSet:
 
         def fetch(rows, keys):
             rows, keys = rows[shard[0]::shard[1]], keys[shard[0]::shard[1]]
-            lab = tf.numpy_function(
-                lambda rows: self.lab[rows].astype(np.float32), [rows],
-                tf.float32)
+            if isinstance(self.lab, np.ndarray):
+                lab = tf.numpy_function(
+                    lambda rows: self.lab[rows].astype(np.float32), [rows],
+                    tf.float32)
+            else:
+                pixels = tf.numpy_function(self.lab.decode, [rows], tf.uint8)
+                lab = tf.concat(color.split(pixels), axis=-1)
             lab.set_shape([rows.shape[0], side, side, 3])
             if augment is None:
                 lab = tf.image.resize(lab, [size, size], antialias=True)

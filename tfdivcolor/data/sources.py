@@ -18,6 +18,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tqdm import tqdm
@@ -28,6 +29,7 @@ from tfdivcolor.data.photo_set import Skipped
 from tfdivcolor.utils.errors import reason
 
 ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tar.gz")
+PACK_SUFFIX = ".pack"
 TFRECORD_SUFFIXES = (".tfrecord", ".tfrecords")
 VALIDATION_FRACTION = 0.08
 
@@ -174,9 +176,7 @@ def from_tfrecord(pattern: str | os.PathLike,
     Raises:
         ValueError: if no file has such a name, or no picture can be read.
     """
-    shards = sorted(tf.io.gfile.glob(os.fspath(pattern)))
-    if not shards:
-        raise ValueError(f"{pattern}: no TFRecord file has such a name")
+    shards = shards_of(pattern)
     found = False
     for shard in shards:
         for item in _records(shard, on_skip):
@@ -189,14 +189,68 @@ def from_tfrecord(pattern: str | os.PathLike,
             "which has one that can be read)")
 
 
+def shards_of(pattern: str | os.PathLike) -> list[str]:
+    """TFRecord files of a pattern, in order of their names.
+
+    Raises:
+        ValueError: if no file has such a name.
+    """
+    shards = sorted(tf.io.gfile.glob(os.fspath(pattern)))
+    if not shards:
+        raise ValueError(f"{pattern}: no TFRecord file has such a name")
+    return shards
+
+
+def from_pack(path: str | os.PathLike,
+              on_skip: OnSkip = say) -> Iterator[Item]:
+    """Source: the pictures of a .pack, in its order.
+
+    A pack is uint32 n, n sizes as uint32, then the n files, little endian.
+
+    Args:
+        path: path of the .pack.
+        on_skip: as in the other sources; called where the pack is cut off.
+
+    Yields:
+        (name, size, function to read the bytes); the names are numbers, with
+        the pack's own before them.
+
+    Raises:
+        ValueError: if there is no such file, or not even its sizes are whole.
+    """
+    stem = os.path.splitext(os.path.basename(os.fspath(path)))[0]
+    try:
+        data = np.memmap(path, np.uint8, "r")
+        count = int(data[:4].view("<u4")[0])
+        sizes = data[4:4 + 4 * count].view("<u4")
+    except (OSError, ValueError, IndexError) as error:
+        raise ValueError(
+            f"{path}: must be a pack of pictures (received {error})"
+        ) from error
+    if len(sizes) < count:
+        raise ValueError(f"{path}: must be a pack of pictures (received one "
+                         f"cut off within {count:,} sizes)")
+    start = 4 + 4 * count
+    for number, size in enumerate(sizes.tolist()):
+        if start + size > len(data):
+            on_skip(Skipped(
+                os.fspath(path), f"cut off; the {number:,} pictures before "
+                "are used"))
+            return
+        yield (f"{stem}/{number:06d}", size,
+               data[start:start + size].tobytes)
+        start += size
+
+
 def source_of(path: str | os.PathLike) -> Source:
     """The source for `path`, by what is there.
 
     Args:
-        path: path of a folder, an archive, or a pattern of TFRecord files.
+        path: path of a folder, an archive, a pack, or a pattern of TFRecord
+            files.
 
     Returns:
-        `from_folder`, `from_archive` or `from_tfrecord`.
+        `from_folder`, `from_archive`, `from_pack` or `from_tfrecord`.
 
     Raises:
         ValueError: if there is nothing at `path`.
@@ -206,6 +260,8 @@ def source_of(path: str | os.PathLike) -> Source:
     path = os.fspath(path)
     if any(mark in path for mark in "*?[") or path.endswith(TFRECORD_SUFFIXES):
         return from_tfrecord
+    if path.endswith(PACK_SUFFIX):
+        return from_pack
     if os.path.exists(path):
         return from_archive
     raise ValueError(f"{path}: no such folder, archive or TFRecord file")

@@ -1,26 +1,40 @@
-"""Photographs as they are, copied into TFRecord shards.
+"""Photographs in TFRecord shards: as they are, or small for training.
 
-`sources.from_tfrecord` reads them.
+`sources.from_tfrecord` and `encoded.from_shards` read them.
 """
 
 import contextlib
 import glob
+import io
+import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import numpy as np
 import tensorflow as tf
+from PIL import Image
 
+from tfdivcolor import color, images
 from tfdivcolor.data import sources
-from tfdivcolor.data.photo_set import Skipped
+from tfdivcolor.data.encoded import square
+from tfdivcolor.data.photo_set import GREY, MIN_CHROMA, Skipped
 from tfdivcolor.utils import files
 from tfdivcolor.utils.errors import reason
 
+TONED = "toned in one colour"
+
 
 def write_tfrecords(
-        path: str | os.PathLike, prefix: str | os.PathLike, num_shards: int,
+        paths: str | os.PathLike | Mapping[str, str | os.PathLike],
+        prefix: str | os.PathLike, num_shards: int,
         on_skip: sources.OnSkip = sources.say,
-        on_picture: Callable[[], object] = lambda: None) -> list[str]:
-    """Copies a folder's or archive's pictures, as they are, into TFRecords.
+        on_picture: Callable[[], object] = lambda: None,
+        size: int | None = None) -> list[str]:
+    """Writes pictures of folders, archives and packs into TFRecord shards.
+
+    As they are; or, with a size, squashed to small squares, and without the
+    pictures that training would have to leave out: unreadable, grey and toned
+    ones (`is_toned`).
 
     One pass, a picture in memory at a time. Picture i of those that can be
     read goes to shard i modulo `num_shards`; the files appear under their
@@ -34,7 +48,9 @@ def write_tfrecords(
                 on_picture=bar.update)
 
     Args:
-        path: path of a folder, an archive, or a pattern of TFRecord files.
+        paths: path of a folder, an archive, a pack, or a pattern of TFRecord
+            files; or a dict of several, whose keys name the sources: they
+            stand before the pictures' names, NAME/....
         prefix: str. Start of the files' names, with a folder that exists.
         num_shards: int, 1 to the number of pictures. All are open at once.
         on_skip: function of a `Skipped` (name, reason), called for every
@@ -42,6 +58,9 @@ def write_tfrecords(
             on standard error.
         on_picture: function without arguments, called after every picture
             that is written.
+        size: int or None. Pixels a side of small squares, in WebP of quality
+            90 (about 4 kB at 128); larger than a picture's own shorter side
+            they are not made. None copies the files.
 
     Returns:
         list of the paths written, PREFIX-00000-of-00004.tfrecord and so on.
@@ -54,7 +73,13 @@ def write_tfrecords(
     if num_shards < 1:
         raise ValueError(
             f"num_shards must be 1 or more (received {num_shards})")
-    items = sources.source_of(path)(path, on_skip)
+    if not isinstance(paths, Mapping):
+        paths = {"": paths}
+    items = itertools.chain.from_iterable(
+        _named(name, sources.source_of(path)(path, on_skip))
+        for name, path in paths.items())
+    if size is not None:
+        items = _small(items, size, on_skip)
     folder, base = os.path.split(os.fspath(prefix))
     pattern = glob.escape(os.fspath(prefix)) + "-?????-of-?????.tfrecord"
     others = sorted(set(glob.glob(pattern)) - set(glob.glob(
@@ -80,7 +105,8 @@ def write_tfrecords(
                     on_picture()
             if number < num_shards:
                 raise ValueError(
-                    f"{path}: must hold a picture that can be read for each "
+                    f"{' '.join(map(str, paths.values()))}: must hold a "
+                    "picture that can be read for each "
                     f"of {num_shards} shards (received {number})")
     except (OSError, tf.errors.OpError) as error:
         # TensorFlow's begins with the path of a file that is gone by now.
@@ -88,6 +114,51 @@ def write_tfrecords(
         raise OSError(f"{prefix}: must be where files can be written "
                       f"(received {said})") from error
     return [os.path.join(folder, name) for name in names]
+
+
+def _named(source, items):
+    for name, size, read in items:
+        yield (f"{source}/{name}" if source else name), size, read
+
+
+def _small(items, size, on_skip):
+    """The items that training can use, as small squares in WebP."""
+    for name, encoded in _readable(items, on_skip):
+        try:
+            pixels = images.read(encoded).pixels
+        except images.ImageError as error:
+            on_skip(Skipped(name, str(error).removeprefix("image: ")))
+            continue
+        pixels = square(pixels, min(size, *pixels.shape[:2]), squash=True)
+        if fault := colour_fault(pixels):
+            on_skip(Skipped(name, fault))
+            continue
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "WEBP", quality=90, method=2)
+        yield name, 0, file.getvalue
+
+
+def colour_fault(pixels: np.ndarray) -> str | None:
+    """Why a picture's colours teach nothing, or None if they do.
+
+    Grey: mean chroma below 1.  Toned, as sepia prints are: both a and b
+    follow from L alone, within 1.5 units of a parabola.
+
+    Args:
+        pixels: uint8 [H, W, 3], sRGB.
+
+    Returns:
+        `GREY`, `TONED` or None.
+    """
+    luminance, ab = (np.reshape(part, [-1, part.shape[-1]])
+                     for part in color.split(pixels))
+    if np.hypot(*np.transpose(ab)).mean() < MIN_CHROMA:
+        return GREY
+    by_luminance = np.concatenate(
+        [luminance ** 0, luminance / 100, (luminance / 100) ** 2], axis=1)
+    fitted, *_ = np.linalg.lstsq(by_luminance, ab, rcond=None)
+    rest = ab - by_luminance @ fitted
+    return TONED if rest.std(axis=0).max() < 1.5 else None
 
 
 def _readable(items, on_skip):

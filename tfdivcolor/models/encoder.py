@@ -9,6 +9,8 @@ channels are summed into one, as all three would see the same luminance.
 
 import inspect
 import sys
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from keras import layers
 
 import tfdivcolor
 from tfdivcolor.models.blocks import PACKAGE, float32
+from tfdivcolor.utils.errors import reason
 from tfdivcolor.utils.types import Tensor
 
 EFFICIENTNET_LITE0 = "efficientnet_lite0"
@@ -49,8 +52,8 @@ class Encoder(layers.Layer):
             carries its weights; the configuration stores None.
 
     Raises:
-        ValueError: if `size` is not a multiple of 32, or the backbone is not
-            known or lacks one of the strides.
+        ValueError: if `size` or `frozen_taps` is out of range, or the
+            backbone is not known or lacks one of the strides.
 
     Example:
         encoder = Encoder(128, weights="imagenet")
@@ -63,6 +66,9 @@ class Encoder(layers.Layer):
         if size % STRIDES[-1]:
             raise ValueError(f"size must be a multiple of {STRIDES[-1]} "
                              f"(received {size})")
+        if frozen_taps not in range(len(STRIDES) + 1):
+            raise ValueError(f"frozen_taps must be 0 to {len(STRIDES)} "
+                             f"(received {frozen_taps})")
         self.size = size
         self.backbone = backbone
         self.frozen_taps = frozen_taps
@@ -79,7 +85,7 @@ class Encoder(layers.Layer):
                 include_top=False, weights=weights,
                 input_shape=(size, size, 3)), size)
         self.channels = [tap.shape[-1] for tap in self.network.outputs]
-        self.trainable = True  # all but what is frozen
+        self._freeze()
 
     @property
     def trainable(self) -> bool:
@@ -88,15 +94,15 @@ class Encoder(layers.Layer):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         # Keras sets every layer inside; the frozen ones stay frozen.
-        layers.Layer.trainable.fset(self, value)
-        for layer in self._frozen_layers():
-            layer.trainable = False
+        layers.Layer.trainable.fset(  # pyright: ignore[reportOptionalCall]
+            self, value)
+        self._freeze()
 
-    def _frozen_layers(self):
-        if not self.frozen_taps:
-            return []
-        last = self.network.outputs[self.frozen_taps - 1]
-        return keras.Model(self.network.inputs, last).layers
+    def _freeze(self):
+        if self.frozen_taps:
+            last = self.network.outputs[self.frozen_taps - 1]
+            for layer in keras.Model(self.network.inputs, last).layers:
+                layer.trainable = False
 
     def call(self, luminance_norm: Tensor) -> list[Tensor]:
         """Computes features.
@@ -188,10 +194,10 @@ def load_weights(network: keras.Model, path: Path) -> None:
     try:
         with np.load(path) as file:
             arrays = dict(file)
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueError(
-            f"{path}: must be an encoder's weights (received {error})"
-        ) from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error,
+            TypeError) as error:  # the last: a single array, not an archive
+        raise ValueError(f"{path}: must be an encoder's weights "
+                         f"(received {reason(error)})") from error
     wanted = {weight.path.removeprefix(f"{network.name}/"): weight
               for weight in network.weights}
     if different := sorted(set(arrays) ^ set(wanted)):
