@@ -58,7 +58,7 @@ def centres(points: Tensor, centres: Tensor,
     """Moves centres to the means of the points nearest to them (Lloyd).
 
     Args:
-        points: float32 [B, P, D], of mean 0.
+        points: float32 [B, P, D].
         centres: float32 [B, S, D].
         anchored: bool [B, 1, 1]. Whether the first stays at 0.
 

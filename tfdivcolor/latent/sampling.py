@@ -3,8 +3,8 @@
 "diverse" sums many draws up in few results.  It neither picks the draws that
 are farthest apart, which are improbable ones, nor begins with the component
 mean of highest density: in 64 dimensions a component a tenth narrower than
-another has e^6 times its density, however light it is.  The mean of the draws
-and cluster centres beside it, ordered by the share of draws that each stands
+another has e^6 times its density, however light it is.  The mixture's mean,
+and cluster centres beside it in order of the share of draws that each stands
 for, have a lower error at every rank, at more variance and truer chroma (see
 docs/experiments.md).
 "samples" is ordered by density, "components" by weight.
@@ -170,10 +170,10 @@ def _diverse(params, source, sensitivity, seed, num_samples, temperature,
     results.  Centres differ less than draws do, hence the square root of the
     temperature.
 
-    Where the mean of them all is more probable than any one of them, as it is
-    unless the mixture's components are far apart, it is one centre and stays:
-    of all single answers tried it has the lowest error.  A latent that is
-    given takes its place.
+    Where the mixture's mean is more probable than any draw, as it is unless
+    its components are far apart, the mean is the first result: of all single
+    answers tried it has the lowest error, whatever the share of draws around
+    it.  A latent that is given takes its place.
 
     "Probable" is by `params`, not by the steered mixture, whose components may
     be flat and have no density: where all draws agree with the hints, those
@@ -190,21 +190,24 @@ def _diverse(params, source, sensitivity, seed, num_samples, temperature,
     # 1e-6: a region that covers no pixel moves nothing; it must not divide
     # by zero on the way back.
     scale = tf.maximum(sensitivity, 1e-6)[:, None]  # [B, 1, D]
-    middle = tf.reduce_mean(draws, axis=1, keepdims=True)
-    anchored = plain_tensorflow.log_prob(params, middle) > log_prob[:, :1]
-    # At temperature 0 the results are the components' means themselves.
-    anchored &= tf.reshape(temperature, [-1, 1]) > 0
-    if first is not None:
-        middle, anchored = first[:, None], tf.fill(tf.shape(anchored), True)
+    if first is None:
+        weights = tf.nn.softmax(source["mixture_logits"])
+        middle = tf.matmul(weights[:, None], source["locs"])  # [B, 1, D]
+        anchored = plain_tensorflow.log_prob(params, middle) > log_prob[:, :1]
+        # At temperature 0 the results are the components' means themselves.
+        anchored &= tf.reshape(temperature, [-1, 1]) > 0
+    else:
+        middle = first[:, None]
+        anchored = tf.fill([tf.shape(first)[0], 1], True)
     points = (draws - middle) * scale
     centres, own = clustering.centres(
         points, clustering.spread_out(points, num_samples), anchored[..., None])
     z = centres / scale + middle
     if palette:
         z = palettes.restore_chroma(z, draws, own)
-    order = tf.reduce_sum(own, axis=1)
     if first is not None:
         z = tf.concat([middle, z[:, 1:]], axis=1)
-        order = tf.concat([tf.fill(tf.shape(order[:, :1]), order.dtype.max),
-                           order[:, 1:]], axis=1)
-    return _ranked(z, order)
+    size = tf.reduce_sum(own, axis=1)
+    size = tf.concat([tf.where(anchored, size.dtype.max, size[:, :1]),
+                      size[:, 1:]], axis=1)
+    return _ranked(z, size)
