@@ -24,6 +24,9 @@ SMALLEST_POOL = 128
 # Share of them that counts as probable.  The rest are the far tails of broad
 # components, which would get a garish result each.
 PROBABLE = 0.95
+# A result counts as the mean of its cluster and of so many draws in the
+# middle: what few draws stand for would be one loud tint.
+MIDDLE_DRAWS = 4.0
 # Draws that shares are counted among.
 SHARE_DRAWS = 256
 
@@ -173,7 +176,8 @@ def _diverse(params, source, sensitivity, seed, num_samples, temperature,
     Where the mixture's mean is more probable than any draw, as it is unless
     its components are far apart, the mean is the first result: of all single
     answers tried it has the lowest error, whatever the share of draws around
-    it.  A latent that is given takes its place.
+    it.  A latent that is given takes its place.  The other results are drawn
+    a little towards it, those of few draws most.
 
     "Probable" is by `params`, not by the steered mixture, whose components may
     be flat and have no density: where all draws agree with the hints, those
@@ -202,12 +206,15 @@ def _diverse(params, source, sensitivity, seed, num_samples, temperature,
     points = (draws - middle) * scale
     centres, own = clustering.centres(
         points, clustering.spread_out(points, num_samples), anchored[..., None])
+    size = tf.reduce_sum(own, axis=1)  # [B, S]
+    # Between far components there is nothing to be drawn to.
+    pull = tf.where(anchored, size / (size + MIDDLE_DRAWS), 1.0)
+    centres *= pull[..., None]
     z = centres / scale + middle
     if palette:
         z = palettes.restore_chroma(z, draws, own)
     if first is not None:
         z = tf.concat([middle, z[:, 1:]], axis=1)
-    size = tf.reduce_sum(own, axis=1)
     size = tf.concat([tf.where(anchored, size.dtype.max, size[:, :1]),
                       size[:, 1:]], axis=1)
     return _ranked(z, size)
