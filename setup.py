@@ -44,6 +44,7 @@ setup(
         # [tf] brings the tf-keras that belongs to TensorFlow's version.
         "tensorflow-probability[tf]>=0.25,<0.26",
         "keras>=3.15,<4",
+        "h5py>=3.11,<4",
         "numpy>=2.0,<3",
         "matplotlib>=3.9,<4",
         "pillow>=11,<14",

@@ -125,7 +125,7 @@ class Colorizer(JointModel):
     # --- Saving ------------------------------------------------------------
 
     def save(self, path: str | os.PathLike, overwrite: bool = False,
-             **about: Any) -> None:
+             half: bool = False, **about: Any) -> None:
         """Saves everything that `tdc.load` needs.
 
         Args:
@@ -133,6 +133,8 @@ class Colorizer(JointModel):
                 `keras.models.load_model` in a program that has imported
                 tfdivcolor and touched `tdc.Colorizer`.
             overwrite: bool. Whether to replace what is there.
+            half: bool. Store a folder's weights as float16; see
+                `storage.save`.
             **about: JSON values to keep with the weights of a folder (seed,
                 data, training settings).
 
@@ -143,7 +145,8 @@ class Colorizer(JointModel):
         if str(path).endswith(".keras"):
             super().save(path, overwrite=overwrite)
         else:
-            storage.save(self, path, overwrite=overwrite, about=about)
+            storage.save(
+                self, path, overwrite=overwrite, about=about, half=half)
 
     @staticmethod
     def load(weights: str | os.PathLike) -> Colorizer:
