@@ -4,9 +4,17 @@
 
 One after the other, on the pictures, variations and split that
 `training.train` gives `regions`, four or five epochs each (9 to 16 minutes on
-two cores that had other work too).  Writes OUT/NAME.keras (for
-`tfdivcolor.baselines.load`) and OUT/NAME.json; what is there already, with the
-same settings and pictures, is left as it is.
+two cores that had other work too).  With those of another configuration, and
+no more steps than take the time there is:
+
+    python -m training.baselines --config photos \\
+        --data 'shards/photos-*.tfrecord' --steps 20000 \\
+        --only regression cvae --out runs/photos_baselines
+
+Whatever luminance a prepared folder holds, the baselines see it at the
+canvas's size, shrunk by averaging, as they are measured.  Writes
+OUT/NAME.keras (for `tfdivcolor.evaluation.baselines.load`) and OUT/NAME.json;
+what is there already, with the same settings and pictures, is left as it is.
 """
 
 from __future__ import annotations
@@ -35,10 +43,12 @@ class Settings:
     """Everything that a baseline's training depends on, besides the pictures.
 
     Attributes:
-        model: str. A name in `tfdivcolor.baselines.MODELS`.
+        model: str. A name in `tfdivcolor.evaluation.baselines.MODELS`.
         epochs: int.
-        canvas: int. Pixels a side; the pictures keep a quarter more, for
-            random crops.
+        config: str. The configuration in `training.configs` whose pictures
+            they are: how they are divided, cut, drawn and varied.
+        steps: int or None. No more batches than that, in all epochs together.
+        canvas: int. Pixels a side.
         batch_size: int.
         seed: int. Initial weights, order, augmentation, noise.
         learning_rate: float. Peak of Adam's; see `loop`.
@@ -51,6 +61,8 @@ class Settings:
 
     model: str
     epochs: int
+    config: str = "lfw"
+    steps: int | None = None
     canvas: int = 64
     batch_size: int = 32
     seed: int = 0
@@ -59,11 +71,6 @@ class Settings:
     warmup_steps: int = 100
     ema_momentum: float = 0.99
     clip_norm: float = 20.0
-
-    @property
-    def margin(self) -> int:
-        """Pixels of the decoded fields beyond the canvas."""
-        return self.canvas // 4
 
 
 # A step of the regression takes 0.6 of the time of the CVAE's.
@@ -81,10 +88,11 @@ def train(settings: Settings, photos: PhotoSet,
 
     Args:
         settings: `Settings`.
-        photos, validation: `PhotoSet`. Validation has no margin.
+        photos, validation: `PhotoSet`. Validation has no margin, unless it
+            comes from a prepared folder.
 
     Returns:
-        model: a `tfdivcolor.baselines.Baseline`.
+        model: a `tfdivcolor.evaluation.baselines.Baseline`.
         terms: dict of its validation terms, float.
 
     Raises:
@@ -95,11 +103,12 @@ def train(settings: Settings, photos: PhotoSet,
     import tensorflow as tf
     from tqdm import tqdm
 
-    from tfdivcolor import data
-    from tfdivcolor.evaluation import baselines
-    from training import loop, steps
+    from tfdivcolor.evaluation import baselines, pictures
+    from training import configs, loop, steps
 
     total = settings.epochs * photos.steps_per_epoch(settings.batch_size)
+    if settings.steps is not None:
+        total = min(total, settings.steps)
     keras.utils.set_random_seed(settings.seed)
     model = baselines.MODELS[settings.model](settings.canvas)
     rate = loop.schedule(settings.learning_rate, settings.warmup_steps, total)
@@ -112,16 +121,21 @@ def train(settings: Settings, photos: PhotoSet,
         [v.value for v in model.trainable_variables], settings.ema_momentum)
     train_step = steps.make_train_step(
         model, optimizer, average, settings.clip_norm, settings.batch_size)
+
+    def seen(batch):
+        return pictures.shrunk_batch(batch, settings.canvas)
+
     validation_batches = validation.batches(
-        settings.batch_size, shuffle=False, drop_remainder=False)
-    step, terms = 0, {}
+        settings.batch_size, shuffle=False, drop_remainder=False).map(seen)
+    augment = configs.CONFIGS[settings.config].augmentation
+    step, epoch, terms = 0, 0, {}
     evaluate = steps.make_evaluation(model)
     with tqdm(total=total, desc=settings.model, unit="step", mininterval=2,
               smoothing=0.05) as progress:
-        for epoch in range(settings.epochs):
+        while step < total:
             for batch in photos.batches(
                     settings.batch_size, settings.seed, epoch,
-                    augment=data.Augmentation()):
+                    augment=augment).map(seen).take(total - step):
                 means = train_step(batch, tf.constant(step, tf.int64))
                 step += 1
                 progress.update()
@@ -129,10 +143,38 @@ def train(settings: Settings, photos: PhotoSet,
                     _show(progress, settings, means, step)
             with average.swapped():
                 terms = evaluate(validation_batches)
-            progress.write(f"{settings.model}, epoch {epoch + 1}: "
+            epoch += 1
+            progress.write(f"{settings.model}, epoch {epoch}: "
                            + _line(terms))
     average.finish()
     return model, terms
+
+
+def _load(options, subset):
+    """The pictures of a subset, as the configuration wants them."""
+    # Here, so that --help does not wait for TensorFlow.
+    from tfdivcolor import settings
+    from tfdivcolor.data import sources
+    from tfdivcolor.evaluation import pictures
+    from training import configs
+
+    config, source = configs.get(options.config), options.data
+    is_prepared = pictures.is_prepared(source)
+    on_demand = config.on_demand and not is_prepared and (
+        sources.source_of(source) is sources.from_tfrecord)
+    photos = pictures.load(
+        source, options.canvas, options.canvas, subset,
+        margin=(config.margin * options.canvas // settings.CANVAS
+                if subset == "train" else 0),
+        squash=config.squash,
+        # A prepared folder is divided already.
+        validation_fraction=(
+            None if is_prepared else config.validation_fraction),
+        on_demand=on_demand,
+        # Too many for memory, perhaps.
+        cache=(options.out / "fields"
+               if config.on_demand and not on_demand else None))
+    return replace(photos, balance=config.balance)
 
 
 def _show(progress, settings, means, step):
@@ -201,6 +243,9 @@ def _is_there(path, about, wanted):
     except json.JSONDecodeError as error:
         raise ValueError(
             f"{about}: must be JSON (received {error})") from None
+    # Those of before lack the newer settings, whose defaults were done then.
+    defaults = {"config": "lfw", "steps": None}
+    found["settings"] = defaults | found.get("settings", {})
     different = [key for key in wanted if found.get(key) != wanted[key]]
     if different:
         raise ValueError(
@@ -228,8 +273,14 @@ def _parser():
     parser.add_argument("--only", nargs="+", choices=SETTINGS,
                         default=list(SETTINGS), metavar="NAME",
                         help=f"some of {', '.join(SETTINGS)}")
+    parser.add_argument("--config", default="lfw",
+                        help="configuration of training.train that says how "
+                        "the pictures are divided, cut and varied (default: "
+                        "%(default)s)")
     parser.add_argument("--epochs", type=positive,
                         help="instead of each model's own number")
+    parser.add_argument("--steps", type=positive, metavar="N",
+                        help="no more batches than that for each model")
     parser.add_argument("--batch-size", type=positive, default=32,
                         help="pictures a step (default: %(default)s)")
     parser.add_argument("--canvas", type=positive, default=64,
@@ -243,20 +294,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     options = _parser().parse_args(arguments)
     changes = {"canvas": options.canvas, "batch_size": options.batch_size,
-               "seed": options.seed}
+               "seed": options.seed, "steps": options.steps,
+               "config": options.config}
     if options.epochs:
         changes["epochs"] = options.epochs
     chosen = [replace(SETTINGS[name], **changes) for name in options.only]
-    # After parsing, so that --help does not wait for TensorFlow.
-    from tfdivcolor import data
-
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         photos, validation = (
-            data.load(options.data, canvas=options.canvas, margin=margin,
-                      subset=subset)
-            for subset, margin in (("train", chosen[0].margin),
-                                   ("validation", 0)))
+            _load(options, subset) for subset in ("train", "validation"))
         for settings in chosen:
             made = make(settings, options.out, photos, validation)
             path = options.out / f"{settings.model}.keras"

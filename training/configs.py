@@ -13,6 +13,7 @@ from typing import Any
 
 from tfdivcolor.data import Augmentation
 from tfdivcolor.models.joint import STAGES
+from tfdivcolor.models.optimizers import ENCODER_RATE
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 
@@ -95,7 +96,7 @@ class Config:
     warmup_steps: int = 300
     ema_momentum: float = 0.999
     clip_norm: float = 20.0
-    encoder_rate: float = 1.0
+    encoder_rate: float = ENCODER_RATE
     precision: str = "float32"
     augmentation: Augmentation = Augmentation()
     balance: float = 0.0
@@ -148,7 +149,7 @@ CONFIGS = {
         name="photos", data="data/photos-*.tfrecord", preset="photos",
         stages=(Stage("joint", epochs=8, learning_rate=1e-3),
                 Stage("mdn", epochs=2, learning_rate=5e-4)),
-        margin=0, validation_fraction=0.01, encoder_rate=0.25,
+        margin=0, validation_fraction=0.01,
         augmentation=Augmentation.film(), balance=0.5, on_demand=True,
         squash=True),
     # The published method on the same data: its ten epochs are for a GPU.

@@ -245,7 +245,7 @@ def make_state(
     total = max(1, round(stage.epochs * steps_per_epoch))
     with run.strategy.scope():
         rate = schedule(stage.learning_rate, config.warmup_steps, total)
-        optimizer = EncoderAdam(model, rate, config.encoder_rate)
+        optimizer = EncoderAdam(rate, config.encoder_rate)
         optimizer.build(model.trainable_variables)
         average = MovingAverage(
             [v.value for v in model.trainable_variables], config.ema_momentum)
@@ -412,9 +412,11 @@ def _save_grid(run, state):
     count = min(GRID_PICTURES, len(run.validation))
     batch = next(iter(run.validation.batches(count, shuffle=False)))
     results = run.colorizer.sample(batch["luminance"])["ab"]
-    luminance = batch["luminance"][:, None]
     fields = tf.concat(
         [tf.zeros_like(results[:, :1]), batch["ab"][:, None], results], axis=1)
+    # The luminance may be finer than the fields.
+    luminance = tf.image.resize(
+        batch["luminance"], fields.shape[2:4], antialias=True)[:, None]
     pixels = plots.grid(color.join(luminance, fields).numpy())
     folder = run.workdir / "grids"
     folder.mkdir(exist_ok=True)

@@ -135,8 +135,8 @@ def _on_film(lab, uniform):
 
 
 def _blurred(luminance):
-    padded = tf.pad(luminance, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT")
-    return tf.nn.avg_pool2d(padded, 3, 1, "VALID")
+    # At the edges the mean of the pixels that there are.
+    return tf.nn.avg_pool2d(luminance, 3, 1, "SAME")
 
 
 def _grainy(luminance, seed, uniform):

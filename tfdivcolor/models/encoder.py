@@ -1,8 +1,8 @@
 """Pretrained encoders: what a classification network sees in a grey picture.
 
-EfficientNet-Lite0 (Apache-2.0; Tan and Le, 2019, without squeeze-and-excitation
-and with ReLU6) comes with the package, trained on ImageNet; its stem's three
-channels are summed into one, as all three would see the same luminance.
+EfficientNet-Lite0 (Apache-2.0; Tan and Le, 2019, with ReLU6 and without
+squeeze-and-excitation) comes with the package, trained on ImageNet; its stem's
+three channels are summed into one, as all three would see the same luminance.
 `training.convert_encoder` made the file.  Every network of
 `keras.applications` with strides up to 32 can take its place.
 """
@@ -84,7 +84,10 @@ class Encoder(layers.Layer):
             self.network = _tapped(make(
                 include_top=False, weights=weights,
                 input_shape=(size, size, 3)), size)
+        for weight in self.network.weights:
+            weight.pretrained = True  # `EncoderAdam` moves it more slowly
         self.channels = [tap.shape[-1] for tap in self.network.outputs]
+        self.built = True  # the network made its weights when it was made
         self._freeze()
 
     @property

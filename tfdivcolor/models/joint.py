@@ -26,6 +26,7 @@ from tfdivcolor.models.base import (
     serialize,
 )
 from tfdivcolor.models.mdn import LatentMDN
+from tfdivcolor.models.optimizers import EncoderAdam
 from tfdivcolor.models.vae import ColorVAE
 from tfdivcolor.settings import DEFAULTS, Sampling
 from tfdivcolor.utils.types import Distribution, Tensor
@@ -145,6 +146,7 @@ class JointModel(LossTermsModel):
             epochs: int = 1, batch_size: int = 32, seed: int = 0,
             learning_rate: float = 1e-3,
             validation_data: PhotoSet | tf.data.Dataset | None = None,
+            augment: Augmentation = Augmentation(),
             **options) -> keras.callbacks.History:
         """Trains with Keras.
 
@@ -157,8 +159,10 @@ class JointModel(LossTermsModel):
             batch_size: int. For a `PhotoSet`.
             seed: int. For a `PhotoSet`: order, augmentation, noise.
             learning_rate: float. For Adam, unless the stage's model (this
-                one, `vae` or `mdn`) was compiled before.
+                one, `vae` or `mdn`) was compiled before; a pretrained encoder
+                gets a quarter of it (`optimizers.EncoderAdam`).
             validation_data: `PhotoSet` or `tf.data.Dataset`, or None.
+            augment: `data.Augmentation`. For a `PhotoSet`.
             **options: passed to Keras' `fit` (callbacks, verbose, ...).
 
         Returns:
@@ -177,14 +181,14 @@ class JointModel(LossTermsModel):
             self.prepare(data)
             options.setdefault(
                 "steps_per_epoch", data.steps_per_epoch(batch_size))
-            data = data.epochs(batch_size, seed=seed, augment=Augmentation())
+            data = data.epochs(batch_size, seed=seed, augment=augment)
         if isinstance(validation_data, PhotoSet):
             validation_data = validation_data.batches(
                 batch_size, shuffle=False, drop_remainder=False)
         for name in stages:
             with self.training_stage(name) as (model, adapt):
                 if not model.compiled:
-                    model.compile(optimizer=keras.optimizers.Adam(
+                    model.compile(optimizer=EncoderAdam(
                         learning_rate, global_clipnorm=20.0))
                 fit = super().fit if model is self else model.fit
                 history = fit(
@@ -334,7 +338,7 @@ class JointModel(LossTermsModel):
             this Colorizer.
 
         Example:
-            colorizer = tdc.load("lfw").freeze()
+            colorizer = tdc.load().freeze()
         """
         values = [(weight, weight.numpy()) for weight in self.variables]
         sample_fields = type(self).sample_fields  # not traced yet

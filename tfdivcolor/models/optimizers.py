@@ -1,35 +1,47 @@
-"""Adam with a lower rate for pretrained encoders."""
+"""Adam with a lower rate for pretrained weights."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
-from tfdivcolor.models.encoder import Encoder
+from tfdivcolor.models.blocks import PACKAGE
 
 Rate = float | keras.optimizers.schedules.LearningRateSchedule
 
+ENCODER_RATE = 0.25
 
+
+@keras.saving.register_keras_serializable(PACKAGE)
 class EncoderAdam(keras.optimizers.Adam):
-    """Adam that moves the weights of a model's encoders more slowly.
+    """Adam that moves the weights of pretrained encoders more slowly.
 
     What an encoder has learned from a million pictures is worth more than
     what the networks behind it, which begin at random, tell it at first.
 
     Args:
-        model: keras.Model. Its `Encoder`s, if it has any, are slowed down.
         learning_rate: float or Keras schedule.
-        encoder_rate: float. Factor on the learning rate of their weights.
+        encoder_rate: float. Factor on the learning rate of the weights that
+            an `Encoder` marks as pretrained.
         **options: of `keras.optimizers.Adam`.
     """
 
-    def __init__(self, model: keras.Model, learning_rate: Rate,
-                 encoder_rate: float = 1.0, **options):
+    def __init__(self, learning_rate: Rate = 1e-3,
+                 encoder_rate: float = ENCODER_RATE, **options):
         super().__init__(
             learning_rate, **options)  # pyright: ignore[reportArgumentType]
-        self._encoder_rate = encoder_rate
-        self._slow = {
-            self._var_key(weight) for layer in model._flatten_layers()
-            if isinstance(layer, Encoder) for weight in layer.weights}
+        self.encoder_rate = encoder_rate
+        self._slow = set()
+
+    def build(self, variables: Sequence[Any]) -> None:
+        super().build(variables)
+        self._slow = {self._var_key(variable) for variable in variables
+                      if getattr(variable, "pretrained", False)}
 
     def update_step(self, gradient, variable, learning_rate):
         if self._var_key(variable) in self._slow:
-            learning_rate *= self._encoder_rate
+            learning_rate *= self.encoder_rate
         super().update_step(gradient, variable, learning_rate)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "encoder_rate": self.encoder_rate}

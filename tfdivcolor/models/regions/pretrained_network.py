@@ -1,4 +1,4 @@
-"""The grey network of `photos`: regions and features on a pretrained encoder."""
+"""The grey network of `photos`, on a pretrained encoder."""
 
 from collections.abc import Sequence
 from typing import Any
