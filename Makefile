@@ -7,17 +7,22 @@ BIN = .venv/bin
 
 .PHONY: demo lint test test-bulk clean
 
-# Colourises an example, and PHOTOS if given: make demo PHOTOS="a.jpg b.png"
+# Colourises five pictures of scikit-image, and PHOTOS if given:
+# make demo PHOTOS="a.jpg b.png"
 demo: .venv/demo.installed
 	@mkdir -p $(OUT)
 	@$(BIN)/python -c 'from PIL import Image; from skimage import data; \
-	  whole = Image.fromarray(data.astronaut()).convert("L"); \
-	  whole.save("$(OUT)/astronaut.png"); \
+	  grey = lambda p: Image.fromarray(p).convert("L"); \
+	  whole = grey(data.astronaut()); \
 	  whole.crop((90, 0, 360, 270)).resize((405, 405)).save( \
-	  "$(OUT)/astronaut_portrait.png")'
-	$(BIN)/tfdivcolor colorize $(OUT)/astronaut_portrait.png \
-	  $(OUT)/astronaut.png $(PHOTOS) --out $(OUT)/colorized --sheet --gallery \
-	  --overwrite
+	  "$(OUT)/portrait.png"); \
+	  whole.save("$(OUT)/astronaut.png"); \
+	  grey(data.rocket()).save("$(OUT)/landscape.png"); \
+	  grey(data.chelsea()).save("$(OUT)/cat.png"); \
+	  grey(data.coffee()).save("$(OUT)/coffee.png")'
+	$(BIN)/tfdivcolor colorize $(OUT)/portrait.png $(OUT)/astronaut.png \
+	  $(OUT)/landscape.png $(OUT)/cat.png $(OUT)/coffee.png $(PHOTOS) \
+	  --out $(OUT)/colorized --sheet --gallery --overwrite
 	@echo "look at $(OUT)/colorized/index.html, or at the contact sheets" \
 	  "$(OUT)/colorized/*_sheet.png"
 

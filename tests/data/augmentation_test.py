@@ -1,14 +1,19 @@
-"""Augmentation: geometry, tone curve, one stream a picture."""
+"""Augmentation: geometry, film, tone curve, one stream a picture."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import skimage.color
 import tensorflow as tf
+from scipy import ndimage
 
 from tfdivcolor.data.augmentation import Augmentation, augment
 
 OFF = Augmentation(flip=False, zoom=0, rotation=0, aspect=0, gamma=0,
                    contrast=0, brightness=0)
 GEOMETRY = {"gamma": 0, "contrast": 0, "brightness": 0}
+NO_FILM = {"orthochromatic": 0, "blur": 0, "grain": 0}
 
 
 def ramps(count, size):
@@ -113,7 +118,135 @@ def test_a_picture_does_not_depend_on_its_batch_mates():
     assert len(np.unique(whole[:, 3, 3], axis=0)) == 6
 
 
+# --- Film -------------------------------------------------------------------
+
+
+def noise(count, size):
+    """Fields of colours that the screen can show, no two pixels alike."""
+    rgb = np.random.default_rng(0).uniform(0, 1, [count, size, size, 3])
+    return skimage.color.rgb2lab(rgb).astype(np.float32)
+
+
+def changed(one, other):
+    """Which of the pictures differ."""
+    return np.any(one != other, axis=tuple(range(1, one.ndim)))
+
+
+def test_film_changes_the_luminance_of_its_share_of_the_pictures():
+    count = 600
+    lab, keys = noise(count, 6), tf.range(count)
+    for name, share in (("orthochromatic", 0.25), ("blur", 0.2),
+                        ("grain", 0.3)):
+        assert getattr(Augmentation.film(), name) == share
+        result = augment(lab, keys, 6, replace(OFF, **{name: share})).numpy()
+        np.testing.assert_array_equal(result[..., 1:], lab[..., 1:])
+        # Four standard deviations of what 600 draws can give.
+        room = 4 * (share * (1 - share) / count) ** 0.5
+        assert abs(changed(result, lab).mean() - share) < room
+        assert changed(augment(
+            lab[:30], keys[:30], 6, replace(OFF, **{name: 1.0})).numpy(),
+                       lab[:30]).all()
+
+
+def test_the_changes_of_film_are_drawn_apart_from_each_other():
+    count = 600
+    lab, keys = noise(count, 6), tf.range(count)
+    chosen = np.array([
+        changed(augment(lab, keys, 6, replace(OFF, **{name: 0.5})).numpy(),
+                lab) for name in NO_FILM])
+    assert np.abs(np.corrcoef(chosen) - np.eye(3)).max() < 0.15
+
+
+def test_film_leaves_colours_and_geometry_alone():
+    lab, keys = noise(40, 20), tf.range(40)
+    film = Augmentation.film()
+    with_film = augment(lab, keys, 16, film).numpy()
+    without = augment(lab, keys, 16, replace(film, **NO_FILM)).numpy()
+    np.testing.assert_array_equal(with_film[..., 1:], without[..., 1:])
+    # And the luminance of pictures on which none of the three falls.
+    differ = changed(with_film, without)
+    assert 10 < differ.sum() < 35
+    assert np.all(with_film[..., 0] >= 0) and np.all(with_film[..., 0] <= 100)
+    assert Augmentation() == replace(Augmentation(), **NO_FILM)
+
+
+def test_orthochromatic_film_is_blind_to_red_and_keen_on_blue():
+    count = 400
+    # Red, green and blue; grey; a sky, and skin.
+    rgb = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [119, 119, 119],
+                    [110, 165, 230], [225, 172, 150]]) / 255
+    lab = skimage.color.rgb2lab(rgb)
+    fields = np.tile(lab.astype(np.float32), [count, 6, 1, 1])
+    result = augment(fields, tf.range(count), 6, replace(
+        OFF, orthochromatic=1.0))[:, 2, :, 0].numpy()
+    red, green, blue, grey, sky, skin = result.T
+    # The primaries' luminance is 100 times their weight, within its range.
+    weights = np.stack([red, green, blue], -1) / 100
+    np.testing.assert_allclose(weights.sum(-1), 1.0, atol=2e-3)
+    for i, j, lowest, highest in (
+            (0, 1, 0.02 / 0.7, 0.35 / 0.3), (2, 1, 0.1 / 0.7, 0.6 / 0.3),
+            (0, 2, 0.02 / 0.6, 0.35 / 0.1)):
+        ratio = weights[:, i] / weights[:, j]
+        assert lowest < ratio.min() < 1.8 * lowest
+        assert 0.6 * highest < ratio.max() < highest
+    np.testing.assert_allclose(result, 100 * weights @ rgb.T, atol=0.1)
+    # Against what the eye sees, L.
+    assert red.max() < lab[0, 0] - 5 and red.mean() < 0.4 * lab[0, 0]
+    assert blue.mean() > lab[2, 0] and np.mean(sky > lab[4, 0]) > 0.7
+    assert np.mean(skin < lab[5, 0]) > 0.8
+    np.testing.assert_allclose(grey, 100 * 119 / 255, atol=0.1)
+
+
+def test_blur_is_the_mean_of_nine_pixels():
+    lab = noise(3, 9)
+    result = augment(lab, [1, 2, 3], 9, replace(OFF, blur=1.0)).numpy()
+    # At the edges, of those of them that there are.
+    there = ndimage.uniform_filter(np.ones([9, 9]), 3, mode="constant")
+    for blurred, field in zip(result, lab):
+        np.testing.assert_allclose(
+            blurred[..., 0], ndimage.uniform_filter(
+                field[..., 0], 3, mode="constant") / there, atol=1e-3)
+
+
+def test_grain_is_white_noise_of_up_to_five():
+    count = 400
+    lab = np.tile(np.float32([50, 10, -10]), [count, 24, 24, 1])
+    result = augment(lab, tf.range(count), 24, replace(OFF, grain=1.0))
+    grain = result[..., 0].numpy() - 50
+    deviation = grain.std(axis=(1, 2))
+    assert deviation.min() < 0.3 and 4.7 < deviation.max() < 5.3
+    # Uniform from 0 to 5, within four standard deviations.
+    assert abs(deviation.mean() - 2.5) < 4 * 5 / 12 ** 0.5 / count ** 0.5
+    assert abs(deviation.std() - 5 / 12 ** 0.5) < 0.15
+    normal = grain / deviation[:, None, None]
+    assert abs(normal.mean()) < 0.02
+    assert 0.26 < np.mean(np.abs(normal) > 1.064) < 0.31  # 0.287 if normal
+    for neighbour in (normal[:, 1:] * normal[:, :-1],
+                      normal[:, :, 1:] * normal[:, :, :-1],
+                      normal[1:] * normal[:-1]):
+        assert abs(neighbour.mean()) < 0.02
+    # Black and white stay within the range.
+    lab[..., 0] = np.linspace(0, 100, 24)
+    result = augment(lab[:20], tf.range(20), 24, replace(OFF, grain=1.0))
+    assert result[..., 0].numpy().min() == 0
+    assert result[..., 0].numpy().max() == 100
+
+
+def test_film_does_not_depend_on_batch_mates():
+    lab, keys = noise(12, 20), np.arange(12) + 2**40
+    film = replace(Augmentation.film(), orthochromatic=0.3, blur=0.3)
+    whole = augment(lab, keys, 16, film).numpy()
+    plain = augment(lab, keys, 16, replace(film, **NO_FILM)).numpy()
+    assert 0 < changed(whole, plain).sum() < 12
+    for row in range(12):
+        alone = augment(lab[row:row + 1], keys[row:row + 1], 16, film)
+        np.testing.assert_allclose(alone[0], whole[row], atol=1e-3)
+
+
 @pytest.mark.parametrize("options, rule", [
+    ({"orthochromatic": 1.5}, "orthochromatic must be 0 to 1"),
+    ({"blur": 2}, "blur must be 0 to 1"),
+    ({"grain": -0.1}, "grain must be 0 or more"),
     ({"zoom": 1.0}, "zoom must be below 1"),
     ({"gamma": -0.1}, "gamma must be 0 or more"),
     ({"rotation": float("nan")}, "rotation must be 0 or more"),

@@ -117,6 +117,41 @@ def test_a_field_is_resized_with_antialiasing(tmp_path, side):
     np.testing.assert_allclose(lab, expected, atol=0.1 if side == 30 else 0.5)
 
 
+@pytest.mark.parametrize("height, width", [(30, 48), (900, 300)])
+def test_a_squashed_field_is_the_whole_picture(tmp_path, height, width):
+    array = pixels(3, height, width)
+    (tmp_path / "picture.png").write_bytes(png(array))
+    photographs = data.load(tmp_path, canvas=5, luminance_size=10,
+                            squash=True, progress=False)
+    assert (photographs.canvas, photographs.luminance_size) == (5, 10)
+    expected = np.stack([
+        Image.fromarray(channel.astype(np.float32)).resize(
+            [10, 10], Image.Resampling.BILINEAR)
+        for channel in np.moveaxis(skimage.color.rgb2lab(array), -1, 0)], -1)
+    # As above, the larger picture is reduced first.
+    np.testing.assert_allclose(
+        photographs.lab[0], expected, atol=0.1 if height == 30 else 0.5)
+    centre = data.load(tmp_path, canvas=10, progress=False).lab[0]
+    assert np.abs(centre - expected).max() > 5
+
+
+def test_squashed_fields_are_cached_apart(folder, tmp_path, decoded):
+    options = {"canvas": CANVAS, "luminance_size": 2 * CANVAS, "margin": 2,
+               "cache": tmp_path, "progress": False}
+    squashed = data.load(folder, squash=True, **options)
+    centres = data.load(folder, **options)
+    assert squashed.lab.shape == centres.lab.shape == (24, 18, 18, 3)
+    assert np.any(squashed.lab != centres.lab)
+    count = len(decoded)
+    same(data.load(folder, squash=True, **options), squashed)
+    del options["cache"]
+    for options, expected in ((options, centres),
+                              ({**options, "squash": True}, squashed)):
+        same(data.load(tmp_path, **options), expected)
+        assert data.load(tmp_path, **options).luminance_size == 2 * CANVAS
+    assert len(decoded) == count
+
+
 def test_folder_archives_and_records_give_the_same_fields(
         contents, folder, photographs, tmp_path):
     options = {"canvas": CANVAS, "margin": 2, "progress": False}

@@ -1,4 +1,6 @@
-"""Batches of decoded photographs: order, seeds, resuming, shards."""
+"""Batches of decoded photographs: order, sources, seeds, resuming, shards."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,9 +35,17 @@ def equal_batches(ones, others):
             np.testing.assert_array_equal(one[key], other[key])
 
 
-def test_arrays_that_do_not_fit_are_an_error():
-    with pytest.raises(ValueError, match="lab must have the shape"):
-        PhotoSet(np.zeros([1, 8, 8, 3]), ["a"], [], canvas=8, margin=1)
+@pytest.mark.parametrize("options, rule", [
+    ({"margin": 1}, "lab must have the shape"),
+    ({"luminance_size": 16}, "lab must have the shape"),
+    ({"luminance_size": 12}, r"a multiple of 8, the canvas \(received 12\)"),
+    ({"luminance_size": -8}, r"a multiple of 8, the canvas \(received -8\)"),
+    ({"balance": 1.5}, r"balance must be 0 to 1 \(received 1.5\)"),
+    ({"balance": float("nan")}, r"balance must be 0 to 1 \(received nan\)"),
+])
+def test_what_does_not_fit_is_an_error(options, rule):
+    with pytest.raises(ValueError, match=rule):
+        PhotoSet(np.zeros([1, 8, 8, 3]), ["a"], [], canvas=8, **options)
 
 
 def test_batches_are_the_fields_in_the_units_promised(photographs):
@@ -60,6 +70,25 @@ def test_the_margin_is_resized_away(photographs):
     np.testing.assert_allclose(batch["ab"][3, ..., 0], expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("augment", [None, Augmentation.film()])
+def test_a_larger_luminance_has_the_means_of_blocks_as_colours(
+        photographs, augment):
+    lab = np.tile(photographs.lab, [1, 2, 2, 1])  # 20 pixels a side
+    options = {"shuffle": False, "augment": augment}
+    whole, = numpy_batches(
+        PhotoSet(lab, photographs.names, [], 16, margin=4).batches(
+            24, **options))
+    small, = numpy_batches(
+        PhotoSet(lab, photographs.names, [], 4, margin=4, luminance_size=16)
+        .batches(24, **options))
+    np.testing.assert_array_equal(small["luminance"], whole["luminance"])
+    np.testing.assert_array_equal(small["seed"], whole["seed"])
+    assert small["ab"].shape == (24, 4, 4, 2)
+    np.testing.assert_allclose(
+        small["ab"], whole["ab"].reshape(24, 4, 4, 4, 4, 2).mean((2, 4)),
+        atol=1e-3)
+
+
 def test_an_epoch_holds_every_picture_once_in_its_own_order(photographs):
     orders = []
     for seed, epoch in ((0, 0), (0, 1), (1, 0), (0, 0)):
@@ -74,6 +103,73 @@ def test_an_epoch_holds_every_picture_once_in_its_own_order(photographs):
         np.testing.assert_array_equal(np.sort(orders[-1]), np.sort(orders[0]))
     assert np.any(orders[0] != orders[1]) and np.any(orders[0] != orders[2])
     np.testing.assert_array_equal(orders[0], orders[3])
+
+
+def sourced(balance, counts=(41, 10, 2, 1)):
+    """A set of so many pictures of each source; a is the picture's number."""
+    number = np.arange(sum(counts))
+    names = [f"{source}/{i}.png" for source, count in enumerate(counts)
+             for i in range(count)]
+    # In no order, as TFRecord shards have them.
+    names = np.random.default_rng(0).permutation(names).tolist()
+    lab = np.zeros([len(names), 2, 2, 3], np.float16)
+    lab[..., 1] = number[:, None, None]
+    return PhotoSet(lab, names, [], 2, balance=balance)
+
+
+def drawn(photographs, **options):
+    """The numbers of an epoch's pictures, in its order."""
+    batches = numpy_batches(photographs.batches(
+        10, drop_remainder=False, **options))
+    return np.concatenate(
+        [batch["ab"][:, 0, 0, 0] for batch in batches]).astype(int)
+
+
+@pytest.mark.parametrize("balance", [0.25, 0.5, 1.0])
+def test_sources_are_drawn_in_balance(balance):
+    photographs = sourced(balance)
+    order = drawn(photographs, seed=3, epoch=7)
+    assert len(order) == len(photographs) == 54
+    source = np.array([int(name[0]) for name in photographs.names])
+    sizes = np.array([41, 10, 2, 1])
+    share = sizes ** (1 - balance) / np.sum(sizes ** (1 - balance))
+    found = np.bincount(source[order], minlength=4)
+    assert np.all(np.abs(found - 54 * share) <= 1)
+    # Within a source, every picture as often as any other, but for one.
+    times = np.bincount(order, minlength=54)
+    for one in range(4):
+        assert np.ptp(times[source == one]) <= 1
+    # Mixed, not source after source.
+    assert np.mean(np.diff(source[order]) != 0) > 0.3
+
+
+def test_balanced_epochs_are_functions_of_seed_and_epoch():
+    photographs = sourced(0.5)
+    order = drawn(photographs, seed=3, epoch=7)
+    np.testing.assert_array_equal(
+        order, drawn(sourced(0.5), seed=3, epoch=7))
+    assert np.any(order != drawn(photographs, seed=3, epoch=8))
+    assert np.any(order != drawn(photographs, seed=4, epoch=7))
+    # Which pictures of a large source are left out differs too.
+    assert set(order) != set(drawn(photographs, seed=3, epoch=8))
+    np.testing.assert_array_equal(
+        order[20:], drawn(photographs, seed=3, epoch=7, start=2))
+    batch = numpy_batches(photographs.batches(10, seed=3, epoch=7))[2]
+    np.testing.assert_array_equal(
+        batch["seed"], 3 * 2**40 + 7 * 54 + np.arange(20, 30))
+    # Unshuffled, for validation, every picture comes once.
+    np.testing.assert_array_equal(
+        drawn(photographs, shuffle=False), np.arange(54))
+
+
+def test_without_balance_the_order_is_that_of_release_0_5():
+    # Its numbers: a run that it began goes on with the same pictures.
+    for seed, epoch in ((0, 0), (3, 7)):
+        expected = np.random.default_rng([6, seed, epoch]).permutation(54)
+        np.testing.assert_array_equal(
+            drawn(sourced(0.0), seed=seed, epoch=epoch), expected)
+    np.testing.assert_array_equal(
+        drawn(replace(sourced(0.5), balance=0.0), seed=3, epoch=7), expected)
 
 
 @hypothesis_settings(deadline=None, max_examples=6)

@@ -40,7 +40,7 @@ def load(path: str | os.PathLike, canvas: int = settings.CANVAS,
          margin: int = 0, subset: str | None = None,
          validation_fraction: float = VALIDATION_FRACTION,
          cache: str | os.PathLike | None = None, limit: int | None = None,
-         progress: bool = True, luminance_size: int | None = None,
+         progress: bool = True, luminance_size: int = 0,
          squash: bool = False, on_demand: bool = False) -> PhotoSet:
     """Decodes photographs to colour fields: largest centred square, resized.
 
@@ -65,8 +65,8 @@ def load(path: str | os.PathLike, canvas: int = settings.CANVAS,
             Without it they stay in memory.
         limit: int or None. Look at no more than the first so many pictures.
         progress: bool. Show a bar, and the report on standard error.
-        luminance_size: int or None. Pixels a side of the luminance in a
-            batch, a multiple of the canvas; None: the canvas.
+        luminance_size: int. Pixels a side of the luminance in a batch, a
+            multiple of the canvas; 0: the canvas.
         squash: bool. Whole pictures squashed to a square, as `colorize` looks
             at them, in place of their largest centred square.
         on_demand: bool. Decode pictures of TFRecord files when a batch asks

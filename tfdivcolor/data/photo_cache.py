@@ -22,7 +22,11 @@ from typing import BinaryIO
 import numpy as np
 
 from tfdivcolor import settings
-from tfdivcolor.data.photo_set import PhotoSet, Skipped
+from tfdivcolor.data.photo_set import (
+    PhotoSet,
+    Skipped,
+    whole_luminance_size,
+)
 from tfdivcolor.data.sources import VALIDATION_FRACTION, is_validation
 from tfdivcolor.utils import files
 from tfdivcolor.utils.errors import reason
@@ -48,16 +52,16 @@ class Selection:
     subset: str | None = None
     validation_fraction: float = VALIDATION_FRACTION
     limit: int | None = None
-    luminance_size: int | None = None
+    luminance_size: int = 0
     squash: bool = False
 
     def __post_init__(self):
-        if self.luminance_size is None:
-            object.__setattr__(self, "luminance_size", self.canvas)
         if self.canvas < 1 or self.margin < 0:
             raise ValueError(
                 "canvas must be 1 or more and margin 0 or more "
                 f"(received {self.canvas} and {self.margin})")
+        object.__setattr__(self, "luminance_size", whole_luminance_size(
+            self.luminance_size, self.canvas))
         if self.subset is not None and self.subset not in SUBSETS:
             raise ValueError(f"subset must be None, {' or '.join(SUBSETS)} "
                              f"(received {self.subset!r})")
@@ -222,7 +226,7 @@ def _open(fields, about):
         photographs = PhotoSet(
             np.load(fields, mmap_mode="r"), description["names"], skipped,
             description["canvas"], description["margin"],
-            description.get("luminance_size"))
+            description.get("luminance_size", 0))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{fields}: this cache is damaged ({error})") from error

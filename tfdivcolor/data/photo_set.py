@@ -58,14 +58,14 @@ class PhotoSet:
             array in memory, a read-only memory map, or `EncodedPictures`
             that are decoded for each batch. L 0..100, a and b in CIE units.
         names: list of N str. Paths within the folder or archive, or the
-            TFRecords' `image/filename`. What comes before the first "/" is
-            the picture's source.
+            TFRecords' `image/filename`. The first folder is the picture's
+            source; pictures without one are a source together.
         skipped: list of `Skipped`. Pictures found but not used, and damaged
             folders and shards.
         canvas: int. Pixels a side of the fields in a batch.
         margin: int. Pixels a side beyond the luminance, for random crops.
         luminance_size: int. Pixels a side of the luminance in a batch, a
-            multiple of the canvas. Default: the canvas.
+            multiple of the canvas; 0: the canvas.
         balance: float, 0 to 1. How evenly shuffled epochs draw from the
             sources: a source of n pictures gets a share proportional to
             n^(1 - balance) of an epoch's N. At 0 every picture comes once.
@@ -80,16 +80,12 @@ class PhotoSet:
     skipped: list[Skipped]
     canvas: int
     margin: int = 0
-    luminance_size: int | None = None
+    luminance_size: int = 0
     balance: float = 0.0
 
     def __post_init__(self):
-        if self.luminance_size is None:
-            object.__setattr__(self, "luminance_size", self.canvas)
-        if self.luminance_size % self.canvas or self.luminance_size < 1:
-            raise ValueError(
-                f"luminance_size must be a multiple of {self.canvas}, the "
-                f"canvas (received {self.luminance_size})")
+        object.__setattr__(self, "luminance_size", whole_luminance_size(
+            self.luminance_size, self.canvas))
         if not 0 <= self.balance <= 1:
             raise ValueError(
                 f"balance must be 0 to 1 (received {self.balance})")
@@ -249,13 +245,27 @@ class PhotoSet:
     def _sources(self):
         """Each source's rows, and how many of an epoch's are its own."""
         _, source = np.unique(
-            [name.partition("/")[0] for name in self.names],
+            [name.rpartition("/")[0].partition("/")[0]
+             for name in self.names],
             return_inverse=True)
         share = np.bincount(source).astype(float) ** (1 - self.balance)
         ends = np.rint(
             np.cumsum(share) / share.sum() * len(self)).astype(int)
         return ([np.flatnonzero(source == s) for s in range(len(share))],
                 np.diff(ends, prepend=0))
+
+
+def whole_luminance_size(size: int, canvas: int) -> int:
+    """The luminance's size in pixels a side, 0 being the canvas's.
+
+    Raises:
+        ValueError: if it is not a multiple of the canvas.
+    """
+    size = size or canvas
+    if size < 1 or size % canvas:
+        raise ValueError(f"luminance_size must be a multiple of {canvas}, the "
+                         f"canvas (received {size})")
+    return size
 
 
 def _drawn(rng, rows, count):

@@ -150,8 +150,8 @@ def colour_fault(pixels: np.ndarray) -> str | None:
     Returns:
         `GREY`, `TONED` or None.
     """
-    luminance, ab = (np.reshape(part, [-1, part.shape[-1]])
-                     for part in color.split(pixels))
+    luminance, ab = color.split(np.reshape(pixels, [-1, 3]))
+    luminance, ab = luminance.numpy(), ab.numpy()
     if np.hypot(*np.transpose(ab)).mean() < MIN_CHROMA:
         return GREY
     by_luminance = np.concatenate(

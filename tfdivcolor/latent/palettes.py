@@ -30,7 +30,7 @@ def restore_chroma(centres: Tensor, draws: Tensor, own: Tensor) -> Tensor:
     Returns:
         float32 [B, S, 2M].
     """
-    count = tf.reduce_sum(own, axis=1)[..., None]  # [B, S, 1]
+    count = tf.expand_dims(tf.reduce_sum(own, axis=1), -1)  # [B, S, 1]
     wanted = tf.matmul(own, chroma(draws), transpose_a=True)
     wanted /= tf.maximum(count, 1.0)
     # A mean without any hue stays grey: 1e-4 is far below what can be seen.

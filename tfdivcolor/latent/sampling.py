@@ -209,7 +209,7 @@ def _diverse(params, source, sensitivity, seed, num_samples, temperature,
     size = tf.reduce_sum(own, axis=1)  # [B, S]
     # Between far components there is nothing to be drawn to.
     pull = tf.where(anchored, size / (size + MIDDLE_DRAWS), 1.0)
-    centres *= pull[..., None]
+    centres *= tf.expand_dims(pull, -1)
     z = centres / scale + middle
     if palette:
         z = palettes.restore_chroma(z, draws, own)

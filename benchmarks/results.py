@@ -1,0 +1,178 @@
+"""Which result comes first, in which order, and how colourful are they?
+
+    python -m benchmarks.results kodak=kodak/ faces=lfw.tgz --pictures 60
+
+Photographs in colour are coloured by one call with 8 results, from the same
+draws, in several ways:
+
+    density          clusters of the draws, the densest first
+    share            the same, the largest first
+    chroma           by share, with their members' chroma
+    chroma 3         the same, at most three times as much instead of twice
+    mean first       the mixture's mean as a centre and first result
+    drawn in         the same, few draws drawn towards the mean: the product
+    drawn in, all    the same, also where the mean is less probable than a draw
+    heaviest         the mean of the heaviest component alone
+
+Errors are mean absolute differences of ab / 128 on the canvas, chroma is a
+part of the truth's.  Figures are means over the sets, each counted once.  A
+second table says how often results of a share come nearest to the truth.
+"""
+
+import argparse
+
+from benchmarks import table
+from tfdivcolor.settings import DEFAULT_WEIGHTS
+
+BATCH = 20
+BINS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+
+
+def main(arguments=None):
+    """Runs the program."""
+    parser = argparse.ArgumentParser(
+        description="Compares ways of choosing and ordering results.")
+    parser.add_argument("data", nargs="+", metavar="NAME=PATH",
+                        help="sets of photographs in colour")
+    parser.add_argument("--pictures", type=int, default=60, metavar="N",
+                        help="of each set, the first (default: %(default)s)")
+    parser.add_argument(
+        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    options = parser.parse_args(arguments)
+
+    from tfdivcolor.cli.common import start_tensorflow
+
+    start_tensorflow()
+    import numpy as np
+    from tqdm import tqdm
+
+    import tfdivcolor as tdc
+
+    colorizer = tdc.load(options.weights)
+    means, shares, nearest, count = {}, [], [], 0
+    for given in tqdm(options.data, unit="set"):
+        photos = tdc.data.load(
+            given.partition("=")[2] or given, canvas=colorizer.canvas,
+            luminance_size=colorizer.luminance_size, squash=True,
+            limit=options.pictures, progress=False)
+        found = {}
+        for batch in photos.batches(
+                min(BATCH, len(photos)), shuffle=False, drop_remainder=False):
+            truth = batch["ab"].numpy() / 128
+            fields, share = _fields(
+                colorizer, batch["luminance"], options.seed)
+            for way, field in fields.items():
+                found.setdefault(way, []).append(_figures(field, truth))
+            distance = np.square(
+                fields["drawn in"] - truth[:, None]).sum((2, 3, 4))
+            shares.append(share)
+            nearest.append(np.eye(share.shape[1])[distance.argmin(1)])
+        for way, rows in found.items():
+            means.setdefault(way, []).append(np.concatenate(rows).mean(0))
+        count += len(photos)
+    print(f"{count} pictures of {len(options.data)} sets, seed "
+          f"{options.seed}, weights {options.weights}")
+    print(table(
+        ["way", "first", "best of 8", "chroma, first", "chroma, all"],
+        [[way, *(f"{value:.4f}" for value in row[:2]),
+          *(f"{value:.2f}" for value in row[2:])]
+         for way, rows in means.items() for row in [np.mean(rows, 0)]]))
+    print(_calibration(np.concatenate(shares), np.concatenate(nearest)))
+
+
+def _figures(field, truth):
+    """Errors and chroma of some pictures' results: [B, 4]."""
+    import numpy as np
+
+    error = np.abs(field - truth[:, None]).mean((2, 3, 4))
+    chroma = np.hypot(field[..., 0], field[..., 1]).mean((2, 3))
+    chroma /= np.hypot(truth[..., 0], truth[..., 1]).mean((1, 2))[:, None]
+    return np.stack([error[:, 0], error.min(1), chroma[:, 0], chroma.mean(1)],
+                    axis=1)
+
+
+def _fields(colorizer, luminance, seed):
+    """Fields [B, S, h, w, 2] in every way, and the product's shares."""
+    import tensorflow as tf
+
+    from tfdivcolor.latent import (
+        clustering,
+        palettes,
+        plain_tensorflow,
+        sampling,
+    )
+
+    grey, params = colorizer.look(luminance)
+    decoder = colorizer.vae.decoder
+    seed = tf.fill([len(luminance)], tf.constant(seed, tf.int64))
+    draws = plain_tensorflow.draw(params, seed, 128, 0.5 ** 0.5)
+    log_prob, probable = tf.math.top_k(
+        plain_tensorflow.log_prob(params, draws), 121)
+    draws = tf.gather(draws, probable, batch_dims=1)
+    scale = tf.maximum(decoder.sensitivity(grey), 1e-6)[:, None]
+    weights = tf.nn.softmax(params["mixture_logits"])
+    mean = tf.matmul(weights[:, None], params["locs"])
+    likely = plain_tensorflow.log_prob(params, mean) > log_prob[:, :1]
+
+    def chosen(middle, anchored, cap=0.0, drawn_in=False):
+        points = (draws - middle) * scale
+        centres, own = clustering.centres(
+            points, clustering.spread_out(points, 8), anchored[..., None])
+        size = tf.reduce_sum(own, axis=1)
+        if drawn_in:
+            centres *= tf.where(anchored, size / (
+                size + sampling.MIDDLE_DRAWS), 1.0)[..., None]
+        z = centres / scale + middle
+        if cap:
+            most, palettes.LARGEST_FACTOR = palettes.LARGEST_FACTOR, cap
+            z = palettes.restore_chroma(z, draws, own)
+            palettes.LARGEST_FACTOR = most
+        first = tf.where(anchored, 1e6, size[:, :1])
+        return z, size, tf.concat([first, size[:, 1:]], 1)
+
+    def painted(z, order):
+        rank = tf.argsort(order, axis=-1, direction="DESCENDING", stable=True)
+        return decoder(tf.gather(z, rank, batch_dims=1), grey).numpy()
+
+    average = tf.reduce_mean(draws, axis=1, keepdims=True)
+    everywhere = tf.fill(tf.shape(likely), True)
+    plain, size, _ = chosen(average, everywhere)
+    restored, _, _ = chosen(average, everywhere, 2.0)
+    more, _, _ = chosen(average, everywhere, 3.0)
+    product = sampling.latents(
+        params, decoder.sensitivity(grey), seed, tf.constant(8),
+        tf.constant(0.5), "diverse", decoder.latent_is_palette)
+    heaviest = tf.gather(params["locs"], tf.argmax(weights, -1),
+                         batch_dims=1)[:, None]
+
+    def by_place(way):
+        z, _, order = way
+        return painted(z, order)
+
+    return {
+        "density": painted(plain, plain_tensorflow.log_prob(params, plain)),
+        "share": painted(plain, size),
+        "chroma": painted(restored, size),
+        "chroma 3": painted(more, size),
+        "mean first": by_place(chosen(mean, likely, 2.0)),
+        "drawn in": decoder(product["z"], grey).numpy(),
+        "drawn in, all": by_place(chosen(mean, everywhere, 2.0, True)),
+        "heaviest": decoder(heaviest, grey).numpy(),
+    }, product["share"].numpy()
+
+
+def _calibration(share, nearest):
+    """Table: how often results of a share come nearest to the truth."""
+    rows = []
+    for low, high in zip(BINS, BINS[1:]):
+        inside = (share >= low) & (share < high + (high == 1.0))
+        if inside.any():
+            rows.append([f"{low:g} to {high:g}", str(inside.sum()),
+                         f"{share[inside].mean():.3f}",
+                         f"{nearest[inside].mean():.3f}"])
+    return table(["share", "results", "promised", "came true"], rows)
+
+
+if __name__ == "__main__":
+    main()
