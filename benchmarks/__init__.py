@@ -2,11 +2,13 @@
 only to see that they run).
 
     python -m benchmarks.run                               # speed and memory
-    python -m benchmarks.upsampling --data data/lfw.tgz    # quality
+    python -m benchmarks.quality.upsampling --data data/lfw.tgz    # quality
 
 Each prints a table with everything that it depends on, and a bar while it
 runs.  Times are only good for comparison within one table.
 """
+
+from tfdivcolor.settings import DEFAULT_WEIGHTS
 
 
 def add_pictures(parser, count):
@@ -18,7 +20,8 @@ def add_pictures(parser, count):
         "--pictures", type=int, default=count, metavar="N",
         help="how many of the validation subset, at even distances "
              "(default: %(default)s)")
-    parser.add_argument("--weights", default="lfw", metavar="NAME_OR_DIR")
+    parser.add_argument(
+        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N",
         help="of results and of all else that is random")

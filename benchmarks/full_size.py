@@ -16,6 +16,7 @@ from benchmarks import table
 from benchmarks.common import timing
 from benchmarks.common.processes import once, peak_memory
 from benchmarks.common.results import Options, goal, report, section, spread
+from tfdivcolor.settings import DEFAULT_WEIGHTS
 
 SIZES = (0.3, 3, 12, 100)  # megapixels
 LARGE, RESULTS, ROUNDS = 12, 8, 2  # of benchmarks.run
@@ -33,7 +34,8 @@ def main(arguments=None):
     parser.add_argument(
         "--megapixels", type=float, nargs="+", default=SIZES, metavar="N")
     parser.add_argument("--results", type=int, default=RESULTS, metavar="N")
-    parser.add_argument("--weights", default="lfw", metavar="NAME_OR_DIR")
+    parser.add_argument(
+        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR")
     parser.add_argument("--seed", type=int, default=0, help="of the results")
     options = parser.parse_args(arguments)
     from tqdm import tqdm

@@ -200,8 +200,8 @@ def _function(quantity, size):
         return colour
     batch, samples = (1, size) if quantity == "results" else (size, RESULTS)
     random = np.random.default_rng(options.seed)
-    luminance = random.uniform(
-        0, 100, [batch, colorizer.canvas, colorizer.canvas, 1])
+    side = colorizer.luminance_size
+    luminance = random.uniform(0, 100, [batch, side, side, 1])
     return lambda: colorizer.sample(luminance, samples, options.seed)
 
 

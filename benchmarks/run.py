@@ -18,6 +18,7 @@ from pathlib import Path
 
 from benchmarks import table
 from benchmarks.common.results import Options, spread_of
+from tfdivcolor.settings import DEFAULT_WEIGHTS
 
 NAMES = ("machine", "train_step", "input", "sampling", "full_size", "start",
          "growth")
@@ -86,7 +87,8 @@ def _parser():
     parser.add_argument(
         "--photo", type=_there, metavar="FILE", help="photograph to colour at "
         "full size (default: scikit-image's astronaut)")
-    parser.add_argument("--weights", default="lfw", metavar="NAME_OR_DIR")
+    parser.add_argument(
+        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR")
     parser.add_argument("--seed", type=int, default=0, metavar="N",
                         help="of results and of all else that is random")
     parser.add_argument(

@@ -216,7 +216,8 @@ def _arguments(batch):
 
     colorizer, seed = _STATE["colorizer"], _STATE["seed"]
     coarse = tf.random.stateless_uniform([batch, 8, 8, 1], [seed, 0], 0, 100)
-    luminance = tf.image.resize(coarse, [colorizer.canvas] * 2, "bilinear")
+    luminance = tf.image.resize(
+        coarse, [colorizer.luminance_size] * 2, "bilinear")
     return (luminance, tf.range(batch, dtype=tf.int64) + seed,
             tf.constant(0.5))
 

@@ -32,6 +32,7 @@ import sys
 import threading
 import time
 
+from tfdivcolor.settings import DEFAULT_WEIGHTS
 from tfdivcolor.utils import files
 
 LIMIT = 40.0  # MB an hour
@@ -266,7 +267,8 @@ def _parser():
     parser.add_argument("--data", metavar="PATH",
                         help="photographs to train on: a folder, or a .tar, "
                         ".tgz or .tar.gz (default: generated pictures)")
-    parser.add_argument("--weights", default="lfw", metavar="NAME_OR_DIR")
+    parser.add_argument(
+        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR")
     parser.add_argument("--only", nargs="+", metavar="WORK",
                         help="some of train, sample, colorize, load, broken")
     parser.add_argument("--seed", type=int, default=0, metavar="N")

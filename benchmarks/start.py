@@ -125,7 +125,8 @@ def calls_of(options):
     found = {"load": timing.seconds(
         lambda: loaded.append(tdc.load(options.weights)))}
     colorizer, = loaded
-    grey = pixels[:colorizer.canvas, :colorizer.canvas, :1] / 2.55
+    side = colorizer.luminance_size
+    grey = pixels[:side, :side, :1] / 2.55
     for name, call in (
             ("sample", lambda: colorizer.sample(grey[None])),
             ("colorize", lambda: colorizer.colorize(pixels).images)):

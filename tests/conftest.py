@@ -8,9 +8,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import pytest
 import tensorflow as tf
-from tiny import TINY_REGIONS, random_batch
+from tiny import TINY_PHOTOS, TINY_REGIONS, random_batch
 
-from tfdivcolor import presets
+from tfdivcolor import export, presets
+from tfdivcolor.settings import ExportOptions
 
 # As the command has it (`in_order` of `cli.common.start_tensorflow`): otherwise
 # the same call does not always give the same bytes.
@@ -22,6 +23,24 @@ def tiny():
     """A small untrained `regions` Colorizer; not to be changed."""
     keras.utils.set_random_seed(0)
     return presets.build("regions", **TINY_REGIONS)
+
+
+@pytest.fixture(scope="session")
+def tiny_photos():
+    """A small `photos` Colorizer on its trained encoder; not to be changed.
+
+    Its luminance has twice the side of its canvas.
+    """
+    keras.utils.set_random_seed(0)
+    return presets.build("photos", **TINY_PHOTOS)
+
+
+@pytest.fixture(scope="session")
+def photos_version(tiny_photos, tmp_path_factory):
+    """Folder of an exported version of `tiny_photos`; takes half a minute."""
+    return export.save(
+        tmp_path_factory.mktemp("photos") / "tfdivcolor", tiny_photos,
+        options=ExportOptions(num_samples=3, max_results=50))
 
 
 @pytest.fixture

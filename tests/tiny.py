@@ -6,6 +6,10 @@ TINY_REGIONS = {"canvas": 32, "num_regions": 8, "widths": (8, 12, 16, 24),
                 "feature_channels": 8, "depth": 1, "num_components": 4,
                 "rank": 2}
 TINY_LATENT = 16  # two numbers a region
+# Sees 64x64 pixels for a canvas of 32x32.
+TINY_PHOTOS = {"canvas": 32, "num_regions": 8, "feature_channels": 8,
+               "widths": (24, 16, 12, 8), "num_components": 4, "rank": 2,
+               "width": 32}
 
 
 def random_batch(count, canvas, seed=0):

@@ -1,9 +1,9 @@
 """tfdivcolor: many plausible colourings of one grey photograph.
 
     import tfdivcolor as tdc
-    colorizer = tdc.load("lfw")
+    colorizer = tdc.load()
     result = colorizer.colorize("photo.jpg", num_samples=8, seed=0)
-    result.images  # uint8 [8, H, W, 3], most probable first
+    result.images  # uint8 [8, H, W, 3], safest first
 
 Names load on first use: importing the package does not import TensorFlow.
 """

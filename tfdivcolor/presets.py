@@ -25,7 +25,7 @@ from tfdivcolor.models.regions import (
 )
 from tfdivcolor.models.storage import find, shipped
 from tfdivcolor.models.vae import ColorVAE
-from tfdivcolor.settings import CANVAS
+from tfdivcolor.settings import CANVAS, DEFAULT_WEIGHTS
 
 __all__ = [
     "PRESETS", "Colorizer", "Paper", "Photos", "Regions", "build",
@@ -251,7 +251,7 @@ def build_vae(name: str, **changes: Any) -> ColorVAE:
     return get(name, **changes).vae()
 
 
-def load(weights: str | os.PathLike = "lfw") -> Colorizer:
+def load(weights: str | os.PathLike = DEFAULT_WEIGHTS) -> Colorizer:
     """Loads a trained `Colorizer`.
 
     Args:

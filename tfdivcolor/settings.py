@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 CANVAS = 64  # pixels a side of the colour fields
+DEFAULT_WEIGHTS = "photos"
 
 MODES = ("diverse", "samples", "components")
 

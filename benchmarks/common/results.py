@@ -10,6 +10,7 @@ A benchmark of `benchmarks.run` is a module with a docstring and a function
 from dataclasses import dataclass
 
 from benchmarks.common import timing
+from tfdivcolor.settings import DEFAULT_WEIGHTS
 
 KINDS = 12  # rows of a profile
 
@@ -27,7 +28,7 @@ class Options:
             runs, whose figures mean nothing.
     """
 
-    weights: str = "lfw"
+    weights: str = DEFAULT_WEIGHTS
     seed: int = 0
     data: str | None = None
     photo: str | None = None

@@ -128,14 +128,16 @@ def training(config, photos, validation, folder):
 def _grid(colorizer, photos, path):
     batch = next(iter(photos.batches(min(4, len(photos)), shuffle=False)))
     ab = colorizer.sample(batch["luminance"])["ab"]
-    pixels = plots.grid(color.join(batch["luminance"][:, None], ab).numpy())
+    luminance = tf.image.resize(
+        batch["luminance"], ab.shape[2:4], antialias=True)
+    pixels = plots.grid(color.join(luminance[:, None], ab).numpy())
     images.write_png(path, pixels)
     return pixels
 
 
 def sample(colorizer, random):
     """Samples fields for some pictures, a number of each."""
-    size = colorizer.canvas
+    size = colorizer.luminance_size
     luminance = random.uniform(
         0, 100, [random.choice(BATCHES), size, size, 1]).astype(np.float32)
     colorizer.sample(luminance, int(random.choice(NUMBERS)),

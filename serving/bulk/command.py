@@ -98,9 +98,9 @@ def _parser():
     parser = common.Parser(
         prog="python -m serving.bulk", allow_abbrev=False,
         description="Colourises all files of a pattern with an exported model "
-        "and Apache Beam. Writes NAME_00.png, the most probable, and so on, in "
-        "the pattern's folders below --out; --out/_bulk gets a manifest, and "
-        "the names of files that failed. What the manifest has already is "
+        "and Apache Beam. Writes NAME_00.png, the safest, and so on, in the "
+        "pattern's folders below --out; --out/_bulk gets a manifest, and the "
+        "names of files that failed. What the manifest has already is "
         "skipped, so that the same command goes on with a run that was ended. "
         "Options that are not listed here are Beam's.")
     add = parser.add_argument

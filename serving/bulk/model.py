@@ -55,6 +55,22 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Colored:
+    """What the model made of a picture.
+
+    Attributes:
+        encoded: list of S bytes. Image files.
+        share: list of S float, as of `Coloring`. None where tfdivcolor 0.5
+            has exported the model, which has no shares then.
+        log_prob: list of S float. log p(z | grey image), nats.
+    """
+
+    encoded: list = field(repr=False)
+    share: list | None
+    log_prob: list
+
+
+@dataclass(frozen=True)
 class Refusal:
     """A picture that the model did not colourise.
 
@@ -165,8 +181,7 @@ class SavedModelHandler(ModelHandler):
             inference_args: unused; Beam's.
 
         Yields:
-            `PredictionResult` of each `Picture`. Its inference is a pair of
-            colorized_bytes, list of S bytes, and log_prob, list of S float;
+            `PredictionResult` of each `Picture`. Its inference is a `Colored`
             or a `Refusal`.
         """
         for picture in batch:
@@ -193,8 +208,9 @@ class SavedModelHandler(ModelHandler):
             # One truth for what TensorFlow puts around a check's message.
             said = ServerError("", error.message, picture.stem).message
             return Refusal(_ROW.sub("", said, count=1))
-        return (list(outputs["colorized_bytes"][0]),
-                [float(value) for value in outputs["log_prob"][0]])
+        share = outputs["share"][0].tolist() if "share" in outputs else None
+        return Colored(list(outputs["colorized_bytes"][0]), share,
+                       outputs["log_prob"][0].tolist())
 
 
 def _close(reference):

@@ -234,7 +234,7 @@ class _Write(_Step):
         if isinstance(result.inference, Refusal):
             yield self.fail(picture.row["input"], result.inference.message)
             return
-        encoded, log_prob = result.inference
+        encoded = result.inference.encoded
         is_jpeg = encoded[0].startswith(b"\xff\xd8")
         base = PurePosixPath(picture.stem)
         names = [str(name) for name in outputs.names(
@@ -250,4 +250,6 @@ class _Write(_Step):
             return
         records.counter("colorized").inc()
         records.counter("bytes_out").inc(sum(map(len, encoded)))
-        yield {**picture.row, "outputs": names, "log_prob": log_prob}
+        yield {**picture.row, "outputs": names,
+               "share": result.inference.share,
+               "log_prob": result.inference.log_prob}

@@ -3,7 +3,7 @@
     client = serving.client.connect("http://127.0.0.1:8501")  # REST
     client = serving.client.connect("127.0.0.1:8500")         # gRPC
     result = client.colorize("photo.jpg", num_samples=8, seed=0)
-    result.images  # uint8 [8, H, W, 3], most probable first
+    result.images  # uint8 [8, H, W, 3], safest first
 
 `python -m serving.client` is the command.
 """

@@ -3,7 +3,7 @@
     client = serving.client.connect("http://127.0.0.1:8501")  # REST
     client = serving.client.connect("127.0.0.1:8500")         # gRPC
     result = client.colorize("photo.jpg", num_samples=8, seed=0)
-    result.images  # uint8 [8, H, W, 3], most probable first
+    result.images  # uint8 [8, H, W, 3], safest first
 
 By REST nothing here imports TensorFlow.  `python -m serving.client` is the
 command: see `serving.client.command`.
@@ -60,15 +60,18 @@ class ServedColoring:
     Attributes:
         encoded: list of S bytes. Image files at the photograph's size as
             received: PNG, or JPEG if the model was exported so.
-        log_prob: float32 [S]. log p(z | grey image), nats, highest first.
+        log_prob: float32 [S]. log p(z | grey image), nats.
         name: str. The photograph's name.
         sent: bytes. The photograph as it was sent.
+        share: float32 [S], as of `Coloring`. None where tfdivcolor 0.5 has
+            exported the model, which has no shares then.
     """
 
     encoded: list = field(repr=False)
     log_prob: np.ndarray
     name: str
     sent: bytes = field(repr=False)
+    share: np.ndarray | None = None
 
     def __len__(self):
         return len(self.encoded)
@@ -202,11 +205,14 @@ class Client:
                 signature, inputs_of(signature, data, sampling))
         except ServerError as error:
             raise _about_picture(error, names) from error
-        return [ServedColoring(list(encoded), log_prob, name, sent)
-                for encoded, log_prob, name, sent in zip(
+        shares = [None] * len(data)
+        if "share" in outputs:
+            shares = np.asarray(outputs["share"], np.float32)
+        return [ServedColoring(list(encoded), log_prob, name, sent, share)
+                for encoded, log_prob, name, sent, share in zip(
                     outputs["colorized_bytes"],
                     np.asarray(outputs["log_prob"], np.float32),
-                    names, data)]
+                    names, data, shares)]
 
 
 def inputs_of(signature, data, sampling):

@@ -64,8 +64,8 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m serving.client",
         description="Colourises photographs on a server that runs the "
-        "exported model, and writes NAME_00.png, the most probable, and so "
-        "on, and NAME.json, a record; files of an earlier call are replaced.")
+        "exported model, and writes NAME_00.png, the safest, and so on, and "
+        "NAME.json, a record; files of an earlier call are replaced.")
     add = parser.add_argument
     add("paths", nargs="+", metavar="PATH",
         help="image file, or folder: all images in it and its folders")
@@ -202,7 +202,9 @@ def _write(coloring, base, record):
         base, len(coloring), ".jpg" if is_jpeg else ".png")
     for name, data in zip(names, coloring.encoded):
         files.write_atomically(name, data)
-    record = {**record, "log_prob": coloring.log_prob.tolist(),
+    share = None if coloring.share is None else coloring.share.tolist()
+    record = {**record, "share": share,
+              "log_prob": coloring.log_prob.tolist(),
               "outputs": [name.name for name in names]}
     outputs.write_record(base, record)
 

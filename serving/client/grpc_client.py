@@ -46,8 +46,9 @@ class GrpcClient:
         answer = self._call(self._stub.GetModelMetadata, request)
         found = get_model_metadata_pb2.SignatureDefMap()
         answer.metadata[_METADATA].Unpack(found)
-        return {name: {output: [dim.size for dim in info.tensor_shape.dim]
-                       for output, info in signature.outputs.items()}
+        return {name: {tensor: [dim.size for dim in info.tensor_shape.dim]
+                       for side in (signature.inputs, signature.outputs)
+                       for tensor, info in side.items()}
                 for name, signature in found.signature_def.items()}
 
     def predict(self, signature, inputs):

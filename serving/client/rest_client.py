@@ -50,8 +50,8 @@ class RestClient:
         """Asks what the model offers.
 
         Returns:
-            dict from a signature's name to a dict from an output's name to
-            its shape, a list of int, -1 where the size is not fixed.
+            dict from a signature's name to a dict from an input's or output's
+            name to its shape, a list of int, -1 where the size is not fixed.
 
         Raises:
             ServerError: as all methods do that call the server.
@@ -59,9 +59,10 @@ class RestClient:
         body = self._call("GET", "/metadata")
         try:
             found = json.loads(body)["metadata"]["signature_def"]
-            return {name: {output: [int(dim["size"]) for dim in
+            return {name: {tensor: [int(dim["size"]) for dim in
                                     info["tensor_shape"].get("dim", ())]
-                           for output, info in signature["outputs"].items()}
+                           for side in ("inputs", "outputs")
+                           for tensor, info in signature.get(side, {}).items()}
                     for name, signature in found["signature_def"].items()}
         except (ValueError, KeyError, TypeError, AttributeError):
             raise self._not_understood(body) from None

@@ -62,14 +62,16 @@ int main(int count, char** arguments) {
     Fail(model + ": must have a signature colorize (received none)");
   const auto& inputs = signature->second.inputs();
   const auto& outputs = signature->second.outputs();
+  std::vector<std::string> fetches = {outputs.at("colorized_bytes").name(),
+                                      outputs.at("log_prob").name()};
+  const auto share = outputs.find("share");
+  if (share != outputs.end()) fetches.push_back(share->second.name());
   std::vector<Tensor> results;
   Check(bundle.GetSession()->Run(
             {{inputs.at("image_bytes").name(), VectorOfOne<tstring>(bytes)},
              {inputs.at("seed").name(), VectorOfOne(seed)},
              {inputs.at("temperature").name(), VectorOfOne(kTemperature)}},
-            {outputs.at("colorized_bytes").name(),
-             outputs.at("log_prob").name()},
-            {}, &results),
+            fetches, {}, &results),
         photo);
 
   const auto pictures = results[0].matrix<tstring>();  // [1, N]
@@ -81,6 +83,9 @@ int main(int count, char** arguments) {
                   picture[0] == '\x89' ? "png" : "jpg");
     const std::string path = arguments[3] + std::string(ending);
     Check(tensorflow::WriteStringToFile(env, path, picture), path);
-    std::cout << path << " " << log_prob(0, rank) << "\n";
+    std::cout << path << " " << log_prob(0, rank);
+    if (results.size() > 2)  // share: [1, N], 0 to 1
+      std::cout << " " << results[2].matrix<float>()(0, rank);
+    std::cout << "\n";
   }
 }

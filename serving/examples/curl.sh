@@ -3,7 +3,7 @@
 #
 #   curl.sh PHOTO OUT_PREFIX [SEED]
 #
-# Writes OUT_PREFIX_00.png, the most probable, and so on. From the environment:
+# Writes OUT_PREFIX_00.png, the safest, and so on. From the environment:
 #   URL    where the server is (default: http://127.0.0.1:8501)
 #   MODEL  tfdivcolor, tfdivcolor/labels/stable or tfdivcolor/versions/1
 #          (default: tfdivcolor, the newest version)

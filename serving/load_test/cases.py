@@ -66,9 +66,10 @@ def mixed(photos, signatures):
     """
     _require(signatures, "serving_default", "colorize", "colorize_tensor",
              "prior")
-    count, canvas = signatures["colorize_tensor"]["ab"][1:3]
-    luminance = np.linspace(0, 100, canvas * canvas, dtype=np.float32)
-    luminance = luminance.reshape(1, canvas, canvas, 1)
+    count = signatures["colorize_tensor"]["ab"][1]
+    shape = [1, *signatures["colorize_tensor"]["luminance"][1:]]
+    luminance = np.linspace(0, 100, np.prod(shape), dtype=np.float32)
+    luminance = luminance.reshape(shape)
     cases = [
         Case("prior", {"luminance": luminance}, 0),
         Case("colorize_tensor", {

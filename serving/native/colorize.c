@@ -4,9 +4,10 @@
 
    MODEL_DIR is the folder of one version (models/tfdivcolor/1), PHOTO any
    picture that the model accepts (JPEG, PNG, BMP, WebP). Writes
-   OUT_PREFIX_00.png, the most probable, and so on, and prints their names with
-   log P(z | grey picture) in nats. Exits with 1 and one line on stderr if
-   something is wrong.
+   OUT_PREFIX_00.png, the safest, and so on, and prints a line for each: its
+   name, log P(z | grey picture) in nats, and its share of the model's belief,
+   0 to 1 (not where tfdivcolor 0.5 has exported the model). Exits with 1 and
+   one line on stderr if something is wrong.
 
    The C API knows tensors by the names of the graph's operations, and these
    belong to an export: MODEL_DIR/contract.json lists them by signature. */
@@ -94,8 +95,9 @@ static void write_file(const char *path, const void *data, size_t size) {
          strerror(errno));
 }
 
-/* Where signature `colorize` has the input or output `key`. The exporter wrote
-   the JSON: each key stands behind its parents', so that searching will do. */
+/* Where signature `colorize` has the input or output `key`; `oper` is NULL if
+   it has none. The exporter wrote the JSON: each key stands behind its
+   parents', so that searching will do. */
 static TF_Output find(TF_Graph *graph, const char *contract, const char *side,
                       const char *key) {
   const char *path[] = {"\"signatures\"", "\"colorize\"", side, key,
@@ -109,6 +111,12 @@ static TF_Output find(TF_Graph *graph, const char *contract, const char *side,
   if (contract &&
       sscanf(contract, " : \"%255[^:\"]:%d", name, &tensor.index) == 2)
     tensor.oper = TF_GraphOperationByName(graph, name);
+  return tensor;
+}
+
+static TF_Output require(TF_Graph *graph, const char *contract,
+                         const char *side, const char *key) {
+  TF_Output tensor = find(graph, contract, side, key);
   if (!tensor.oper)
     fail("contract.json: must list the model's tensors (received none for "
          "signatures, colorize, %s, %s)", side, key);
@@ -123,32 +131,36 @@ static TF_Tensor *vector_of_one(TF_DataType type, const void *value,
 }
 
 /* Runs `colorize` on one picture. The caller deletes `results`: pictures
-   [1, N], strings, and log_prob [1, N], float. */
+   [1, N], strings; log_prob and share [1, N], float. The share is left NULL
+   where the model gives none. */
 static void run(TF_Session *session, TF_Graph *graph, const char *contract,
                 const char *bytes, size_t size, int64_t seed,
-                TF_Tensor *results[2], TF_Status *status) {
+                TF_Tensor *results[3], TF_Status *status) {
   float temperature = TEMPERATURE;
   TF_TString string;
   TF_StringInit(&string);
   TF_StringAssignView(&string, bytes, size); /* no copy, nothing to free */
-  TF_Output inputs[] = {find(graph, contract, "\"inputs\"", "\"image_bytes\""),
-                        find(graph, contract, "\"inputs\"", "\"seed\""),
-                        find(graph, contract, "\"inputs\"", "\"temperature\"")};
+  TF_Output inputs[] = {
+      require(graph, contract, "\"inputs\"", "\"image_bytes\""),
+      require(graph, contract, "\"inputs\"", "\"seed\""),
+      require(graph, contract, "\"inputs\"", "\"temperature\"")};
   TF_Output outputs[] = {
-      find(graph, contract, "\"outputs\"", "\"colorized_bytes\""),
-      find(graph, contract, "\"outputs\"", "\"log_prob\"")};
+      require(graph, contract, "\"outputs\"", "\"colorized_bytes\""),
+      require(graph, contract, "\"outputs\"", "\"log_prob\""),
+      find(graph, contract, "\"outputs\"", "\"share\"")};
   TF_Tensor *values[] = {
       vector_of_one(TF_STRING, &string, sizeof string),
       vector_of_one(TF_INT64, &seed, sizeof seed),
       vector_of_one(TF_FLOAT, &temperature, sizeof temperature)};
-  TF_SessionRun(session, NULL, inputs, values, 3, outputs, results, 2, NULL, 0,
-                NULL, status);
+  TF_SessionRun(session, NULL, inputs, values, 3, outputs, results,
+                outputs[2].oper ? 3 : 2, NULL, 0, NULL, status);
   for (int i = 0; i < 3; i++) TF_DeleteTensor(values[i]);
 }
 
-static void write_pictures(TF_Tensor *results[2], const char *prefix) {
+static void write_pictures(TF_Tensor *results[3], const char *prefix) {
   const TF_TString *pictures = TF_TensorData(results[0]);
   const float *log_prob = TF_TensorData(results[1]);
+  const float *share = results[2] ? TF_TensorData(results[2]) : NULL;
   for (int rank = 0; rank < TF_Dim(results[0], 1); rank++) {
     const char *picture = TF_StringGetDataPointer(&pictures[rank]);
     char path[PATH_MAX];
@@ -156,7 +168,9 @@ static void write_pictures(TF_Tensor *results[2], const char *prefix) {
     format_path(path, "%s_%02d.%s", prefix, rank,
                 *picture == '\x89' ? "png" : "jpg");
     write_file(path, picture, TF_StringGetSize(&pictures[rank]));
-    printf("%s %.3f\n", path, log_prob[rank]);
+    printf("%s %.3f", path, log_prob[rank]);
+    if (share) printf(" %.3f", share[rank]);
+    printf("\n");
   }
 }
 
@@ -184,12 +198,13 @@ int main(int count, char **arguments) {
   TF_Session *session = TF_LoadSessionFromSavedModel(
       options, NULL, model, tags, 1, graph, NULL, status);
   check(status, model);
-  TF_Tensor *results[2] = {NULL, NULL};
+  TF_Tensor *results[3] = {NULL, NULL, NULL};
   run(session, graph, contract, bytes, size, seed, results, status);
   check(status, photo);
   write_pictures(results, arguments[3]);
 
-  for (int i = 0; i < 2; i++) TF_DeleteTensor(results[i]);
+  for (int i = 0; i < 3; i++)
+    if (results[i]) TF_DeleteTensor(results[i]);
   TF_CloseSession(session, status);
   TF_DeleteSession(session, status);
   TF_DeleteSessionOptions(options);

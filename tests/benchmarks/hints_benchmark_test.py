@@ -3,7 +3,7 @@
 import numpy as np
 from skimage import data
 
-from benchmarks import hints
+from benchmarks.quality import hints
 
 
 def test_hints_from_the_truth_are_met_and_help(make_tiny):

@@ -101,8 +101,8 @@ def test_pictures_and_record_are_those_of_the_colorizer(
     expected = colorizer.colorize(
         photo, num_samples=3, seed=5, temperature=0.8)
     record = _record(out)
-    assert record["log_prob"] == sorted(record["log_prob"], reverse=True)
-    for key in ("log_prob", "component", "weight", "latents"):
+    assert sum(record["share"]) == pytest.approx(1, abs=1e-5)
+    for key in ("share", "log_prob", "component", "weight", "latents"):
         np.testing.assert_allclose(
             record[key], getattr(expected, key), rtol=1e-5, atol=1e-5)
     assert record["input"] == "photo.png"
@@ -126,8 +126,9 @@ def test_pictures_and_record_are_those_of_the_colorizer(
         assert (text["rank"], text["seed"], text["num_samples"]) == (
             str(rank), "5", "3")
         assert (text["mode"], text["temperature"]) == ("diverse", "0.8")
-        assert float(text["log_prob"]) == pytest.approx(
-            record["log_prob"][rank], abs=1e-3)
+        for key in ("share", "log_prob"):
+            assert float(text[key]) == pytest.approx(
+                record[key][rank], abs=1e-3)
     assert stdout == (
         f"3 colourings of 1 photograph (weights tiny, {digest[:12]}...); "
         f"wrote {out / 'photo_sheet.png'}\n")

@@ -1,10 +1,14 @@
 """Full-size results and contact sheets."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from PIL import Image
 
 from tfdivcolor import images, plots
 from tfdivcolor.coloring import coloring
+from tfdivcolor.plots import sheets
 from tfdivcolor.settings import DEFAULTS
 
 
@@ -33,6 +37,25 @@ def test_contact_sheet_shows_every_tile_unresampled(tmp_path):
     plots.contact_sheet(result, tmp_path / "again.png")
     assert ((tmp_path / "sheet.png").read_bytes()
             == (tmp_path / "again.png").read_bytes())
+
+
+@pytest.mark.parametrize("share, captions", [
+    ([0.627, 0.125, 0.248], ["63 %", "13 %", "25 %"]),
+    ([0.997, 0.003, 0.0], ["100 %", "<1 %", "0 %"]),
+    # A server's, of a model that 0.5 exported.
+    (None, ["log p = 2.0", "log p = 1.0", "log p = 0.0"])])
+def test_contact_sheet_tells_the_shares(
+        tmp_path, monkeypatch, share, captions):
+    figures = []
+    monkeypatch.setattr(
+        sheets.charts, "save", lambda figure, path: figures.append(figure))
+    if share:
+        share = np.float32(share)
+    result = replace(made((60, 90)), share=share)
+    plots.contact_sheet(result, tmp_path / "sheet.png")
+    assert [axes.get_title() for axes in figures[0].axes] == [
+        "grey", *(f"{rank:02d}   {caption}"
+                  for rank, caption in enumerate(captions))]
 
 
 def test_grid_places_pictures():

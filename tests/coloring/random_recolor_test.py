@@ -13,7 +13,7 @@ from tiny import random_batch
 from tfdivcolor import color
 from tfdivcolor.color import canvas
 from tfdivcolor.coloring.random_recolor import RandomRecolor
-from training import recolor_example
+from training.examples import recolor as recolor_example
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +106,22 @@ def test_recolor_is_a_draw_joined_with_the_own_luminance(
         expected = canvas.join(luminance, drawn["ab"][0, 0]).numpy()
         # A batch of another size may round differently.
         assert np.abs(one.astype(int) - expected).max() <= 1
+
+
+def test_a_colorizer_that_sees_more_than_its_canvas(tiny_photos, images):
+    layer = RandomRecolor(tiny_photos, 1.0, seed=3)
+    images, seed = images[:2], [5, 7]
+    recolored = layer.recolor(images, seed).numpy()
+    for pixels, one, own_seed in zip(images, recolored, seed):
+        luminance = canvas.luminance_of(pixels)
+        drawn = tiny_photos.sample(
+            canvas.on_canvas(luminance, 64)[None], 1, own_seed, 1.0,
+            "samples")
+        expected = canvas.join(luminance, drawn["ab"][0, 0]).numpy()
+        assert np.abs(one.astype(int) - expected).max() <= 1
+    assert changed(images, recolored).all()
+    before, after = skcolor.rgb2lab(images), skcolor.rgb2lab(recolored)
+    assert np.abs(before[..., 0] - after[..., 0]).max() <= 0.5
 
 
 def test_every_picture_gets_its_own_colours(always, images):

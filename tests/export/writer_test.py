@@ -32,22 +32,23 @@ GOLDEN = {
     "serving_default": (
         {"image_bytes": ("string", [None])},
         {"colorized_bytes": ("string", [None, 3]),
-         "log_prob": ("float32", [None, 3])}),
+         "share": ("float32", [None, 3]), "log_prob": ("float32", [None, 3])}),
     "colorize": (
         {"image_bytes": ("string", [None]), "seed": ("int64", [None]),
          "temperature": ("float32", [None])},
         {"colorized_bytes": ("string", [None, 3]),
-         "log_prob": ("float32", [None, 3])}),
+         "share": ("float32", [None, 3]), "log_prob": ("float32", [None, 3])}),
     "colorize_n": (
         {"image_bytes": ("string", [None]), "num_samples": ("int32", []),
          "seed": ("int64", []), "temperature": ("float32", [])},
         {"colorized_bytes": ("string", [None, None]),
+         "share": ("float32", [None, None]),
          "log_prob": ("float32", [None, None])}),
     "colorize_tensor": (
         {"luminance": ("float32", [None, 32, 32, 1]),
          "seed": ("int64", [None]), "temperature": ("float32", [None])},
         {"ab": ("float32", [None, 3, 32, 32, 2]),
-         "log_prob": ("float32", [None, 3])}),
+         "share": ("float32", [None, 3]), "log_prob": ("float32", [None, 3])}),
     "prior": (
         {"luminance": ("float32", [None, 32, 32, 1])},
         {"mixture_logits": ("float32", [None, 4]),
@@ -71,6 +72,12 @@ def exported(tiny, tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(exported):
     with saved_model.Servable(exported) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="module")
+def photos_model(photos_version):
+    with saved_model.Servable(photos_version) as loaded:
         yield loaded
 
 
@@ -114,7 +121,8 @@ def test_contract_is_stable(exported):
         assert storage.checksum(exported / name) == checksum
     assert "variables/variables.data-00000-of-00001" in (
         contract["files_sha256"])
-    assert contract["num_samples"] == 3 and contract["canvas"] == CANVAS
+    assert contract["num_samples"] == 3
+    assert contract["canvas"] == contract["luminance_size"] == CANVAS
     assert contract["seed"] == DEFAULTS.seed
     assert contract["versions"]["tensorflow"] == tf.__version__
 
@@ -163,9 +171,11 @@ def test_an_export_that_differs_is_noticed(exported, model, tiny, make_tiny):
     writer._verify_results(inputs, outputs, tiny, OPTIONS)
     with pytest.raises(RuntimeError, match="result 0 of the export must be"):
         writer._verify_results(inputs, outputs, make_tiny(1), OPTIONS)
-    outputs["log_prob"][1, 2] += 1
-    with pytest.raises(RuntimeError, match="log_prob of the export"):
-        writer._verify_results(inputs, outputs, tiny, OPTIONS)
+    for name in ("log_prob", "share"):
+        outputs[name][1, 2] += 1
+        with pytest.raises(RuntimeError, match=f"{name} of the export"):
+            writer._verify_results(inputs, outputs, tiny, OPTIONS)
+        outputs[name][1, 2] -= 1
 
 
 def test_warm_up_file_covers_every_signature(exported):
@@ -254,16 +264,25 @@ def test_a_failure_leaves_nothing(tiny, tmp_path, monkeypatch):
 # --- What it gives -----------------------------------------------------------
 
 
+def check_results(received, expected):
+    """Holds a picture's row of outputs to a `Coloring`."""
+    pixels = decoded(received["colorized_bytes"]).astype(int)
+    assert (np.abs(pixels - expected.images) > 1).mean() <= 0.001
+    np.testing.assert_allclose(
+        received["log_prob"], expected.log_prob, rtol=1e-4, atol=1e-2)
+    # Counted in 256ths; a draw between two results may go to either.
+    np.testing.assert_allclose(
+        received["share"], expected.share, atol=2.5 / 256)
+    assert received["share"].sum() == pytest.approx(1, abs=1e-5)
+
+
 @pytest.mark.parametrize("row", range(len(PICTURES)))
 def test_pictures_are_those_of_python(model, tiny, row):
     result = model.run("colorize", {
         "image_bytes": PICTURES, **rows(len(PICTURES), seed=5)})
     expected = tiny.colorize(PICTURES[row], num_samples=3, seed=5 + row)
-    received = decoded(result["colorized_bytes"][row])
-    far = np.abs(received.astype(int) - expected.images) > 1
-    assert far.mean() <= 0.001
-    np.testing.assert_allclose(
-        result["log_prob"][row], expected.log_prob, rtol=1e-4, atol=1e-2)
+    check_results(
+        {name: value[row] for name, value in result.items()}, expected)
 
 
 def test_serving_default_is_colorize_with_the_defaults(model):
@@ -292,6 +311,8 @@ def test_fields_are_those_of_python(model, tiny):
         "luminance": luminance, **rows(3, seed=2)})
     expected = tiny.sample(luminance, 3, seed=np.arange(2, 5))
     np.testing.assert_allclose(result["ab"], expected["ab"], atol=1e-3)
+    np.testing.assert_allclose(
+        result["share"], expected["share"], atol=2.5 / 256)
     prior = model.run("prior", {"luminance": luminance})
     for name, value in tiny.mdn(luminance).items():
         np.testing.assert_allclose(prior[name], value, atol=1e-4)
@@ -369,6 +390,51 @@ def test_jpeg_and_batchable_exports(tiny, tmp_path):
         assert np.abs(np.asarray(image).astype(int) - expected).mean() < 4
 
 
+# --- A model that sees more pixels than its canvas has -----------------------
+
+
+def test_photos_in_the_session_loader(tiny_photos, tmp_path, monkeypatch):
+    chosen = ["colorize", "colorize_tensor"]  # all of them take a minute
+    monkeypatch.setattr(signatures, "names", lambda _: chosen)
+    writer._write_serving(tmp_path, tiny_photos, OPTIONS)
+    contract = writer.contract(
+        tmp_path, tiny_photos, OPTIONS, "serving", {})
+    assert (contract["canvas"], contract["luminance_size"]) == (32, 64)
+    luminance = random_batch(2, 64)["luminance"]
+    with saved_model.Servable(tmp_path) as model:
+        result = model.run("colorize", {
+            "image_bytes": PICTURES[:2], **rows(2, seed=5)})
+        for row in range(2):
+            check_results(
+                {name: value[row] for name, value in result.items()},
+                tiny_photos.colorize(
+                    PICTURES[row], num_samples=3, seed=5 + row))
+        result = model.run("colorize_tensor", {
+            "luminance": luminance, **rows(2)})
+        expected = tiny_photos.sample(luminance, 3, seed=np.arange(2))
+        for name in ("ab", "share"):
+            np.testing.assert_allclose(
+                result[name], expected[name], atol=2.5 / 256)
+        with pytest.raises(tf.errors.InvalidArgumentError, match=(
+                r"shape \[B, 64, 64, 1\] \(received \[2, 32, 32, 1\]\)")):
+            model.run("colorize_tensor", {
+                "luminance": luminance[:, ::2, ::2], **rows(2)})
+
+
+@pytest.mark.slow
+def test_shapes_of_photos(photos_version):
+    described = json.loads((photos_version / export.CONTRACT).read_text())
+    assert (described["canvas"], described["luminance_size"]) == (32, 64)
+    for name, signature in described["signatures"].items():
+        for key, (dtype, shape) in GOLDEN[name][0].items():
+            if key == "luminance":
+                shape = [None, 64, 64, 1]
+            assert signature["inputs"][key]["shape"] == shape
+        assert {key: info["shape"] for key, info in
+                signature["outputs"].items()} == {
+            key: shape for key, (_, shape) in GOLDEN[name][1].items()}
+
+
 # --- What it refuses ---------------------------------------------------------
 
 
@@ -433,10 +499,10 @@ NOT_A_NUMBER[1, 3, 3] = np.nan
     ("colorize_tensor", {"luminance": LUMINANCE + 51, **rows(2)},
      "luminance[0]: must be numbers of 0 to 100 (received 101"),
     ("colorize_tensor", {"luminance": LUMINANCE[:, :16], **rows(2)},
-     "luminance: must be a canvas a row, shape [B, 32, 32, 1] "
+     "luminance: must be a square a row, shape [B, 32, 32, 1] "
      "(received [2, 16, 32, 1])"),
     ("prior", {"luminance": LUMINANCE[0]},
-     "luminance: must be a canvas a row, shape [B, 32, 32, 1] "
+     "luminance: must be a square a row, shape [B, 32, 32, 1] "
      "(received [32, 32, 1])"),
 ])
 def test_refusals_name_input_rule_and_value(model, signature, inputs, message):
@@ -505,10 +571,13 @@ def check_in_c(libraries, exported, model, tmp_path):
     assert "(received [2, 16, 32, 1])" in wrong[1]
 
 
-def test_c_api_without_python_s_tensorflow(exported, model, tmp_path):
+@pytest.mark.parametrize("name", [
+    "model", pytest.param("photos_model", marks=pytest.mark.slow)])
+def test_c_api_without_python_s_tensorflow(name, request, tmp_path):
     libraries = importlib.util.find_spec(
         "tensorflow").submodule_search_locations[0]
-    check_in_c(libraries, exported, model, tmp_path)
+    model = request.getfixturevalue(name)
+    check_in_c(libraries, model.path, model, tmp_path)
 
 
 @pytest.mark.slow
@@ -528,10 +597,16 @@ def test_libraries_of_the_serving_release(exported, model, tmp_path):
     check_in_c(tmp_path / "tensorflow", exported, model, tmp_path)
 
 
-def test_decoder_alone(tiny, tmp_path):
-    path = export.save(tmp_path, tiny, format="decode")
-    inputs = portable.example(tiny)
-    expected = tiny.vae.decode(
+@pytest.fixture(params=["tiny", "tiny_photos"])
+def either(request):
+    """A model that sees its canvas, or one that sees more."""
+    return request.getfixturevalue(request.param)
+
+
+def test_decoder_alone(either, tmp_path):
+    path = export.save(tmp_path, either, format="decode")
+    inputs = portable.example(either)
+    expected = either.vae.decode(
         tf.constant(inputs["z"]), tf.constant(inputs["luminance"]))
     with saved_model.Servable(path) as model:
         assert list(model.signatures) == ["serving_default"]
@@ -546,18 +621,18 @@ def test_decoder_alone(tiny, tmp_path):
     np.testing.assert_allclose(received, expected, atol=1e-2)
 
 
-def test_litert(tiny, tmp_path):
-    path = export.save(tmp_path, tiny, format="tflite")
+def test_litert(either, tmp_path):
+    path = export.save(tmp_path, either, format="tflite")
     litert = pytest.importorskip("ai_edge_litert.interpreter")
     interpreter = litert.Interpreter(str(path / portable.TFLITE))
-    inputs = portable.example(tiny)
-    expected = tiny.vae.decode(
+    inputs = portable.example(either)
+    expected = either.vae.decode(
         tf.constant(inputs["z"]), tf.constant(inputs["luminance"]))
     received = interpreter.get_signature_runner("decode")(**inputs)["ab"]
     np.testing.assert_allclose(received, expected, atol=1e-2)
     prior = interpreter.get_signature_runner("prior")(
         luminance=inputs["luminance"])
-    for name, value in tiny.mdn(inputs["luminance"]).items():
+    for name, value in either.mdn(inputs["luminance"]).items():
         np.testing.assert_allclose(prior[name], value, atol=1e-2)
 
 

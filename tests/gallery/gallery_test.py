@@ -53,6 +53,7 @@ def _colour(folder, stem, num=3, size=(60, 40), suffix=".png", **record):
             folder / record["original"])
     record = {"seed": 2**60 + 1, "num_samples": num, "temperature": 0.5,
               "mode": "diverse", "weights": "lfw", "input": f"{stem}.jpg",
+              "share": [0.625, 0.372, 0.003][:num],
               "log_prob": [-10.5 - rank for rank in range(num)],
               "outputs": [*names, f"{stem}_sheet.png"], **record}
     (folder / f"{stem}.json").write_text(json.dumps(record))
@@ -137,6 +138,7 @@ def test_previews_are_the_pictures(tmp_path):
     assert about["original"]["name"] == "one_original.png"
     assert [file["name"] for file in about["results"]] == [
         "one_00.png", "one_01.png", "one_02.png"]
+    assert about["share"] == [0.625, 0.372, 0.003]
     assert about["log_prob"] == [-10.5, -11.5, -12.5]
     assert about["seed"] == str(2**60 + 1) and about["temperature"] == "0.5"
 
@@ -241,12 +243,18 @@ def test_links_are_relative_to_the_page(tmp_path):
 def test_odd_records_are_shown_as_far_as_they_go(tmp_path):
     good = {"x": 1, "y": 2.5, "rgb": "#a0B1c2"}
     base = _colour(
-        tmp_path, "one", num=2, log_prob=[math.nan, -3], mode=["x", None],
+        tmp_path, "one", num=2, log_prob=[math.nan, -3], share=["1", 2],
+        mode=["x", None],
         hints=[{**good, "before": 3.0}, {**good, "x": "1"}, 7,
                {**good, "rgb": "red"}, {"x": 1}, {**good, "y": math.inf}])
     gallery.write(tmp_path / "index.html", [base])
     (about, _), = _Page(tmp_path / "index.html").photographs
     assert about["log_prob"] == [None, -3] and about["hints"] == [good]
+    assert about["share"] == [None, 2]
+    base = _colour(tmp_path, "two", num=2, share=[0.5], log_prob=-3)
+    gallery.write(tmp_path / "index.html", [base])
+    (about, _), = _Page(tmp_path / "index.html").photographs
+    assert not {"share", "log_prob"} & set(about)
 
 
 def test_the_same_files_give_the_same_bytes(tmp_path):
@@ -362,7 +370,7 @@ def folder(tmp_path_factory):
     bases = [_colour(folder, stem, weights=weights)
              for stem, weights in zip(STEMS, WEIGHTS)]
     bases.append(_colour(folder, "large", size=(1200, 800),
-                         original="large_original.png",
+                         original="large_original.png", share=None,
                          hints=[{"x": 599.5, "y": 199.5, "rgb": "#102030"}]))
     gallery.write(folder / "index.html", bases, title=HOSTILE)
     return folder
@@ -393,6 +401,34 @@ def _number_shown(page):
     return page.run("+document.querySelector('.tile.at').dataset.which")
 
 
+# What stands below the pictures.
+UNDER = ("[...document.querySelectorAll('.tile .under')].map("
+         "under => under.textContent)")
+
+
+@needs_browser
+def test_a_tooltip_says_what_a_share_is(page):
+    expected = ("Of all colourings that the model holds possible, 37 % are "
+                "nearest to this one")
+    assert page.run("document.querySelector('[data-which=\"1\"] .under span')"
+                    ".title") == expected
+    page.press("1")
+    page.press("Enter")
+    assert _text(page, "caption") == "37 %"
+    assert page.run("document.getElementById('caption').title") == expected
+    assert page.run("document.querySelector('.thumb[data-which=\"1\"]')"
+                    ".title") == expected
+
+
+@needs_browser
+def test_records_of_0_5_are_told_by_density(page):
+    page.press("End")
+    assert page.run(UNDER)[:2] == ["grey", "0log p \u221210.5"]
+    assert page.run("document.querySelector('.tile .under span').title") == ""
+    page.press("Enter")
+    assert _text(page, "caption") == "log p \u221210.5"
+
+
 @needs_browser
 def test_it_opens_with_all_results_of_the_first(page):
     assert page.run("document.title") == HOSTILE
@@ -400,9 +436,7 @@ def test_it_opens_with_all_results_of_the_first(page):
     assert page.run("document.querySelectorAll('#film li').length") == 4
     page.wait("[...document.querySelectorAll('.tile img')].every("
               "image => image.complete && image.naturalWidth === 60)")
-    assert page.run("[...document.querySelectorAll('.tile .under')].map("
-                    "under => under.textContent)") == [
-        "grey", "0log p \u221210.5", "1log p \u221211.5", "2log p \u221212.5"]
+    assert page.run(UNDER) == ["grey", "063 %", "137 %", "2<1 %"]
     details = _text(page, "details")
     assert f"seed {2**60 + 1}" in details
     assert HOSTILE in details

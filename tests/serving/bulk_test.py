@@ -50,18 +50,20 @@ def colorize_n(image_bytes, num_samples, seed, temperature):
             shifts, fn_output_signature=tf.string)
 
     rows = tf.range(tf.shape(image_bytes)[0])
-    log_prob = temperature - tf.cast(tf.range(num_samples), tf.float32)
+    ranks = tf.cast(tf.range(num_samples), tf.float32)
     return {"colorized_bytes": tf.map_fn(
                 one, rows, fn_output_signature=tf.string),
-            "log_prob": tf.tile(log_prob[None], [tf.size(rows), 1])}
+            **{name: tf.tile(value[None], [tf.size(rows), 1])
+               for name, value in (("log_prob", temperature - ranks),
+                                   ("share", 0.5 ** (1 + ranks)))}}
 
 
 def colorize(image_bytes, seed, temperature):
-    """The same, always two."""
+    """The same, always two, as 0.5 exported it: without shares."""
     outputs = colorize_n(
         image_bytes, tf.constant(2), seed[0], temperature[0])
-    return {name: tf.ensure_shape(value, [None, 2])
-            for name, value in outputs.items()}
+    return {name: tf.ensure_shape(outputs[name], [None, 2])
+            for name in ("colorized_bytes", "log_prob")}
 
 
 def save_model(folder, function, *numbers):
@@ -189,7 +191,7 @@ def test_a_tree_of_good_and_bad_files(photos, version, tmp_path, capsys):
             "temperature": 0.5, "model": str(version), "model_version": "7",
             "model_sha256": hashlib.sha256(graph + variables).hexdigest(),
             "outputs": [f"{stem}_0{rank}.png" for rank in range(3)],
-            "log_prob": [0.5, -0.5, -1.5]}
+            "share": [0.5, 0.25, 0.125], "log_prob": [0.5, -0.5, -1.5]}
 
     failed = {row["input"].removeprefix(f"{folder}/"): row["message"]
               for row in rows(out, "failed")}
@@ -448,13 +450,12 @@ def test_handler_after_pickling(version):
         # Refused ones cost their neighbours nothing.
         assert all(isinstance(refusal, models.Refusal) for refusal in bad)
         assert bad[1].message == "must be of luck (received 13)"
-        for picture, (data, log_prob) in zip(
-                (pictures[0], pictures[3]), (first, last)):
+        for picture, made in zip((pictures[0], pictures[3]), (first, last)):
             direct = model.run("colorize_n", {
                 "image_bytes": [picture.data], "num_samples": 2, "seed": 3,
                 "temperature": 0.25})
-            assert data == list(direct["colorized_bytes"][0])
-            assert log_prob == [0.25, -0.75]
+            assert made.encoded == list(direct["colorized_bytes"][0])
+            assert (made.share, made.log_prob) == ([0.5, 0.25], [0.25, -0.75])
         model.close()
 
 
@@ -472,6 +473,24 @@ def test_model_of_a_fixed_number(photos, tmp_path, capsys):
     assert len(made) == 2 * len(good)
     np.testing.assert_array_equal(
         images.read(made["a_01.png"]).pixels, good["a"] + np.uint8(2))
+    assert {row["share"] for row in rows(tmp_path / "out", "manifest")} == {
+        None}
+
+
+@pytest.mark.slow
+def test_a_model_that_sees_more_than_its_canvas(
+        photos_version, tiny_photos, tmp_path):
+    file = tmp_path / "photo.png"
+    file.write_bytes(encoded(pixels_of(0, 60, 80)))
+    assert bulk.main([str(file), "--model", str(photos_version), "--out",
+                      str(tmp_path / "out"), "-n", "3", "--seed", "5"]) == 0
+    row, = rows(tmp_path / "out", "manifest")
+    expected = tiny_photos.colorize(file, 3, seed=5)
+    for rank, name in enumerate(row["outputs"]):
+        received = images.read(tmp_path / "out" / name).pixels.astype(int)
+        assert (np.abs(received - expected.image(rank)) <= 1).mean() >= 0.999
+    np.testing.assert_allclose(row["share"], expected.share, atol=2.5 / 256)
+    np.testing.assert_allclose(row["log_prob"], expected.log_prob, atol=1e-2)
 
 
 def test_limit_of_an_export(version, tmp_path):

@@ -46,7 +46,30 @@ def test_pictures_are_those_of_the_colorizer(address, tiny):
         assert (apart.max(axis=-1) <= 1).mean() >= 0.999
         np.testing.assert_allclose(
             result.log_prob, expected.log_prob, atol=1e-3)
+        np.testing.assert_allclose(
+            result.share, expected.share, atol=2.5 / 256)
         np.testing.assert_array_equal(result.grey, expected.grey)
+
+
+def test_a_model_that_sees_more_than_its_canvas(
+        photos_version, tiny_photos, tmp_path, capsys):
+    photo = make_photo(0, 80, 60)
+    expected = tiny_photos.colorize(photo, 5, seed=5)
+    file = tmp_path / "photo.png"
+    file.write_bytes(png(photo))
+    with standin.start(photos_version.parent) as server:
+        addresses = [server.rest_address, server.grpc_address]
+        for address in addresses:
+            with serving.client.connect(address) as client:
+                result = client.colorize(photo, 5, seed=5)
+            apart = np.abs(result.images.astype(int) - expected.images)
+            assert (apart.max(axis=-1) <= 1).mean() >= 0.999
+            np.testing.assert_allclose(
+                result.share, expected.share, atol=2.5 / 256)
+        code = load_test.main([
+            str(file), "--mixed", "--requests", "20", "--rounds", "1",
+            "--warm-up", "0.1", *(f"--server={name}" for name in addresses)])
+    assert code == 0, capsys.readouterr().out
 
 
 def test_the_models_own_messages_name_the_picture(address, tmp_path):

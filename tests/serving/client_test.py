@@ -58,7 +58,8 @@ def test_result_is_what_the_server_answered(model, address):
         result.images, [answer(0, rank, -5) for rank in range(3)])
     assert result.images.dtype == np.uint8
     np.testing.assert_array_equal(result.log_prob, np.float32([0, -1, -2]))
-    assert result.log_prob.dtype == np.float32
+    np.testing.assert_array_equal(result.share, np.float32([1, 1 / 2, 1 / 3]))
+    assert result.log_prob.dtype == result.share.dtype == np.float32
     assert result.encoded == [
         png(answer(0, rank, -5)) for rank in range(3)]
     signature, inputs = model.calls[0]
@@ -72,6 +73,13 @@ def test_result_is_what_the_server_answered(model, address):
             if key != "image_bytes"} == {
         "num_samples": 8, "seed": 0, "temperature": 0.5}
     assert model.metadata_calls == 1
+
+
+def test_a_model_of_0_5_has_no_shares(model, address):
+    model.has_shares = False
+    with serving.client.connect(address) as client:
+        for result in client.colorize_batch([make_photo(0), make_photo(1)]):
+            assert result.share is None and len(result.log_prob) == 8
 
 
 def test_types_on_the_wire(model):
@@ -116,6 +124,7 @@ def test_batch_keeps_order_and_bad_picture_is_named(model, address, tmp_path):
         np.testing.assert_array_equal(
             results[1].images, [answer(1, rank, 0) for rank in range(2)])
         np.testing.assert_array_equal(results[1].log_prob, [-1, -2])
+        np.testing.assert_array_equal(results[1].share, [7 / 8, 7 / 16])
         model.failures = [(400, "INVALID_ARGUMENT", (
             "assertion failed: [image_bytes[1]: must be a whole, undamaged "
             "picture (received [9] bytes)]\n\t [[{{node Assert_3/Assert}}]]"))]
@@ -462,7 +471,8 @@ def test_command_writes_what_the_server_answered(
     record = json.loads((out / "photo.json").read_text())
     assert record["outputs"] == ["photo_00.png", "photo_01.png"]
     assert (record["seed"], record["temperature"], record["log_prob"],
-            record["server"]) == (9, 0.25, [0.0, -1.0], address)
+            record["share"], record["server"]) == (
+        9, 0.25, [0.0, -1.0], [1.0, 0.5], address)
     assert images.read(sheet).pixels.shape[1] > 3 * SIZE[1]
     assert float(model.calls[0][1]["temperature"]) == 0.25
 
@@ -517,7 +527,8 @@ def test_command_writes_jpeg_under_its_own_name(
         model, address, tmp_path, capsys, monkeypatch):
     jpeg = _file("JPEG", Image.fromarray(make_photo()))
     monkeypatch.setattr(
-        model, "predict", lambda *_: ([[jpeg, jpeg]], [[0.0, 0.0]]))
+        model, "predict", lambda *_: (
+            [[jpeg, jpeg]], {"log_prob": [[0.0, 0.0]]}))
     photo = tmp_path / "photo.png"
     photo.write_bytes(png(make_photo()))
     code, _, stderr = _run(capsys, photo, "-n", 2, "--server", address,
@@ -525,6 +536,8 @@ def test_command_writes_jpeg_under_its_own_name(
     assert (code, stderr) == (0, "")
     assert (tmp_path / "out" / "photo_01.jpg").read_bytes() == jpeg
     assert not list(tmp_path.glob("out/*.png"))
+    record = json.loads((tmp_path / "out" / "photo.json").read_text())
+    assert record["share"] is None  # of a model that 0.5 exported
 
 
 @pytest.mark.parametrize("arguments, message", [
@@ -576,7 +589,8 @@ def test_contact_sheet_is_that_of_colorize(model, address, tmp_path):
     shown = coloring.Coloring(
         photo=None, luminance=canvas.luminance_of(make_photo()).numpy(),
         ab=np.zeros([2, 8, 8, 2], np.float32), log_prob=result.log_prob,
-        component=None, weight=None, latents=None, sampling=None)
+        component=None, weight=None, share=result.share, latents=None,
+        sampling=None)
     np.testing.assert_array_equal(result.grey, shown.grey)
     plots.contact_sheet(result, tmp_path / "sheet.png")
     assert images.read(tmp_path / "sheet.png").pixels.any()

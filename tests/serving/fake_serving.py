@@ -42,6 +42,7 @@ class FakeModel:
 
     Attributes:
         signatures: dict from name to fixed number of colourings, -1 for none.
+        has_shares: bool. Exports of tfdivcolor 0.5 have none.
         failures: list of (HTTP status, gRPC status, message) that the next
             calls of predict get.
         calls: list of (signature, inputs) of all calls of predict.
@@ -51,6 +52,7 @@ class FakeModel:
 
     def __init__(self):
         self.signatures = {"colorize": 8, "colorize_n": -1}
+        self.has_shares = True
         self.failures, self.calls, self.metadata_calls = [], [], 0
         self.padding, self.seconds = 0, 0.0
 
@@ -66,11 +68,16 @@ class FakeModel:
         rows = len(inputs["image_bytes"])
         count = int(inputs.get("num_samples", 8))
         seeds = np.broadcast_to(inputs["seed"], [rows])
-        return ([[png(answer(row, rank, int(seeds[row])))
-                  + b"\0" * self.padding for rank in range(count)]
-                 for row in range(rows)],
-                [[-float(rank) - row for rank in range(count)]
-                 for row in range(rows)])
+        pictures = [[png(answer(row, rank, int(seeds[row])))
+                     + b"\0" * self.padding for rank in range(count)]
+                    for row in range(rows)]
+        ratings = {"log_prob": [[-float(rank) - row for rank in range(count)]
+                                for row in range(rows)]}
+        if self.has_shares:
+            ratings["share"] = [[(1 - row / 8) / (1 + rank)
+                                 for rank in range(count)]
+                                for row in range(rows)]
+        return pictures, ratings
 
 
 class _Failure(Exception):
@@ -102,14 +109,14 @@ class RestHandler(BaseHTTPRequestHandler):
             base64.b64decode(item["b64"], validate=True)
             for item in request["inputs"]["image_bytes"]]
         try:
-            pictures, log_prob = self.server.model.predict(
+            pictures, ratings = self.server.model.predict(
                 request["signature_name"], inputs)
         except _Failure as failure:
             status, _, message = failure.args
             self._send(status, {"error": message})
         else:
             self._send(200, {"outputs": {
-                "log_prob": log_prob, "colorized_bytes": [
+                **ratings, "colorized_bytes": [
                     [{"b64": base64.b64encode(data).decode()}
                      for data in row] for row in pictures]}})
 
@@ -145,7 +152,7 @@ class _GrpcServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
                   for name, value in request.inputs.items()}
         assert inputs["image_bytes"].ndim == 1
         try:
-            pictures, log_prob = self.model.predict(
+            pictures, ratings = self.model.predict(
                 request.model_spec.signature_name, inputs)
         except _Failure as failure:
             _, status, message = failure.args
@@ -153,7 +160,8 @@ class _GrpcServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         return predict_pb2.PredictResponse(outputs={
             "colorized_bytes": tf.make_tensor_proto(
                 np.array(pictures, object)),
-            "log_prob": tf.make_tensor_proto(np.float32(log_prob))})
+            **{name: tf.make_tensor_proto(np.float32(values))
+               for name, values in ratings.items()}})
 
 
 @contextlib.contextmanager

@@ -336,6 +336,7 @@ def test_help_does_without_tensorflow():
 def test_mixture_has_sizes_signatures_and_mistakes():
     signatures = {"serving_default": {}, "colorize": {"log_prob": [-1, 8]},
                   "colorize_n": {}, "colorize_tensor": {
+                      "luminance": [-1, 64, 64, 1],
                       "ab": [-1, 8, 32, 32, 2]}, "prior": {}}
     photo = png(make_photo(height=64, width=96))
     cases = load_cases.mixed([photo], signatures)
@@ -344,6 +345,8 @@ def test_mixture_has_sizes_signatures_and_mistakes():
     sizes = {images.read(data).pixels.shape[:2] for case in good
              for data in case.inputs.get("image_bytes", ())}
     assert sizes == {(64, 96), (32, 48), (16, 24)}
+    assert {case.inputs["luminance"].shape for case in good
+            if "luminance" in case.inputs} == {(1, 64, 64, 1)}
     assert 0.2 < 1 - len(good) / len(cases) < 0.4
     del signatures["colorize_n"]
     assert {case.signature for case in load_cases.mixed([photo], signatures)

@@ -5,6 +5,7 @@ check of the C code is marked slow.
 """
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -47,9 +48,8 @@ def photo(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
-def expected(model, photo):
-    """bytes of every colouring, by TensorFlow's Python."""
+def in_python(model, photo):
+    """dict from an output's name to its row, by TensorFlow's Python."""
     from tfdivcolor.export.saved_model import Servable
     from tfdivcolor.settings import DEFAULTS
 
@@ -57,7 +57,18 @@ def expected(model, photo):
         result = servable.run("colorize", {
             "image_bytes": [photo.read_bytes()], "seed": [SEED],
             "temperature": [DEFAULTS.temperature]})
-    return list(result["colorized_bytes"][0])
+    return {name: list(value[0]) for name, value in result.items()}
+
+
+@pytest.fixture(scope="module")
+def rated(model, photo):
+    return in_python(model, photo)
+
+
+@pytest.fixture(scope="module")
+def expected(rated):
+    """bytes of every colouring."""
+    return rated["colorized_bytes"]
 
 
 @pytest.fixture(scope="module")
@@ -93,17 +104,49 @@ def _outputs(prefix):
             for path in sorted(prefix.parent.glob(f"{prefix.name}_*.png"))]
 
 
+def _check_lines(stdout, prefix, expected, ratings=("log_prob", "share")):
+    """Holds what a program printed to what Python's TensorFlow gave."""
+    names, *columns = zip(*map(str.split, stdout.splitlines()), strict=True)
+    assert names == tuple(
+        f"{prefix}_{rank:02d}.png" for rank in range(len(names)))
+    assert len(columns) == len(ratings)
+    for column, name in zip(columns, ratings):
+        # Three digits behind the point, or six in all.
+        assert list(map(float, column)) == pytest.approx(
+            expected[name], rel=1e-5, abs=6e-4)
+
+
 @pytest.mark.slow
 def test_c_writes_the_same_bytes_as_python(
-        colorize, model, photo, expected, tmp_path):
+        colorize, model, photo, rated, expected, tmp_path):
     done = _run(colorize, model, photo, tmp_path / "out", SEED)
     assert (done.returncode, done.stderr) == (0, "")
     assert _outputs(tmp_path / "out") == expected
-    lines = [line.split() for line in done.stdout.splitlines()]
-    assert [name for name, _ in lines] == [
-        str(tmp_path / f"out_{rank:02d}.png") for rank in range(len(expected))]
-    log_prob = [float(value) for _, value in lines]
-    assert log_prob == sorted(log_prob, reverse=True)
+    _check_lines(done.stdout, tmp_path / "out", rated)
+
+
+@pytest.mark.slow
+def test_c_on_a_model_that_sees_more_than_its_canvas(
+        colorize, photos_version, photo, tmp_path):
+    expected = in_python(photos_version, photo)
+    done = _run(colorize, photos_version, photo, tmp_path / "out", SEED)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert _outputs(tmp_path / "out") == expected["colorized_bytes"]
+    _check_lines(done.stdout, tmp_path / "out", expected)
+
+
+@pytest.mark.slow
+def test_an_export_of_0_5_has_no_shares(
+        colorize, model, photo, rated, tmp_path):
+    old = tmp_path / "model"
+    shutil.copytree(model, old)
+    contract = json.loads((old / "contract.json").read_text())
+    for signature in contract["signatures"].values():
+        signature["outputs"].pop("share", None)
+    (old / "contract.json").write_text(json.dumps(contract, indent=1))
+    done = _run(colorize, old, photo, tmp_path / "out", SEED)
+    assert (done.returncode, done.stderr) == (0, "")
+    _check_lines(done.stdout, tmp_path / "out", rated, ["log_prob"])
 
 
 @pytest.mark.slow
@@ -176,11 +219,12 @@ def test_a_contract_without_the_signature_is_said(
 
 @pytest.mark.slow
 def test_cpp_writes_the_same_bytes_as_python(
-        make, model, photo, expected, tmp_path):
+        make, model, photo, rated, expected, tmp_path):
     program = make("colorize_cc")
     done = _run(program, model, photo, tmp_path / "out", SEED)
     assert done.returncode == 0, done.stderr
     assert _outputs(tmp_path / "out") == expected
+    _check_lines(done.stdout, tmp_path / "out", rated)
     done = _run(program, model, tmp_path / "no.jpg", tmp_path / "out")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("colorize_cc: ")

@@ -27,7 +27,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving import standin
+from serving import client, standin
 from serving.standin.prediction import ServingError
 from tfdivcolor.export.saved_model import Servable
 
@@ -382,6 +382,20 @@ def test_metadata_is_the_signature_def(server, toys, http):
         "dtype": "DT_FLOAT", "name": "decode_luminance:0",
         "tensor_shape": {"unknown_rank": False, "dim": [
             {"size": size, "name": ""} for size in ("-1", "4", "4", "1")]}}
+
+
+@pytest.mark.parametrize("protocol", ["rest", "grpc"])
+def test_clients_learn_the_shapes_of_inputs_and_outputs(server, protocol):
+    transport = client.transport_to(client.Endpoint(
+        getattr(server, f"{protocol}_address"), "toy"))
+    try:
+        signatures = transport.signatures()
+    finally:
+        transport.close()
+    assert signatures["decode"] == {
+        "luminance": [-1, 4, 4, 1], "z": [-1, -1, 2],
+        "ab": [-1, -1, 4, 4, 2]}
+    assert signatures["colorize_n"]["seed"] == []
 
 
 def test_metrics(toys, http):

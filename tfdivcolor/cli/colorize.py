@@ -37,12 +37,14 @@ def add(commands: Any) -> None:
     """Adds the command's parser."""
     parser = commands.add_parser(
         "colorize", help="colourise photographs",
-        description="Writes colourings of each photograph: NAME_00, the most "
-        "probable, and so on (by the weight of their components with --mode "
-        "components; the kept one first with --keep), and NAME.json, a record "
-        "of how they were made. What the same call has made already is left "
-        "as it is: that is, one with the same photograph, weights, number, "
-        "seed, mode, temperature, steering and --format.")
+        description="Writes colourings of each photograph: NAME_00, the mean "
+        "of all that the model holds possible, then others, the more of its "
+        "draws they stand for the earlier (by probability with --mode "
+        "samples, by the weight of their components with --mode components; "
+        "the kept one first with --keep), and NAME.json, a record of how they "
+        "were made, with the share of each. What the same call has made "
+        "already is left as it is: that is, one with the same photograph, "
+        "weights, number, seed, mode, temperature, steering and --format.")
     parser.set_defaults(run=_run)
     parser.add_argument(
         "paths", nargs="+", metavar="PATH",
@@ -68,7 +70,8 @@ def _add_output(group):
         "GIF, palette and 1-bit ones)")
     group.add_argument(
         "--sheet", action="store_true",
-        help="also write NAME_sheet.png, all results on one picture")
+        help="also write NAME_sheet.png, all results on one picture, with "
+        "their shares")
     group.add_argument(
         "--gallery", action="store_true",
         help=f"also write {GALLERY}, one page to look at all results and "

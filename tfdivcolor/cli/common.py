@@ -10,7 +10,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tfdivcolor.settings import DEFAULTS, MAX_SAMPLES, MODES
+from tfdivcolor.settings import (
+    DEFAULT_WEIGHTS,
+    DEFAULTS,
+    MAX_SAMPLES,
+    MODES,
+)
 
 
 class UsageError(ValueError):
@@ -65,7 +70,7 @@ def add_temperature(parser: argparse._ActionsContainer) -> None:
 
 def add_running(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
-        "--weights", default="lfw", metavar="NAME_OR_DIR",
+        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR",
         help="trained weights: a name that `tfdivcolor info` lists, or a "
         "folder saved by Colorizer.save (default: %(default)s)")
     parser.add_argument(

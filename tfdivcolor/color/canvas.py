@@ -54,9 +54,9 @@ def on_canvas(luminance: Values, size: int) -> tf.Tensor:
     """A photograph's luminance as the networks see it.
 
     The whole picture is squashed to a square, which uses all of the canvas. On
-    150 crops of portraits (`benchmarks.shapes`) to make it square by mirroring
-    was no better at 3:2, 1 to 2 % better (best of 8) at 2:1 and 8 % at 3:1;
-    to blend overlapping squares was 7 to 20 % worse.
+    150 crops of portraits (`benchmarks.quality.shapes`) to make it square by
+    mirroring was no better at 3:2, 1 to 2 % better (best of 8) at 2:1 and 8 %
+    at 3:1; to blend overlapping squares was 7 to 20 % worse.
 
     Args:
         luminance: float32 [H, W, 1], 0..100.

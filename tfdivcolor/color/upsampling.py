@@ -12,7 +12,7 @@ every cell gets a local linear model, fitted to the cells around it,
 
 and what is enlarged bilinearly are the models, not the colours (as in the fast
 guided filter, He & Sun, 2015).  It differs from that filter in three ways
-(`benchmarks.upsampling` compares the two):
+(`benchmarks.quality.upsampling` compares the two):
 
     - slope is multiplied by the share R^2 of the chrominance's variance that
       L explains nearby: hair, cloth and grain, whose luminance varies without

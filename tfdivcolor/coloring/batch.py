@@ -313,6 +313,7 @@ def _write_results(job, result, text, sheet, written):
         data = images.encode(
             pixels, job.image_format, photo.alpha, photo.exif,
             {**text, "rank": str(rank),
+             "share": f"{result.share[rank]:.3f}",
              "log_prob": f"{result.log_prob[rank]:.3f}"}, photo.dpi)
         files.write_atomically(job.names[rank], data)
         if job.image_format not in formats.LOSSLESS_FORMATS:
@@ -349,7 +350,8 @@ def _described(result):
     found = {"hints": hints} if hints else {}
     return {"width": width, "height": height,
             **{key: getattr(result, key).tolist() for key in
-               ("log_prob", "component", "weight", "latents")}, **found,
+               ("share", "log_prob", "component", "weight", "latents")},
+            **found,
             "versions": storage.versions()}
 
 

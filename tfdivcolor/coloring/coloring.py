@@ -29,7 +29,7 @@ from tfdivcolor.utils.types import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Coloring:
-    """S colourings of one photograph, the largest share first.
+    """S colourings of one photograph, the safest first.
 
     Colour fields are kept at the canvas's size; the full-size pictures are
     made when asked for, one at a time with `image(i)`.  `coloring[i]` and

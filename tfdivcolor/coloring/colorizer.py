@@ -31,13 +31,13 @@ class Colorizer(JointModel):
         vae, mdn, stages: as in `JointModel`.
 
     Example:
-        colorizer = tdc.Colorizer.from_preset("regions")
+        colorizer = tdc.Colorizer.from_preset("photos")
         colorizer.fit(tdc.data.from_directory("photos/"), epochs=30)
         colorizer.save("my_weights")
     """
 
     @classmethod
-    def from_preset(cls, name: str = "regions") -> Colorizer:
+    def from_preset(cls, name: str = "photos") -> Colorizer:
         """A new, untrained Colorizer; see `presets`.
 
         Raises:

@@ -1,10 +1,11 @@
 """What is written for one photograph: its files' names, and its record.
 
-For outputs at BASE, say out/beach, the pictures are beach_00.png (most
-probable) upwards, beach_sheet.png and beach_original.png where asked for, and
-beach.json, the record: how they were made, and whether they are complete. It
-is there before the first of them, so that what a killed call leaves is known
-for its own. The pictures' endings are those of their formats.
+For outputs at BASE, say out/beach, the pictures are beach_00.png (the first
+result) upwards, beach_sheet.png and beach_original.png where asked for, and
+beach.json, the record: how they were made, what the model says of each, and
+whether they are complete. It is there before the first of them, so that what a
+killed call leaves is known for its own. The pictures' endings are those of
+their formats.
 """
 
 import errno
@@ -26,7 +27,7 @@ _RECORD = ".json"
 
 def names(base: Path, num_samples: int, suffix: str = ".png",
           extras: Sequence[str] = ()) -> list[Path]:
-    """Paths of the pictures made of one photograph, most probable first.
+    """Paths of the pictures made of one photograph, in their order.
 
     Args:
         base: Path of the outputs, up to their endings.

@@ -83,13 +83,13 @@ def example(colorizer: Colorizer) -> dict[str, np.ndarray]:
         colorizer: `Colorizer`.
 
     Returns:
-        dict of luminance: float32 [2, c, c, 1], and z: float32 [2, 3, D].
+        dict of luminance: float32 [2, s, s, 1], and z: float32 [2, 3, D].
     """
     random = np.random.default_rng(0)
-    canvas = colorizer.canvas
+    size = colorizer.luminance_size
     return {
         "luminance": random.uniform(
-            0, 100, (2, canvas, canvas, 1)).astype(np.float32),
+            0, 100, (2, size, size, 1)).astype(np.float32),
         "z": random.normal(
             size=(2, 3, colorizer.latent_dim)).astype(np.float32),
     }
@@ -110,8 +110,8 @@ def _prior(colorizer):
 
 
 def _luminance(colorizer):
-    canvas = colorizer.canvas
-    return tf.TensorSpec([None, canvas, canvas, 1], tf.float32, "luminance")
+    size = colorizer.luminance_size
+    return tf.TensorSpec([None, size, size, 1], tf.float32, "luminance")
 
 
 def _require_same(colorizer, inputs, received):

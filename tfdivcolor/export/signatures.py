@@ -1,16 +1,18 @@
 """The functions that an exported model offers, one a signature.
 
-    serving_default  image_bytes [B] -> colorized_bytes [B, N], log_prob [B, N]
+    serving_default  image_bytes [B]
+                     -> colorized_bytes, share and log_prob [B, N]
     colorize         the same, of seed [B] and temperature [B] too
     colorize_n       of scalars num_samples, seed, temperature: [B, n]
-    colorize_tensor  luminance [B, c, c, 1], seed [B], temperature [B]
-                     -> ab [B, N, c, c, 2], log_prob [B, N]
+    colorize_tensor  luminance [B, s, s, 1], seed [B], temperature [B]
+                     -> ab [B, N, c, c, 2], share and log_prob [B, N]
     prior            luminance -> MixtureParameters (see `distributions`)
     decode           luminance, z [B, n, D] -> ab [B, n, c, c, 2]
 
-N is fixed at export, n by the call; c is the canvas.  Units as everywhere:
-luminance 0..100, ab in CIE units, log_prob in nats, most probable first.  All
-sampling is "diverse", and is `Colorizer.sample_fields`.
+N is fixed at export, n by the call; s is the model's `luminance_size`, c its
+canvas.  Units as everywhere: luminance 0..100, ab in CIE units, log_prob in
+nats, share 0..1 with the sum 1.  All sampling is "diverse", the mean first and
+the others by the draws that they stand for, and is `Colorizer.sample_fields`.
 
 `decode` is pure: no strings, no random numbers, no checks, so that other
 runtimes can convert it.  The others refuse bad inputs with INVALID_ARGUMENT
@@ -30,6 +32,9 @@ from tfdivcolor.settings import DEFAULTS, ExportOptions
 # A call may ask for so many results of the largest picture, or for more of
 # smaller ones: what bounds the size of an answer.
 RESULTS_OF_LARGEST = 8
+
+# What the colourings come with: float32 [B, N] each.
+_RATINGS = ("share", "log_prob")
 
 
 def names(options: ExportOptions) -> list[str]:
@@ -60,6 +65,7 @@ class Signatures:
         self.colorizer = colorizer
         self.options = options
         self.canvas = colorizer.canvas
+        self.luminance_shape = [colorizer.luminance_size] * 2 + [1]
         # A function of its own, so that the graph holds it once.
         self._luminance_of = tf.function(
             lambda data, row: canvas.luminance_of(
@@ -75,7 +81,7 @@ class Signatures:
         """
         images = tf.TensorSpec([None], tf.string, "image_bytes")
         luminance = tf.TensorSpec(
-            [None, self.canvas, self.canvas, 1], tf.float32, "luminance")
+            [None, *self.luminance_shape], tf.float32, "luminance")
         rows = (tf.TensorSpec([None], tf.int64, "seed"),
                 tf.TensorSpec([None], tf.float32, "temperature"))
         scalars = (tf.TensorSpec([], tf.int32, "num_samples"),
@@ -132,10 +138,9 @@ class Signatures:
     def colorize_tensor(self, luminance: tf.Tensor, seed: tf.Tensor,
                         temperature: tf.Tensor) -> dict[str, tf.Tensor]:
         luminance = self._luminance(luminance)
-        drawn = self._sample(
+        return self._sample(
             luminance, *_rows(luminance, seed, temperature),
             self.options.num_samples)
-        return {name: drawn[name] for name in ("ab", "log_prob")}
 
     def prior(self, luminance: tf.Tensor) -> dict[str, tf.Tensor]:
         return _with_rows(self.colorizer.mdn, self._luminance(luminance))
@@ -148,9 +153,9 @@ class Signatures:
             luminance, z)
 
     def _luminance(self, luminance):
-        size = self.canvas
         luminance = graph_checks.shape(
-            "luminance", luminance, [None, size, size, 1], "a canvas a row")
+            "luminance", luminance, [None, *self.luminance_shape],
+            "a square a row")
         return graph_checks.values(
             "luminance", luminance, 0.0, 100.0, "numbers of 0 to 100")
 
@@ -171,7 +176,8 @@ class Signatures:
         size = self.canvas
         return {"ab": tf.ensure_shape(
                     drawn["ab"], [None, fixed, size, size, 2]),
-                "log_prob": tf.ensure_shape(drawn["log_prob"], [None, fixed])}
+                **{name: tf.ensure_shape(drawn[name], [None, fixed])
+                   for name in _RATINGS}}
 
     def _bounded(self, small, pixels, num_samples):
         """Refuses calls whose results would have too many pixels."""
@@ -197,27 +203,27 @@ class Signatures:
 
         def seen(row):
             luminance = self._luminance_of(image_bytes[row], row)
-            return (canvas.on_canvas(luminance, size),
+            return (canvas.on_canvas(luminance, self.luminance_shape[0]),
                     tf.size(luminance, tf.int64))
 
         rows = tf.range(tf.shape(image_bytes)[0])
-        size = self.canvas
         small, pixels = tf.map_fn(
             seen, rows, parallel_iterations=1, fn_output_signature=(
-                tf.TensorSpec([size, size, 1]), tf.TensorSpec([], tf.int64)))
+                tf.TensorSpec(self.luminance_shape),
+                tf.TensorSpec([], tf.int64)))
         small = self._bounded(small, pixels, num_samples)
         drawn = self._sample(small, seed, temperature, num_samples)
-        log_prob = drawn["log_prob"]
+        counted = drawn["share"]
         # Without rows the loop does not know how many samples there are.
         pictures = tf.cond(
             tf.size(rows) > 0,
             lambda: tf.map_fn(
                 encoded, rows, parallel_iterations=1,
                 fn_output_signature=tf.TensorSpec(
-                    log_prob.shape[1:], tf.string)),
-            lambda: tf.zeros(tf.shape(log_prob), tf.string))
-        return {"colorized_bytes": tf.ensure_shape(pictures, log_prob.shape),
-                "log_prob": log_prob}
+                    counted.shape[1:], tf.string)),
+            lambda: tf.zeros(tf.shape(counted), tf.string))
+        return {"colorized_bytes": tf.ensure_shape(pictures, counted.shape),
+                **{name: drawn[name] for name in _RATINGS}}
 
 
 def _with_rows(function, *rows):

@@ -21,14 +21,14 @@ Request = tuple[str, Mapping[str, np.ndarray]]
 FILE = "assets.extra/tf_serving_warmup_requests"
 
 
-def requests(signatures: Iterable[str], num_samples: int, canvas: int,
-             latent_dim: int) -> list[Request]:
+def requests(signatures: Iterable[str], num_samples: int,
+             luminance_size: int, latent_dim: int) -> list[Request]:
     """One request a signature, of two rows each.
 
     Args:
         signatures: names, those of `signatures.Signatures`.
         num_samples: int. For `colorize_n`.
-        canvas: int. Pixels a side of the model's fields.
+        luminance_size: int. Pixels a side of the luminance that it sees.
         latent_dim: int D.
 
     Returns:
@@ -39,8 +39,8 @@ def requests(signatures: Iterable[str], num_samples: int, canvas: int,
     images = np.array([tf.io.encode_png(pixels).numpy(),
                        tf.io.encode_jpeg(pixels).numpy()], object)
     luminance = np.broadcast_to(
-        np.linspace(0, 100, canvas, dtype=np.float32)[:, None],
-        (2, canvas, canvas, 1))
+        np.linspace(0, 100, luminance_size, dtype=np.float32)[:, None],
+        (2, luminance_size, luminance_size, 1))
     rows = {"seed": np.full(2, DEFAULTS.seed, np.int64),
             "temperature": np.full(2, DEFAULTS.temperature, np.float32)}
     inputs = {

@@ -38,6 +38,13 @@ _FORBIDDEN_OPERATIONS = frozenset({
 # Levels apart, and the share of values that is at most so far apart.
 _TOLERANCES = {"png": 1, "jpeg": 24}
 _WITHIN_TOLERANCE = 0.999
+# Relative and absolute.
+_RATING_TOLERANCES = {
+    # Nats; sums of many float32 numbers.
+    "log_prob": (1e-3, 0.05),
+    # Rounding may give a draw between two results to the other one.
+    "share": (0.0, 0.02),
+}
 
 # For two cores; serving/README.md says how a server is made to use it.
 _BATCHING_PARAMETERS = """\
@@ -78,7 +85,7 @@ def save(base: str | os.PathLike, colorizer: Colorizer,
         RuntimeError: the export does not give what the Colorizer gives.
 
     Example:
-        tdc.export.save("models/tfdivcolor", tdc.load("lfw"))
+        tdc.export.save("models/tfdivcolor", tdc.load())
     """
     if format not in EXPORT_FORMATS:
         raise ValueError(
@@ -158,8 +165,8 @@ def _write_serving(folder, colorizer, options):
         (folder / BATCHING).write_text(_BATCHING_PARAMETERS)
     (folder / warmup.FILE).parent.mkdir(exist_ok=True)
     warmup.write(folder / warmup.FILE, warmup.requests(
-        signatures.names(options), options.num_samples, colorizer.canvas,
-        colorizer.latent_dim))
+        signatures.names(options), options.num_samples,
+        colorizer.luminance_size, colorizer.latent_dim))
 
 
 def contract(folder: str | os.PathLike, colorizer: Colorizer,
@@ -198,6 +205,7 @@ def contract(folder: str | os.PathLike, colorizer: Colorizer,
             for path in sorted(Path(folder).rglob("*")) if path.is_file()},
         "versions": storage.versions(),
         "canvas": colorizer.canvas,
+        "luminance_size": colorizer.luminance_size,
         "latent_dim": colorizer.latent_dim,
         **asdict(options),
         "seed": DEFAULTS.seed,
@@ -244,12 +252,12 @@ def _verify_results(inputs, outputs, colorizer, options):
         _require_same_pictures(
             outputs["colorized_bytes"][row], expected.images,
             _TOLERANCES[options.image_format])
-        # Nats; sums of many float32 numbers.
-        if not np.allclose(outputs["log_prob"][row], expected.log_prob,
-                           rtol=1e-3, atol=0.05):
-            raise RuntimeError(
-                "log_prob of the export must be the Colorizer's, "
-                f"{expected.log_prob} (received {outputs['log_prob'][row]})")
+        for name, (relative, absolute) in _RATING_TOLERANCES.items():
+            wanted, received = getattr(expected, name), outputs[name][row]
+            if not np.allclose(received, wanted, relative, absolute):
+                raise RuntimeError(
+                    f"{name} of the export must be the Colorizer's, {wanted} "
+                    f"(received {received})")
 
 
 def _verify_graph(folder):

@@ -240,13 +240,26 @@ function minus(number) {
   return number.toFixed(1).replace("-", "\u2212");
 }
 
-function logProb(rank) {
-  const value = photos[state.at].log_prob?.[rank];
-  return typeof value === "number" ? "log p " + minus(value) : "";
+// A result's share; its density where the record has no shares, as those of
+// tfdivcolor 0.5.
+function rating(rank) {
+  const share = photos[state.at].share?.[rank];
+  if (typeof share === "number") {
+    const percent = Math.round(100 * share);
+    return percent || !share ? `${percent} %` : "<1 %";
+  }
+  const density = photos[state.at].log_prob?.[rank];
+  return typeof density === "number" ? "log p " + minus(density) : "";
+}
+
+function explanation(rank) {
+  return typeof photos[state.at].share?.[rank] === "number"
+    ? `Of all colourings that the model holds possible, ${rating(rank)} `
+      + "are nearest to this one" : "";
 }
 
 function label(rank) {
-  return `Result ${rank}` + (logProb(rank) ? ", " + logProb(rank) : "");
+  return `Result ${rank}` + (rating(rank) ? ", " + rating(rank) : "");
 }
 
 function say(text, seen = false) {
@@ -349,7 +362,8 @@ function tile(which) {
     picture(which));
   const under = isResult
     ? make("button", {type: "button", class: "under", title: "Keep (space)"},
-      make("b", {}, String(which)), make("span", {}, logProb(which)), make("i"))
+      make("b", {}, String(which)),
+      make("span", {title: explanation(which)}, rating(which)), make("i"))
     : make("div", {class: "under"}, make("span", {}, which));
   if (isResult) {
     openIt.addEventListener("focus", () => {
@@ -371,7 +385,7 @@ function tile(which) {
 function thumb(rank) {
   const button = make("button", {
     type: "button", class: "thumb", "data-which": rank,
-    "aria-label": label(rank), title: logProb(rank)},
+    "aria-label": label(rank), title: explanation(rank) || rating(rank)},
     picture(rank), make("b", {}, String(rank)), make("i"));
   button.addEventListener("click", () => choose(rank));
   return make("li", {}, button);
@@ -427,6 +441,7 @@ function renderChoice() {
   draw($("after"), state.rank, sharp);
   draw($("before"), state.against, state.against === "grey" && sharp);
   $("caption").textContent = caption();
+  $("caption").title = explanation(state.rank);
   $("after").style.visibility = state.show === "before" ? "hidden" : "";
   $("after").alt = label(state.rank);
   $("large").classList.toggle("split", state.split);
@@ -489,7 +504,7 @@ function full() {
 }
 
 function caption() {
-  return [logProb(state.rank), state.zoom && result.note]
+  return [rating(state.rank), state.zoom && result.note]
     .filter(Boolean).join("  \u00b7  ");
 }
 

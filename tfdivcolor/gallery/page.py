@@ -169,9 +169,8 @@ def _blocks(base, folder):
         folder: Path. Where the page is.
 
     Returns:
-        list of bytes: previews of the grey picture, of the results, most
-        probable first, and of the original if there is one, then what is
-        known of them.
+        list of bytes: previews of the grey picture, of the results in their
+        order, and of the original if there is one, then what is known of them.
 
     Raises:
         images.ImageError: if anything of it cannot be read.
@@ -219,10 +218,11 @@ def _about(record, num_results):
     # As text: a seed has more digits than JavaScript's numbers.
     about: dict[str, Any] = {
         key: _readable(str(record[key])) for key in _SHOWN if key in record}
-    log_prob = record.get("log_prob")
-    if isinstance(log_prob, list) and len(log_prob) == num_results:
-        about["log_prob"] = [
-            value if _is_number(value) else None for value in log_prob]
+    for key in ("share", "log_prob"):
+        values = record.get(key)
+        if isinstance(values, list) and len(values) == num_results:
+            about[key] = [
+                value if _is_number(value) else None for value in values]
     hints = record.get("hints")
     about["hints"] = [
         {key: hint[key] for key in ("x", "y", "rgb")}

@@ -166,7 +166,7 @@ def _ranked(z, order):
 
 def _diverse(params, source, sensitivity, seed, num_samples, temperature,
              palette, first):
-    """Few latents that stand for many draws, the largest share first.
+    """Few latents that stand for many draws, the safest first.
 
     The centres of a cluster analysis of the probable draws: what they have in
     common is kept, what they disagree about becomes the difference between

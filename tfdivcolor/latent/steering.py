@@ -33,7 +33,7 @@ Mixture = MixtureParameters | SteeredMixture
 # one can see.  Contradictory hints share their difference.
 HINT_NOISE = 2.5
 # How many of its standard deviations the mixture follows a hint; see
-# `toward`.  Chosen by eye and measured (python -m benchmarks.hints).
+# `toward`.  Chosen by eye and measured (python -m benchmarks.quality.hints).
 CREDIBLE = 2.0
 # Standard deviation, in z, of what a hint changes beyond that.
 LOCAL_SCALE = 3.0

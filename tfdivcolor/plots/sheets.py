@@ -45,11 +45,12 @@ def contact_sheet(coloring: Any, path: str | os.PathLike,
                   tiles: Sequence[np.ndarray] | None = None) -> None:
     """Writes a sheet of a photograph and its colourings.
 
-    The grey photograph comes first, then the results, most probable first,
-    each with its rank and log-probability.
+    The grey photograph comes first, then the results in their order, each
+    with its rank and share.
 
     Args:
-        coloring: `Coloring`.
+        coloring: `Coloring`, or what has its grey, image, share and log_prob.
+            Where share is None, the sheet tells log_prob instead.
         path: str or path of the PNG file, written whole or not at all.
         original: uint8 [H, W, 3], the photograph in colour, to stand beside
             the grey one; or None.
@@ -65,8 +66,8 @@ def contact_sheet(coloring: Any, path: str | os.PathLike,
         shown.append(reduced(original))
     if tiles is None:
         tiles = [reduced(coloring.image(i)) for i in range(len(coloring))]
-    titles += [f"{i:02d}   log p = {log_prob:.1f}"
-               for i, log_prob in enumerate(coloring.log_prob)]
+    titles += [f"{i:02d}   {_rating(coloring, i)}"
+               for i in range(len(coloring))]
     shown += tiles
     height, width, _ = shown[0].shape
     columns = _columns(len(shown), width / height)
@@ -80,6 +81,14 @@ def contact_sheet(coloring: Any, path: str | os.PathLike,
                       row * (height + title_pixels + 4) + title_pixels)
         axes.set_title(title, fontsize=_FONT_SIZE, pad=3)
     charts.save(figure, path)
+
+
+def _rating(coloring, rank):
+    if coloring.share is None:
+        return f"log p = {coloring.log_prob[rank]:.1f}"
+    share = coloring.share[rank]
+    percent = int(100 * share + 0.5)  # halves up, as the gallery rounds
+    return f"{percent} %" if percent or not share else "<1 %"
 
 
 def reduced(pixels: np.ndarray) -> np.ndarray:

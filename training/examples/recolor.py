@@ -1,6 +1,6 @@
 """What RandomRecolor does to a small classifier, beside other colour changes.
 
-    python -m training.recolor_example --data flowers-train.tgz
+    python -m training.examples.recolor --data flowers-train.tgz
 
 Trains a small network to tell kinds apart from few pictures of each, once with
 every kind of colour augmentation and the same everything else, several seeds;
@@ -271,7 +271,7 @@ def gains(results: Results) -> Results:
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="python -m training.recolor_example",
+        prog="python -m training.examples.recolor",
         description="Trains a small classifier with and without RandomRecolor "
         "and tests it on pictures with changed colours.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
@@ -298,14 +298,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     options = _parser().parse_args(arguments)
     if options.seeds < 2:
-        print("recolor_example: --seeds must be 2 or more "
+        print("recolor: --seeds must be 2 or more "
               f"(received {options.seeds})", file=sys.stderr)
         return 2
     try:
         results = run(
             options, lambda line: print(line, file=sys.stderr, flush=True))
     except ValueError as error:
-        print(f"recolor_example: {error}", file=sys.stderr)
+        print(f"recolor: {error}", file=sys.stderr)
         return 1
     print(table("accuracy, per cent", results))
     print()

@@ -1,6 +1,6 @@
 """How should a picture that is not square reach the square canvas?
 
-    python -m benchmarks.shapes --data data/lfw.tgz
+    python -m benchmarks.quality.shapes --data data/lfw.tgz
 
 Centred crops of photographs, wide and tall, are coloured by one default call
 with 8 results in each of several ways:
@@ -108,7 +108,7 @@ def _fields(colorizer, luminance, seed):
 
     from tfdivcolor.color import canvas
 
-    small = tf.stack([canvas.on_canvas(picture, colorizer.canvas)
+    small = tf.stack([canvas.on_canvas(picture, colorizer.luminance_size)
                       for picture in luminance])
     fields = colorizer.sample(small, 8, seed=seed)["ab"]
     full = [tf.image.resize(rows, luminance.shape[1:3]) for rows in fields]
@@ -174,7 +174,8 @@ def _changes(colorizer, pictures, seed):
             scaled = Image.fromarray(pixels).resize(
                 [size, size], Image.Resampling.BICUBIC)
             small = canvas.on_canvas(
-                canvas.luminance_of(np.asarray(scaled)), colorizer.canvas)
+                canvas.luminance_of(np.asarray(scaled)),
+                colorizer.luminance_size)
             fields[size, i] = colorizer.sample(
                 small[np.newaxis], 8, seed=seed)["ab"].numpy()
     for size in SIZES[1:]:

@@ -1,6 +1,6 @@
 """What hints are worth: true colours at a few random pixels of photographs.
 
-    python -m benchmarks.hints --data data/lfw.tgz
+    python -m benchmarks.quality.hints --data data/lfw.tgz
 
 Each photograph is colourised without hints and with its own colours at 1, 3
 and 10 random pixels.  The table has, without and with the hints:
@@ -71,7 +71,8 @@ def measure(colorizer, pixels, num_hints, random, seed=0):
 def main(arguments=None):
     """Prints the table."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.hints", description="What hints are worth.")
+        prog="python -m benchmarks.quality.hints",
+        description="What hints are worth.")
     add_pictures(parser, 50)
     options = parser.parse_args(arguments)
     pictures = photographs(options)

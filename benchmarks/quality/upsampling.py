@@ -1,6 +1,6 @@
 """Ways of enlarging colour fields from the canvas to full size.
 
-    python -m benchmarks.upsampling --data data/lfw.tgz
+    python -m benchmarks.quality.upsampling --data data/lfw.tgz
 
 Enlarges, for photographs in colour, the true chrominance as averaged on the
 canvas, the VAE's reconstruction of it, and the best of one default call with 8
@@ -74,8 +74,9 @@ def _measure(colorizer, pixels, seed, random):
     luminance, ab = color.split(pixels)
     size = colorizer.canvas
     small = canvas.on_canvas(luminance, size)
+    seen = canvas.on_canvas(luminance, colorizer.luminance_size)
     true = tf.image.resize(ab, [size, size], antialias=True)
-    batch = {"luminance": small[tf.newaxis], "ab": true[tf.newaxis]}
+    batch = {"luminance": seen[tf.newaxis], "ab": true[tf.newaxis]}
     drawn = colorizer.sample(batch["luminance"], 8, seed=seed)["ab"][0]
     best = tf.argmin(tf.reduce_mean(tf.abs(drawn - true), [1, 2, 3]))
     fields = dict(zip(FIELDS, (

@@ -1,6 +1,6 @@
 """Which result comes first, in which order, and how colourful are they?
 
-    python -m benchmarks.results kodak=kodak/ faces=lfw.tgz --pictures 60
+    python -m benchmarks.quality.results kodak=kodak/ faces=lfw.tgz
 
 Photographs in colour are coloured by one call with 8 results, from the same
 draws, in several ways:

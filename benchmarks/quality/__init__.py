@@ -1,0 +1,1 @@
+"""Programs that print how good colours are; see `benchmarks` for speed."""
