@@ -11,9 +11,9 @@ from hypothesis import given, settings, strategies as st
 from tiny import random_batch
 from tiny_baselines import NAMES, build
 
-from tfdivcolor import presets
-from tfdivcolor.evaluation import baselines
-from training import baselines as command, synthetic
+from tfdivcolor import data, evaluation, presets
+from tfdivcolor.evaluation import baselines, pictures as evaluation_pictures
+from training import baselines as command, loop, synthetic
 from training.steps import MovingAverage, make_train_step
 
 
@@ -327,6 +327,78 @@ def test_argparse_refuses_unknown_models_and_zero_epochs(capsys):
         assert stop.value.code == 2
     assert "whole number of 1 or more (received '0')" in (
         capsys.readouterr().err)
+
+
+def test_a_prepared_folder_of_a_larger_luminance(
+        tiny_models, pictures, tmp_path):
+    for subset in ("train", "validation"):
+        data.load(pictures, 32, subset=subset, validation_fraction=0.25,
+                  luminance_size=64, squash=True, cache=tmp_path / "cache",
+                  progress=False)
+    out = tmp_path / "out"
+    assert run(tmp_path / "cache", out, "--only", "regression", "cvae") == 0
+    about = json.loads((out / "regression.json").read_text())
+    assert about["pictures"] == len(data.load(
+        pictures, 32, subset="train", validation_fraction=0.25,
+        progress=False))
+    # As it is measured: by a luminance shrunk by averaging.
+    photos = evaluation_pictures.load(tmp_path / "cache", 32, 64, "validation")
+    measured = evaluation.measure(
+        evaluation.Method("regression", baselines.load(
+            out / "regression.keras"), most=1), photos, subset=0,
+        test_realism=False, progress=False)
+    assert measured.values["one"].mean() == pytest.approx(
+        about["validation"]["mae"], rel=1e-3)
+
+
+def test_no_more_steps_than_asked_for(
+        tiny_models, pictures, tmp_path, monkeypatch):
+    rates = []
+    schedule = loop.schedule
+    monkeypatch.setattr(loop, "schedule", lambda rate, warmup, total: (
+        rates.append(total), schedule(rate, warmup, total))[1])
+    for out, epochs, steps, total in (
+            ("a", 3, 3, 3), ("b", 2, 100, 4), ("c", 2, None, 4)):
+        arguments = ["--only", "regression", "--epochs", str(epochs)]
+        if steps:
+            arguments += ["--steps", str(steps)]
+        assert run(pictures, tmp_path / out, *arguments) == 0
+        assert rates.pop() == total  # 36 pictures in batches of 16
+    one, other = (baselines.load(tmp_path / out / "regression.keras")
+                  for out in ("b", "c"))
+    for a, b in zip(one.variables, other.variables, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-4)
+
+
+def test_what_was_trained_before_there_were_steps(
+        tiny_models, pictures, tmp_path, capsys):
+    assert run(pictures, tmp_path, "--only", "regression") == 0
+    about = json.loads((tmp_path / "regression.json").read_text())
+    for name in ("steps", "config"):
+        del about["settings"][name]
+    (tmp_path / "regression.json").write_text(json.dumps(about))
+    assert run(pictures, tmp_path, "--only", "regression") == 0
+    assert "already there" in capsys.readouterr().out
+
+
+def test_pictures_as_another_configuration_has_them(
+        tiny_models, pictures, tmp_path, monkeypatch):
+    asked = []
+    load = evaluation_pictures.load
+    monkeypatch.setattr(
+        evaluation_pictures, "load", lambda *arguments, **options: (
+            asked.append((arguments, options)),
+            load(*arguments, **options | {"validation_fraction": 0.25}))[1])
+    for config in ("lfw", "photos"):
+        assert run(pictures, tmp_path / config, "--only", "regression",
+                   "--config", config) == 0
+    (*_, lfw), (*_, photos) = asked[0], asked[2]
+    assert lfw["margin"] == 8 and not lfw["squash"] and not lfw["cache"]
+    assert photos["margin"] == 0 and photos["squash"]
+    assert photos["validation_fraction"] == 0.01
+    # Not TFRecords: decoded once, to a file.
+    assert list((tmp_path / "photos" / "fields").glob("train_*.npy"))
+    assert run(pictures, tmp_path, "--config", "none") == 1
 
 
 def test_clustered_prior_samples_as_a_colorizer_does(cvae, batch):

@@ -12,7 +12,7 @@ from skimage import color as skcolor
 from tiny import TINY_LATENT
 
 from tfdivcolor import images, plots, presets
-from tfdivcolor.evaluation import figures
+from tfdivcolor.evaluation import figures, metrics
 from tfdivcolor.plots import charts, training_curves
 
 RNG = np.random.default_rng(0)
@@ -30,6 +30,11 @@ def record(stage, kind, step, **values):
             "pictures_per_second": 100.0, **values}
 
 
+def calibration(count):
+    share = RNG.dirichlet([4, 2, 1], count)
+    return metrics.share_calibration(share, RNG.integers(0, 3, count))
+
+
 HISTORY = [
     *(record("0-vae", "train", step, l2=100 / step, loss=200 / step,
              learning_rate=1e-3) for step in range(10, 101, 10)),
@@ -44,6 +49,8 @@ CALLS = {
     "error_by_rank": (ERRORS,),
     "error_against_k": (ERRORS, {"grey": 0.076, "mean field": 0.062}),
     "mixture_weights": (WEIGHTS,),
+    "share_calibration": (calibration(80), {
+        "kodak": calibration(30), "faces": calibration(50)}),
     "training_curves": (HISTORY,),
 }
 
@@ -135,7 +142,7 @@ class LinearColorizer:
     SCALE = np.array([1.0, 3.0, 0.5, 1.0], np.float32)
     # Standard deviations of the rows: 0.1, 0.03, 0.2, 0.
     SENSITIVITY = np.array([0.1, 0.01, 0.4, 0.0], np.float32)
-    canvas = latent_dim = 4
+    canvas = luminance_size = latent_dim = 4
 
     def __init__(self):
         self.vae = types.SimpleNamespace(
@@ -198,11 +205,14 @@ def test_latent_walk_maps_where_it_changes(drawn):
     np.testing.assert_array_equal(pictures[2], pictures[8])
 
 
-@pytest.mark.parametrize("preset", ["regions", "paper"])
-def test_latent_walk_of_a_colorizer_is_repeatable(tmp_path, tiny, preset):
-    colorizer = tiny if preset == "regions" else presets.build(
-        "paper", canvas=16, latent_dim=4)
-    side = colorizer.canvas
+@pytest.mark.parametrize("preset", ["regions", "photos", "paper"])
+def test_latent_walk_of_a_colorizer_is_repeatable(tmp_path, preset, request):
+    if preset == "paper":
+        colorizer = presets.build("paper", canvas=16, latent_dim=4)
+    else:
+        colorizer = request.getfixturevalue(
+            "tiny" if preset == "regions" else "tiny_photos")
+    side = colorizer.luminance_size
     luminance = np.linspace(0, 100, side * side).reshape(1, side, side, 1)
     written = []
     for file, seed in (("a.png", 1), ("b.png", 1), ("c.png", 2)):
@@ -289,6 +299,23 @@ def test_mixture_weights_draws_order_and_effective_number(drawn):
     np.testing.assert_allclose(sorted(counted), [1, 2, 4], atol=0.1)
     assert list(counted.values()) == [1, 1, 1]
     np.testing.assert_allclose(right.lines[0].get_xdata(), 7 / 3)
+
+
+def test_share_calibration_draws_promised_and_kept(drawn):
+    share = np.array([[0.7, 0.3], [0.9, 0.1], [0.5, 0.5], [0.75, 0.25]])
+    nearest = np.array([0, 0, 1, 1])
+    one = metrics.share_calibration(share, nearest)
+    left, right = drawn("share_calibration", one, {"kodak": one}).axes
+    assert [bar.get_height() for bar in left.patches] == pytest.approx(
+        [0.7125, 0.2875])
+    [_, points] = left.containers
+    _, kept = points.lines[0].get_data()
+    np.testing.assert_allclose(kept, [0.5, 0.5])
+    # Shares of .1 to .2, .2 to .4, .4 to .6, and above; below .1 none.
+    promised, kept = lines(right)["kodak"]
+    np.testing.assert_allclose(
+        promised, [0.1, 0.275, 0.5, (0.7 + 0.9 + 0.75) / 3])
+    np.testing.assert_allclose(kept, [0, 0.5, 0.5, 2 / 3])
 
 
 @pytest.mark.parametrize("count", [1, 3, 7, 8, 10])

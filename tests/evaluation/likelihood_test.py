@@ -37,7 +37,8 @@ class LinearGaussian:
         self.direction = rng.normal(size=LATENT)
         self.prior_scale = np.array([0.5, 1.0, 1.5])
         self.shift, self.widen = shift, widen
-        self.vae = SimpleNamespace(encode=self.encode, decode=self.decode)
+        self.vae = SimpleNamespace(
+            canvas=CANVAS, encode=self.encode, decode=self.decode)
 
     def means(self, luminance):
         """Offset [B, VALUES] and the prior's mean [B, LATENT], of G."""

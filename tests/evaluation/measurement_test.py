@@ -3,11 +3,18 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from skimage.measure import block_reduce
 from tiny import random_batch
 
-from tfdivcolor import evaluation
+from tfdivcolor import color, evaluation
 from tfdivcolor.data.photo_set import PhotoSet
-from tfdivcolor.evaluation import Method, floors, metrics, two_sample
+from tfdivcolor.evaluation import (
+    Method,
+    floors,
+    measurement,
+    metrics,
+    two_sample,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -115,3 +122,69 @@ def test_autoencoder_rows(tiny, photos):
         rtol=1e-3)
     assert len(values["field_nll"]) == 4 and len(values["nll"]) == 20
     assert np.all(np.isfinite(values["field_nll"]))
+
+
+def test_what_the_first_result_promises_and_keeps(tiny, photos):
+    measured = evaluation.measure(
+        Method("tiny", tiny), photos, subset=0, test_realism=False,
+        compare_pairs=False, progress=False)
+    lab = photos.lab.astype(np.float32)
+    for i in (3, 18):
+        drawn = tiny.sample(lab[i:i + 1, ..., :1])
+        np.testing.assert_allclose(
+            measured.share[i], drawn["share"][0], atol=0.02)
+        distances = [np.linalg.norm(field - lab[i, ..., 1:])
+                     for field in drawn["ab"][0].numpy()]
+        assert measured.nearest[i] == np.argmin(distances)
+    np.testing.assert_array_equal(
+        measured.values["share"], measured.share[:, 0])
+    np.testing.assert_array_equal(
+        measured.values["share_kept"], measured.nearest == 0)
+    assert "ms_ssim" not in measured.values
+    floor = evaluation.measure(
+        Method("grey", floors.Grey(), most=1), photos, subset=0,
+        test_realism=False, progress=False)
+    assert floor.share is None and "share" not in floor.values
+
+
+def test_colourfulness_of_the_first_result(tiny, photos):
+    measured = evaluation.measure(
+        Method("tiny", tiny), photos, subset=0, test_realism=False,
+        compare_pairs=False, progress=False)
+    lab = photos.lab[:1].astype(np.float32)
+    fields = tiny.sample(lab[..., :1])["ab"][:, 0]
+    rgb = color.join(lab[..., :1], fields).numpy().astype(float)
+    rg, yb = rgb[..., 0] - rgb[..., 1], rgb[..., :2].mean(-1) - rgb[..., 2]
+    assert measured.values["colourfulness_first"][0] == pytest.approx(
+        np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean()),
+        rel=1e-2)
+
+
+def test_every_model_sees_its_own_size_of_luminance(
+        tiny, tiny_photos, photos):
+    batch = random_batch(6, 64)
+    lab = np.concatenate([batch["luminance"], batch["ab"]], axis=-1)
+    large = PhotoSet(lab.astype(np.float16), list("abcdef"), [], canvas=32,
+                     luminance_size=64)
+    lab = large.lab.astype(np.float32)
+    luminance = lab[..., :1]
+    truth = block_reduce(lab[..., 1:], (1, 2, 2, 1), np.mean) / 128
+    small = block_reduce(luminance, (1, 2, 2, 1), np.mean)
+    for model, seen in ((tiny_photos, luminance), (tiny, small)):
+        measured = evaluation.measure(
+            Method("model", model), large, subset=2, test_realism=False,
+            compare_pairs=False, progress=False)
+        drawn = model.sample(seen)["ab"].numpy() / 128
+        np.testing.assert_allclose(
+            measured.values["one"],
+            np.abs(drawn[:, 0] - truth).mean(axis=(1, 2, 3)), rtol=1e-3)
+        rows = evaluation.measure_autoencoder(model, large, subset=2)
+        found = model.vae({"luminance": seen, "ab": 128 * truth})["ab_hat"]
+        np.testing.assert_allclose(
+            rows["reconstruction"], np.abs(found / 128 - truth).mean(
+                axis=(1, 2, 3)), rtol=1e-3)
+        assert np.all(np.isfinite(rows["field_nll"]))
+    seconds = measurement.measure_seconds(Method("model", tiny), large)
+    assert seconds.shape == (6,) and np.all(seconds > 0)
+    assert evaluation.truth_rows(large)["chroma"] == pytest.approx(
+        np.hypot(*np.moveaxis(truth, -1, 0)).mean(axis=(1, 2)), rel=1e-4)

@@ -176,3 +176,52 @@ def test_ms_ssim_of_what_cannot_be_compared():
         metrics.ms_ssim(np.zeros([1, 1, 32, 32, 2]))
     with pytest.raises(ValueError, match="25 pixels.*received 32 x 24"):
         metrics.ms_ssim(np.zeros([1, 2, 32, 24, 2]))
+
+
+def test_nearest_by_loop():
+    expected = []
+    for b in range(2):
+        distances = [np.sqrt(sum(
+            (SAMPLES[b, s, y, x, c] - TRUTH[b, y, x, c]) ** 2
+            for y in range(3) for x in range(3) for c in range(2)))
+            for s in range(4)]
+        expected.append(distances.index(min(distances)))
+    np.testing.assert_array_equal(metrics.nearest(SAMPLES, TRUTH), expected)
+    same = np.repeat(TRUTH[:, None], 3, axis=1)
+    np.testing.assert_array_equal(metrics.nearest(same, TRUTH), [0, 0])
+
+
+def test_share_calibration_by_loop():
+    share = RNG.dirichlet([1, 2, 3], size=50)
+    share[0] = [0.2, 0.0, 0.8]  # on borders
+    share[1] = [1.0, 0.0, 0.0]
+    nearest = RNG.integers(0, 3, size=50)
+    edges = (0.0, 0.2, 0.5, 1.0)
+    found = metrics.share_calibration(share, nearest, edges)
+    assert [row["rank"] for row in found["ranks"]] == [1, 2, 3]
+    for i, row in enumerate(found["ranks"]):
+        assert row["results"] == 50
+        assert row["promised"] == pytest.approx(share[:, i].mean())
+        assert row["kept"] == pytest.approx(np.mean(nearest == i))
+    for row, low, high in zip(
+            found["bins"], edges[:-1], edges[1:], strict=True):
+        promised, kept = [], []
+        for n in range(50):
+            for i in range(3):
+                value = share[n, i]
+                if low <= value < high or value == high == 1:
+                    promised.append(value)
+                    kept.append(nearest[n] == i)
+        assert (row["low"], row["high"]) == (low, high)
+        assert row["results"] == len(promised)
+        assert row["promised"] == pytest.approx(np.mean(promised))
+        assert row["kept"] == pytest.approx(np.mean(kept))
+    assert sum(row["results"] for row in found["bins"]) == 150
+
+
+def test_a_bin_without_results_says_nothing():
+    found = metrics.share_calibration(
+        np.array([[0.9, 0.1]]), np.array([0]), (0.0, 0.5, 0.8, 1.0))
+    assert found["bins"][1] == {"low": 0.5, "high": 0.8, "results": 0,
+                                "promised": None, "kept": None}
+    assert found["bins"][2]["kept"] == 1

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 
 from tfdivcolor import color, plots
 from tfdivcolor.coloring.colorizer import Colorizer
+from tfdivcolor.evaluation import pictures
 from tfdivcolor.latent import plain_tensorflow
 from tfdivcolor.models.base import check_canvas
 from tfdivcolor.utils.types import Tensor
@@ -88,7 +89,8 @@ def latent_walk(
 
     Args:
         colorizer: `Colorizer`.
-        luminance: float [c, c, 1] or [1, c, c, 1], 0..100.
+        luminance: float [s, s, 1] or [1, s, s, 1], 0..100, as the Colorizer
+            sees it.
         path: str or path of the PNG file.
         num_directions: int, 1 to D. Number of rows.
         seed: int. Seed of the draws.
@@ -100,7 +102,7 @@ def latent_walk(
     luminance = tf.convert_to_tensor(luminance, tf.float32)
     if luminance.shape.rank == 3:
         luminance = luminance[None]
-    check_canvas("luminance", luminance, colorizer.canvas, 1)
+    check_canvas("luminance", luminance, colorizer.luminance_size, 1)
     if len(luminance) != 1:
         raise ValueError("luminance must be one picture "
                          f"(received {len(luminance)})")
@@ -112,7 +114,8 @@ def latent_walk(
     z = mean + np.multiply.outer(steps[:num_directions], _STEPS).swapaxes(1, 2)
     fields = colorizer.vae.decode(
         tf.constant(z.reshape(1, -1, z.shape[-1]), tf.float32), luminance)
-    pixels = color.join(luminance[:, None], fields).numpy()
+    small = pictures.shrunk(luminance, colorizer.canvas)
+    pixels = color.join(small[:, None], fields).numpy()
     pixels = pixels.reshape(*z.shape[:2], *pixels.shape[2:])
     fields = color.normalize_ab(fields).numpy().reshape(
         *z.shape[:2], *fields.shape[2:])
@@ -262,6 +265,51 @@ def _label_floors(axes, floors):
         axes.text(1.015, place, f"{name}  {floors[name]:.3f}", fontsize=8,
                   color=plots.QUIET["color"], va="center",
                   transform=axes.get_yaxis_transform())
+
+
+def share_calibration(
+        together: Mapping[str, list[dict]],
+        kinds: Mapping[str, Mapping[str, list[dict]]],
+        path: str | os.PathLike) -> None:
+    """Writes whether results come nearest as often as their shares promise.
+
+    Left, by rank: the mean promised share, and the part of the pictures in
+    which that result came nearest, with its standard error; right, the same
+    of results whose shares are alike, whatever their rank, by kind.
+
+    Args:
+        together: `metrics.share_calibration` of all pictures.
+        kinds: dict from a kind's name to that of its own pictures.
+        path: str or path of the PNG file.
+
+    Raises:
+        images.ImageError: if the file cannot be written.
+    """
+    figure, ((left, right),) = plots.panels(1, 2)
+    ranks = together["ranks"]
+    places = [row["rank"] for row in ranks]
+    kept = np.array([row["kept"] for row in ranks])
+    errors = np.sqrt(kept * (1 - kept) / [row["results"] for row in ranks])
+    left.bar(places, [row["promised"] for row in ranks], color="#d5d5d5",
+             label="promised share")
+    left.errorbar(places, kept, errors, label="came nearest", elinewidth=1,
+                  color=plots.COLORS[0], marker="o", markersize=4.5,
+                  linestyle="none", clip_on=False)
+    left.set_xlabel("rank of the result")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left.set_ylabel("part of the pictures")
+    right.plot([0, 1], [0, 1], zorder=1, label="as promised", **plots.QUIET)
+    for label, style in plots.styles(kinds).items():
+        bins = [row for row in kinds[label]["bins"] if row["results"]]
+        right.plot([row["promised"] for row in bins],
+                   [row["kept"] for row in bins], label=label, **style)
+    right.set_xlabel("promised share")
+    right.set_ylabel("part of the results that came nearest")
+    for axis in (left.yaxis, right.xaxis, right.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    left.set_ylim(bottom=0)
+    plots.legend(figure, left, right)
+    plots.save(figure, path)
 
 
 def mixture_weights(weights: ArrayLike, path: str | os.PathLike) -> None:

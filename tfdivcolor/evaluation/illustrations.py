@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfdivcolor import color
 from tfdivcolor.coloring.colorizer import Colorizer
-from tfdivcolor.evaluation import figures, measurement, metrics
+from tfdivcolor.evaluation import figures, measurement, metrics, pictures
 from tfdivcolor.plots import training_curves
 
 if TYPE_CHECKING:  # it imports this module
@@ -56,13 +56,16 @@ def draw(folder: Path, colorizer: Colorizer, bench: Bench,
             ("worst", order[::-1][:SHEET_ROWS])):
         _sheet(folder / f"sheet_{name}.png", colorizer, bench, chosen)
     weights = [tf.nn.softmax(
-        colorizer.mdn(batch["luminance"])["mixture_logits"]).numpy()
+        colorizer.mdn(pictures.shrunk(
+            batch["luminance"], colorizer.luminance_size)
+        )["mixture_logits"]).numpy()
         for batch in bench.photos.batches(
             measurement.BATCH, shuffle=False, drop_remainder=False)]
     figures.mixture_weights(
         np.concatenate(weights), folder / "mixture_weights.png")
+    middle, _ = _pictures(bench.photos, order[[len(order) // 2]])
     figures.latent_walk(
-        colorizer, _pictures(bench.photos, order[[len(order) // 2]])[0],
+        colorizer, pictures.shrunk(middle, colorizer.luminance_size),
         folder / "latent_walk.png")
     if history:
         training_curves.training_curves(history, folder / "training.png")
@@ -72,18 +75,20 @@ def _sheet(path, colorizer, bench, chosen):
     """Some pictures with their results."""
     luminance, ab = _pictures(bench.photos, chosen)
     results = colorizer.sample(
-        luminance, 8, bench.seeds[0], bench.temperature)["ab"].numpy()
+        pictures.shrunk(luminance, colorizer.luminance_size), 8,
+        bench.seeds[0], bench.temperature)["ab"].numpy()
     errors = metrics.errors_by_result(
         color.normalize_ab(results), color.normalize_ab(ab))
     captions = [[bench.photos.names[i].rpartition("/")[2],
                  *(f"{error:.3f}" for error in row)]
                 for i, row in zip(chosen, errors)]
-    figures.picture_sheet(luminance, ab, results, captions, path)
+    figures.picture_sheet(
+        pictures.shrunk(luminance, colorizer.canvas), ab, results, captions,
+        path)
 
 
 def _pictures(photos, chosen):
-    """Luminance [R, c, c, 1] and ab [R, c, c, 2] of some pictures."""
-    lab = tf.image.resize(
-        photos.lab[chosen].astype(np.float32), [photos.canvas] * 2,
-        antialias=True).numpy()
-    return lab[..., :1], lab[..., 1:]
+    """Luminance [R, s, s, 1] and ab [R, c, c, 2] of some pictures."""
+    batch, = pictures.rows_of(photos, chosen).batches(
+        len(chosen), shuffle=False)
+    return batch["luminance"], batch["ab"]

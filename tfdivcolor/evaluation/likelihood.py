@@ -51,9 +51,9 @@ def field_terms(model: Any, batch: Mapping[str, Tensor],
             batch shape [B], and `vae`, which has `encode(luminance, ab)` and
             `decode(z, luminance)` as `ColorVAE` has them: TensorFlow code, q
             independent normals. A `Colorizer`, for one.
-        batch: dict of luminance: float32 [B, c, c, 1], 0..100; ab: float32
-            [B, c, c, 2], CIE units; seed: int64 [B], which keys a picture's
-            draws; its batch mates do not matter.
+        batch: dict of luminance: float32 [B, s, s, 1], 0..100, as the model
+            sees it; ab: float32 [B, c, c, 2], CIE units; seed: int64 [B],
+            which keys a picture's draws; its batch mates do not matter.
         draws: int I, 1 or more. Draws of the posterior a picture.
 
     Returns:
@@ -68,7 +68,7 @@ def field_terms(model: Any, batch: Mapping[str, Tensor],
     if draws < 1:
         raise ValueError(f"draws must be 1 or more (received {draws})")
     # Here, because a traced function may have been relaxed to any shape.
-    check_canvas("ab", batch["ab"], batch["luminance"].shape[1], 2)
+    check_canvas("ab", batch["ab"], model.vae.canvas, 2)
     step = max(_FIELDS // draws, 1)
     parts = []
     for start in range(0, len(batch["luminance"]), step):

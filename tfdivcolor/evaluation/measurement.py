@@ -2,11 +2,14 @@
 
 A method is anything with `sample(luminance, num_samples, seed)`: a Colorizer
 in one of its modes, a baseline, a floor.  All are measured on the same
-pictures at the canvas's size, fields in ab / 128.  One call with 8 results
-gives "one" (its first), "best of 5" (its first five), "best of 8" and what is
-said of the 8; one call with 100 on some of the pictures gives "best of 100".
+pictures, fields at the canvas's size in ab / 128.  A Colorizer may see a
+larger luminance than the others, which then see it shrunk.  One call with 8
+results gives "one" (its first), "best of 5" (its first five), "best of 8" and
+what is said of the 8; one call with 100 on some of the pictures gives "best of
+100".
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +21,7 @@ from tqdm import tqdm
 
 from tfdivcolor import color
 from tfdivcolor.data import PhotoSet
-from tfdivcolor.evaluation import likelihood, metrics, two_sample
+from tfdivcolor.evaluation import likelihood, metrics, pictures, two_sample
 from tfdivcolor.models import losses
 from tfdivcolor.models.joint import JointModel
 from tfdivcolor.settings import DEFAULTS, MAX_SAMPLES
@@ -29,39 +32,7 @@ BATCH = 16
 # measured on so many of them, unless told otherwise.
 SUBSET = 200
 FEWEST = 4  # pictures; the two-sample test needs them
-
-# The table's columns: heading, and what it means.
-METRICS = {
-    "reconstruction": ("recon", "MAE of the autoencoder's reconstruction"),
-    "reconstruction_rmse": ("rmse", "RMSE of the reconstruction"),
-    "reconstruction_weighted": (
-        "weighted", "MAE of the reconstruction, rare colours weighing more"),
-    "one": ("one", "MAE of the first result"),
-    "best_of_5": ("best 5", "MAE of the best of the first 5"),
-    "best_of_8": ("best 8", "MAE of the best of 8"),
-    "best_of_100": ("best 100", "MAE of the best of 100"),
-    "pixel_of_5": (
-        "pixel 5", "MAE, the best of 5 chosen at every pixel and channel"),
-    "pixel_of_8": ("pixel 8", "the same of 8"),
-    "pixel_of_100": ("pixel 100", "the same of 100"),
-    "rgb_of_8": (
-        "RGB 8", "RMSE x 100 of RGB, best of 8 at every pixel and channel"),
-    "variance": ("variance", "population variance over the 8"),
-    "ms_ssim": ("MS-SSIM", "likeness of pairs of results; lower is diverser"),
-    "chroma": ("chroma", "mean chroma of the 8"),
-    "chroma_first": ("first", "mean chroma of the first result"),
-    "colourfulness": ("M3", "colourfulness (Hasler and Suesstrunk)"),
-    "auc": ("AUC", "two-sample test: a network tells results from truth; "
-            ".5 is perfect"),
-    "auc_coarse": ("AUC 4x4", "the same on means of 4x4 pixels, without the "
-                   "grain of photographs"),
-    "histogram": ("histogram", "distance between the ab histograms of "
-                  "results and truth"),
-    "field_nll": ("field NLL", "-log p(colours | grey), nats per ab value; "
-                  "with a latent an upper bound by 64 draws"),
-    "nll": ("z NLL", "-log P(z | grey), nats per latent dimension; only for "
-            "one model's own comparison"),
-}
+TIMED = 8  # pictures, one after the other
 
 
 @dataclass(frozen=True)
@@ -81,12 +52,28 @@ class Method:
     most: int = MAX_SAMPLES
     options: dict[str, Any] = field(default_factory=dict)
 
-    def fields(self, luminance: Tensor, num_samples: int,
-               seed: int) -> np.ndarray:
-        """float32 array [B, min(S, most), c, c, 2], ab / 128."""
+    def draw(self, luminance: Tensor, canvas: int, num_samples: int,
+             seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """The method's results.
+
+        Args:
+            luminance: float32 [B, s, s, 1], 0..100, s a multiple of what the
+                method sees.
+            canvas: int c.
+            num_samples: int S.
+            seed: int.
+
+        Returns:
+            fields: float32 array [B, min(S, most), c, c, 2], ab / 128.
+            share: float32 array [B, min(S, most)], or None where the method
+                promises none.
+        """
         drawn = self.model.sample(
-            luminance, min(num_samples, self.most), seed=seed, **self.options)
-        return color.normalize_ab(drawn["ab"]).numpy()
+            pictures.shrunk(luminance, _seen(self.model, canvas)),
+            min(num_samples, self.most), seed=seed, **self.options)
+        share = drawn.get("share")
+        return (color.normalize_ab(drawn["ab"]).numpy(),
+                None if share is None else np.asarray(share))
 
 
 @dataclass
@@ -94,21 +81,26 @@ class Measured:
     """What `measure` found out of one method with one seed.
 
     Attributes:
-        values: dict from a name in `METRICS` to float64 [n]: one number a
-            picture, or one for all of them (auc, histogram).
+        values: dict from a name in `tables.METRICS` to float64 [n]: one
+            number a picture, or one for all of them (auc, histogram).
         errors: float64 [N, S]. MAE of every result of the call with 8, or
             None where there are no results.
         errors_of_100: float64 [n, 100] or None.
+        share: float32 [N, S], promised by every result of the call with 8, or
+            None.
+        nearest: int [N]. Which of these comes nearest to the truth.
     """
 
     values: dict[str, np.ndarray]
     errors: np.ndarray | None = None
     errors_of_100: np.ndarray | None = None
+    share: np.ndarray | None = None
+    nearest: np.ndarray | None = None
 
 
 def measure(method: Method, photos: PhotoSet, seed: int = DEFAULTS.seed,
             subset: int = SUBSET, test_realism: bool = True,
-            progress: bool = True) -> Measured:
+            compare_pairs: bool = True, progress: bool = True) -> Measured:
     """Measures a method's results.
 
     Args:
@@ -119,6 +111,8 @@ def measure(method: Method, photos: PhotoSet, seed: int = DEFAULTS.seed,
             each; 0: none.
         test_realism: bool. Whether to measure "auc" and "auc_coarse", which
             take the longest.
+        compare_pairs: bool. Whether to measure "ms_ssim", which takes longer
+            than the rest.
         progress: bool. Whether to show a bar.
 
     Returns:
@@ -130,9 +124,14 @@ def measure(method: Method, photos: PhotoSet, seed: int = DEFAULTS.seed,
         for batch in _batches(photos):
             luminance = batch["luminance"]
             truth = color.normalize_ab(batch["ab"]).numpy()
-            fields = method.fields(luminance, 8, seed)
-            _append(values, _result_rows(fields, truth, luminance))
+            fields, share = method.draw(luminance, photos.canvas, 8, seed)
+            luminance = pictures.shrunk(luminance, photos.canvas)
+            _append(values, _result_rows(
+                fields, truth, luminance, compare_pairs))
             count = len(truth)
+            if share is not None:
+                _append(kept, {"share": share,
+                               "nearest": metrics.nearest(fields, truth)})
             # Not always the most probable result: a draw of the method.
             which = np.arange(done, done + count) % fields.shape[1]
             _append(kept, {
@@ -142,7 +141,8 @@ def measure(method: Method, photos: PhotoSet, seed: int = DEFAULTS.seed,
             part = in_subset(done, count, len(photos), subset)
             if method.most >= 100 and len(part):
                 errors, pixels = _hundred(
-                    method, tf.gather(luminance, part), truth[part], seed)
+                    method, tf.gather(batch["luminance"], part), truth[part],
+                    seed)
                 _append(kept, {"errors_of_100": errors})
                 _append(values, {"best_of_100": errors.min(axis=1),
                                  "pixel_of_100": pixels})
@@ -152,21 +152,55 @@ def measure(method: Method, photos: PhotoSet, seed: int = DEFAULTS.seed,
     for name, k in (("one", 1), ("best_of_5", 5), ("best_of_8", 8)):
         if k <= method.most:
             values[name] = kept["errors"][:, :k].min(axis=1)
+    if "share" in kept:
+        values["share"] = kept["share"][:, 0].astype(np.float64)
+        values["share_kept"] = (kept["nearest"] == 0).astype(np.float64)
     results, truth = kept["results"], kept["truth"]
     values["histogram"] = np.array(
         [two_sample.histogram_distance(truth, results)])
     if test_realism:
-        pictures = kept["luminance"], truth, results
-        values["auc"] = np.array([two_sample.two_sample_auc(*pictures)])
+        told = kept["luminance"], truth, results
+        values["auc"] = np.array([two_sample.two_sample_auc(*told)])
         values["auc_coarse"] = np.array(
-            [two_sample.two_sample_auc(*map(_block_means, pictures))])
+            [two_sample.two_sample_auc(*map(_block_means, told))])
     if method.most == 1:
         part = in_subset(0, done, done, subset)
         if len(part) > 1:
             squared = np.square(np.float64(results[part]) - truth[part])
             values["field_nll"] = likelihood.gaussian_nll(
                 squared.sum(axis=(1, 2, 3)), photos.canvas ** 2 * 2)
-    return Measured(values, kept["errors"], kept.get("errors_of_100"))
+    return Measured(
+        values, *(kept.get(name) for name in (
+            "errors", "errors_of_100", "share", "nearest")))
+
+
+def measure_seconds(method: Method, photos: PhotoSet,
+                    seed: int = DEFAULTS.seed) -> np.ndarray:
+    """Measures how long a method takes for 8 results.
+
+    One picture at a time, as `colorize` has them, after a first one that is
+    not counted.
+
+    Args:
+        method, seed: as in `measure`.
+        photos: `PhotoSet`, of which the first few are taken.
+
+    Returns:
+        float64 [n], seconds a picture.
+    """
+    batch = next(iter(photos.batches(
+        TIMED, shuffle=False, drop_remainder=False)))
+    seconds = []
+    for i in (0, *range(len(batch["ab"]))):
+        start = time.perf_counter()
+        method.draw(batch["luminance"][i:i + 1], photos.canvas, 8, seed)
+        seconds.append(time.perf_counter() - start)
+    return np.array(seconds[1:])
+
+
+def _seen(model, canvas):
+    """Side of the luminance that a model sees."""
+    return model.luminance_size if isinstance(model, JointModel) else canvas
 
 
 def in_subset(start: int, count: int, total: int, subset: int) -> np.ndarray:
@@ -194,13 +228,14 @@ def _block_means(fields, side=4):
     ).mean(axis=(2, 4))
 
 
-def _result_rows(fields, truth, luminance):
+def _result_rows(fields, truth, luminance, compare_pairs):
     """What is measured of the results of one call."""
     rgb = _rgb(luminance, fields)
     rows = {
         "chroma": metrics.chroma(fields),
         "chroma_first": metrics.chroma(fields[:, 0]),
         "colourfulness": metrics.colourfulness(rgb),
+        "colourfulness_first": metrics.colourfulness(rgb[:, 0]),
     }
     if fields.shape[1] >= 5:
         rows["pixel_of_5"] = metrics.error_of_best_pixel(fields, truth, 5)
@@ -210,8 +245,9 @@ def _result_rows(fields, truth, luminance):
             "rgb_of_8": metrics.rgb_error_best_pixel(
                 rgb, _rgb(luminance, truth[:, None])[:, 0], 8),
             "variance": metrics.variance(fields),
-            "ms_ssim": metrics.ms_ssim(fields),
         }
+        if compare_pairs:
+            rows["ms_ssim"] = metrics.ms_ssim(fields)
     return rows
 
 
@@ -229,7 +265,8 @@ def _hundred(method, luminance, truth, seed):
     errors, pixels = [], []
     for start in range(0, len(truth), 4):
         part = slice(start, start + 4)
-        fields = method.fields(luminance[part], 100, seed)
+        fields, _ = method.draw(
+            luminance[part], truth.shape[1], 100, seed)
         errors.append(metrics.errors_by_result(fields, truth[part]))
         pixels.append(metrics.error_of_best_pixel(fields, truth[part], 100))
     return np.concatenate(errors), np.concatenate(pixels)
@@ -250,10 +287,11 @@ def measure_autoencoder(
             (`ColorStatistics.pixel_weights`), or None.
 
     Returns:
-        dict from a name in `METRICS` to float64 [n].
+        dict from a name in `tables.METRICS` to float64 [n].
     """
     values, terms, done = defaultdict(list), defaultdict(list), 0
     for batch in _batches(photos):
+        batch = pictures.shrunk_batch(batch, _seen(model, photos.canvas))
         outputs = model.vae(batch)
         rows = _reconstruction_rows(
             outputs["ab_hat"], batch["ab"], pixel_weights)
@@ -317,7 +355,8 @@ def truth_rows(photos: PhotoSet) -> dict[str, np.ndarray]:
         _append(values, {
             "chroma": metrics.chroma(truth),
             "colourfulness": metrics.colourfulness(
-                _rgb(batch["luminance"], truth))})
+                _rgb(pictures.shrunk(batch["luminance"], photos.canvas),
+                     truth))})
     return _joined(values)
 
 

@@ -11,6 +11,7 @@ the best was taken by picture or by pixel; so both are here, for any number.
 """
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -21,6 +22,9 @@ from numpy.typing import ArrayLike
 _SCALE_WEIGHTS = np.array([0.0448, 0.2856, 0.3001])
 _SCALE_WEIGHTS /= _SCALE_WEIGHTS.sum()
 _SSIM_FILTER = 7  # pixels
+
+# Borders between the bins of promised shares.
+SHARE_EDGES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 1.0)
 
 
 def errors_by_result(samples: ArrayLike, truth: ArrayLike) -> np.ndarray:
@@ -212,6 +216,61 @@ def colourfulness(rgb: ArrayLike) -> np.ndarray:
     offset = np.sqrt(np.square(opponents.mean(axis=(-2, -1))).sum(axis=0))
     values = spread + 0.3 * offset  # [B, ...]
     return values.reshape([len(values), -1]).mean(axis=1)
+
+
+def nearest(samples: ArrayLike, truth: ArrayLike) -> np.ndarray:
+    """Which result comes nearest to the truth.
+
+    Near is the Euclidean distance between fields, which shares are counted
+    by (`sampling.shares`).
+
+    Args:
+        samples, truth: see the module.
+
+    Returns:
+        int [B], 0 to S - 1; of equally near ones the first.
+    """
+    difference = np.asarray(samples, np.float64) - np.asarray(truth)[:, None]
+    return np.square(difference).sum(axis=(2, 3, 4)).argmin(axis=1)
+
+
+def share_calibration(
+        share: np.ndarray, nearest: np.ndarray,
+        edges: Sequence[float] = SHARE_EDGES) -> dict[str, list[dict]]:
+    """Whether results come nearest as often as their shares promise.
+
+    Args:
+        share: float [N, S]. Promised share of every result.
+        nearest: int [N]. Which result came nearest, of `nearest`.
+        edges: floats, from 0 to 1. Borders of the bins; a share on a border
+            belongs to the bin above.
+
+    Returns:
+        dict of
+        ranks: list of S dicts: rank from 1, results: int, promised: mean
+            share, kept: part of the pictures in which that result came
+            nearest.
+        bins: list of dicts: low and high border, results: int, promised and
+            kept likewise, of the results with such a share, whatever their
+            rank; None where there are no results.
+    """
+    share = np.asarray(share, np.float64)
+    kept = np.arange(share.shape[1]) == np.asarray(nearest)[:, None]
+
+    def row(chosen):
+        count = int(chosen.sum())
+        return {"results": count,
+                "promised": float(share[chosen].mean()) if count else None,
+                "kept": float(kept[chosen].mean()) if count else None}
+
+    ranks = [{"rank": i + 1, **row(np.indices(share.shape)[1] == i)}
+             for i in range(share.shape[1])]
+    # Bins by their borders; 1 itself belongs to the last one.
+    bins = np.clip(
+        np.digitize(share, edges), 1, len(edges) - 1)
+    return {"ranks": ranks, "bins": [
+        {"low": low, "high": high, **row(bins == i)}
+        for i, (low, high) in enumerate(zip(edges, edges[1:]), 1)]}
 
 
 def _first(samples, k):
