@@ -69,7 +69,9 @@ def main(arguments=None):
             shares.append(share)
             nearest.append(np.eye(share.shape[1])[distance.argmin(1)])
         for way, rows in found.items():
-            means.setdefault(way, []).append(np.concatenate(rows).mean(0))
+            first, best, *chroma, true = np.concatenate(rows).mean(0)
+            means.setdefault(way, []).append(
+                [first, best, *(value / true for value in chroma)])
         count += len(photos)
     print(f"{count} pictures of {len(options.data)} sets, seed "
           f"{options.seed}, weights {options.weights}")
@@ -82,14 +84,14 @@ def main(arguments=None):
 
 
 def _figures(field, truth):
-    """Errors and chroma of some pictures' results: [B, 4]."""
+    """Errors, chroma and true chroma of some pictures' results: [B, 5]."""
     import numpy as np
 
     error = np.abs(field - truth[:, None]).mean((2, 3, 4))
     chroma = np.hypot(field[..., 0], field[..., 1]).mean((2, 3))
-    chroma /= np.hypot(truth[..., 0], truth[..., 1]).mean((1, 2))[:, None]
-    return np.stack([error[:, 0], error.min(1), chroma[:, 0], chroma.mean(1)],
-                    axis=1)
+    true = np.hypot(truth[..., 0], truth[..., 1]).mean((1, 2))
+    return np.stack([error[:, 0], error.min(1), chroma[:, 0], chroma.mean(1),
+                     true], axis=1)
 
 
 def _fields(colorizer, luminance, seed):
