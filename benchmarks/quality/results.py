@@ -10,8 +10,8 @@ draws, in several ways:
     chroma           by share, with their members' chroma
     chroma 3         the same, at most three times as much instead of twice
     mean first       the mixture's mean as a centre and first result
-    drawn in         the same, few draws drawn towards the mean: the product
-    drawn in, all    the same, also where the mean is less probable than a draw
+    if probable      the same, where the mean is more probable than any draw
+    drawn in         the mean first, few draws drawn towards it: the product
     heaviest         the mean of the heaviest component alone
 
 Errors are mean absolute differences of ab / 128 on the canvas, chroma is a
@@ -117,18 +117,16 @@ def _fields(colorizer, luminance, seed):
     mean = tf.matmul(weights[:, None], params["locs"])
     likely = plain_tensorflow.log_prob(params, mean) > log_prob[:, :1]
 
-    def chosen(middle, anchored, cap=0.0, drawn_in=False):
+    def chosen(middle, anchored, cap=0.0):
         points = (draws - middle) * scale
         centres, own = clustering.centres(
             points, clustering.spread_out(points, 8), anchored[..., None])
         size = tf.reduce_sum(own, axis=1)
-        if drawn_in:
-            centres *= tf.where(anchored, size / (
-                size + sampling.MIDDLE_DRAWS), 1.0)[..., None]
         z = centres / scale + middle
         if cap:
             most, palettes.LARGEST_FACTOR = palettes.LARGEST_FACTOR, cap
-            z = palettes.restore_chroma(z, draws, own)
+            z = palettes.restore_chroma(
+                z, draws, own, tf.ones_like(size)[..., None])
             palettes.LARGEST_FACTOR = most
         first = tf.where(anchored, 1e6, size[:, :1])
         return z, size, tf.concat([first, size[:, 1:]], 1)
@@ -157,9 +155,9 @@ def _fields(colorizer, luminance, seed):
         "share": painted(plain, size),
         "chroma": painted(restored, size),
         "chroma 3": painted(more, size),
-        "mean first": by_place(chosen(mean, likely, 2.0)),
+        "mean first": by_place(chosen(mean, everywhere, 2.0)),
+        "if probable": by_place(chosen(mean, likely, 2.0)),
         "drawn in": decoder(product["z"], grey).numpy(),
-        "drawn in, all": by_place(chosen(mean, everywhere, 2.0, True)),
         "heaviest": decoder(heaviest, grey).numpy(),
     }, product["share"].numpy()
 

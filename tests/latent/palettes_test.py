@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfdivcolor.latent import palettes
 
 
-def in_a_loop(centres, draws, own):
+def in_a_loop(centres, draws, own, pull):
     """What `restore_chroma` promises, one colour at a time."""
     result = np.array(centres)
     for b in range(len(centres)):
@@ -19,6 +19,10 @@ def in_a_loop(centres, draws, own):
                               for p in members]
                 own_chroma = np.hypot(*colour)
                 wanted = np.mean(of_members) if members else 0.0
+                everywhere = np.mean([np.hypot(*draw[first:first + 2])
+                                      for draw in draws[b]])
+                part = pull[b, s, 0]
+                wanted = part * wanted + (1 - part) * everywhere
                 factor = wanted / max(own_chroma, 1e-4)
                 result[b, s, first:first + 2] = colour * min(
                     max(factor, 1.0), 2.0)
@@ -50,10 +54,12 @@ def test_chroma_is_of_pairs():
 @pytest.mark.parametrize("seed", range(5))
 def test_chroma_is_restored_colour_by_colour(seed):
     centres, draws, own = clusters(seed)
-    restored = palettes.restore_chroma(*map(
-        tf.constant, (centres, draws, own))).numpy()
+    pull = np.float32([1, 0.8, 0.5, 0])[None, :, None] * np.ones(
+        [2, 1, 1], np.float32)
+    arrays = centres, draws, own, pull
+    restored = palettes.restore_chroma(*map(tf.constant, arrays)).numpy()
     np.testing.assert_allclose(
-        restored, in_a_loop(centres, draws, own), rtol=1e-4, atol=1e-5)
+        restored, in_a_loop(*arrays), rtol=1e-4, atol=1e-5)
     # The hue stays; the chroma grows, to the members' or twofold.
     angle, before = (np.arctan2(z[..., 1::2], z[..., ::2])
                      for z in (restored, centres))
@@ -66,7 +72,8 @@ def test_chroma_is_restored_colour_by_colour(seed):
 def test_red_and_green_give_more_than_grey():
     draws = tf.constant([[[3.0, 1.0], [-1.0, 1.0]]])
     restored = palettes.restore_chroma(
-        tf.constant([[[1.0, 1.0]]]), draws, tf.ones([1, 2, 1]))
+        tf.constant([[[1.0, 1.0]]]), draws, tf.ones([1, 2, 1]),
+        tf.ones([1, 1, 1]))
     wanted = (10 ** 0.5 + 2 ** 0.5) / 2 / 2 ** 0.5
     np.testing.assert_allclose(restored, [[[wanted, wanted]]], rtol=1e-5)
 
@@ -75,7 +82,8 @@ def test_what_has_no_hue_or_no_members_stays():
     draws = tf.constant([[[3.0, 4.0], [-3.0, -4.0]]])
     for centre, own in (([0.0, 0.0], 1.0), ([2.0, -1.0], 0.0)):
         restored = palettes.restore_chroma(
-            tf.constant([[centre]]), draws, own * tf.ones([1, 2, 1]))
+            tf.constant([[centre]]), draws, own * tf.ones([1, 2, 1]),
+            tf.ones([1, 1, 1]))
         np.testing.assert_array_equal(restored, [[centre]])
 
 
@@ -83,5 +91,6 @@ def test_one_draw_is_its_own_mean():
     _, draws, _ = clusters(0)
     own = np.tile(np.eye(30, dtype=np.float32), [2, 1, 1])
     np.testing.assert_allclose(
-        palettes.restore_chroma(*map(tf.constant, (draws, draws, own))),
+        palettes.restore_chroma(*map(tf.constant, (
+            draws, draws, own, np.ones([2, 30, 1], np.float32)))),
         draws, rtol=1e-5)

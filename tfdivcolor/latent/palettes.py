@@ -15,17 +15,21 @@ def chroma(z: Tensor) -> Tensor:
         z, [shape[0], shape[1], z.shape[-1] // 2, 2]), axis=-1)
 
 
-def restore_chroma(centres: Tensor, draws: Tensor, own: Tensor) -> Tensor:
+def restore_chroma(centres: Tensor, draws: Tensor, own: Tensor,
+                   pull: Tensor) -> Tensor:
     """Gives the means of palettes the chroma that their members have.
 
     The mean of a red and a green jacket is a grey one.  Every colour of a
     mean keeps its hue and gets the mean chroma of the colours it was made of,
-    at most `LARGEST_FACTOR` times as much as it had.
+    at most `LARGEST_FACTOR` times as much as it had.  Where a mean was drawn
+    to the middle of all draws, so is that chroma to the mean chroma of all.
 
     Args:
         centres: float32 [B, S, 2M]. Means of clusters of draws.
         draws: float32 [B, P, 2M].
         own: float32 [B, P, S]. 1 where a draw belongs to the cluster.
+        pull: float32 [B, S, 1]. Part of the way from the middle to the
+            cluster's own mean where each of the means is.
 
     Returns:
         float32 [B, S, 2M].
@@ -33,6 +37,8 @@ def restore_chroma(centres: Tensor, draws: Tensor, own: Tensor) -> Tensor:
     count = tf.expand_dims(tf.reduce_sum(own, axis=1), -1)  # [B, S, 1]
     wanted = tf.matmul(own, chroma(draws), transpose_a=True)
     wanted /= tf.maximum(count, 1.0)
+    wanted = pull * wanted + (1.0 - pull) * tf.reduce_mean(
+        chroma(draws), axis=1, keepdims=True)
     # A mean without any hue stays grey: 1e-4 is far below what can be seen.
     factor = wanted / tf.maximum(chroma(centres), 1e-4)
     factor = tf.clip_by_value(factor, 1.0, LARGEST_FACTOR)

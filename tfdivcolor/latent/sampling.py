@@ -26,7 +26,10 @@ SMALLEST_POOL = 128
 PROBABLE = 0.95
 # A result counts as the mean of its cluster and of so many draws in the
 # middle: what few draws stand for would be one loud tint.
-MIDDLE_DRAWS = 4.0
+MIDDLE_DRAWS = 2.0
+# Components farther apart than so many of their own standard deviations are
+# groups of their own, without a middle.
+FAR = 3.0
 # Draws that shares are counted among.
 SHARE_DRAWS = 256
 
@@ -173,11 +176,10 @@ def _diverse(params, source, sensitivity, seed, num_samples, temperature,
     results.  Centres differ less than draws do, hence the square root of the
     temperature.
 
-    Where the mixture's mean is more probable than any draw, as it is unless
-    its components are far apart, the mean is the first result: of all single
-    answers tried it has the lowest error, whatever the share of draws around
-    it.  A latent that is given takes its place.  The other results are drawn
-    a little towards it, those of few draws most.
+    Unless the mixture's components are far apart, its mean is the first
+    result: of all single answers tried it has the lowest error, whatever the
+    share of draws around it.  A latent that is given takes its place.  The
+    other results are drawn a little towards it, those of few draws most.
 
     "Probable" is by `params`, not by the steered mixture, whose components may
     be flat and have no density: where all draws agree with the hints, those
@@ -187,7 +189,7 @@ def _diverse(params, source, sensitivity, seed, num_samples, temperature,
     draws = plain_tensorflow.draw(
         source, seed, pool_size, tf.sqrt(temperature))
     count = tf.cast(PROBABLE * tf.cast(pool_size, tf.float32), tf.int32)
-    log_prob, probable = tf.math.top_k(
+    _, probable = tf.math.top_k(
         plain_tensorflow.log_prob(params, draws), count)
     draws = tf.gather(draws, probable, batch_dims=1)
     # Distances are to be those of colour fields.
@@ -197,9 +199,7 @@ def _diverse(params, source, sensitivity, seed, num_samples, temperature,
     if first is None:
         weights = tf.nn.softmax(source["mixture_logits"])
         middle = tf.matmul(weights[:, None], source["locs"])  # [B, 1, D]
-        anchored = plain_tensorflow.log_prob(params, middle) > log_prob[:, :1]
-        # At temperature 0 the results are the components' means themselves.
-        anchored &= tf.reshape(temperature, [-1, 1]) > 0
+        anchored = _is_one_group(source, middle, scale, temperature)
     else:
         middle = first[:, None]
         anchored = tf.fill([tf.shape(first)[0], 1], True)
@@ -208,13 +208,34 @@ def _diverse(params, source, sensitivity, seed, num_samples, temperature,
         points, clustering.spread_out(points, num_samples), anchored[..., None])
     size = tf.reduce_sum(own, axis=1)  # [B, S]
     # Between far components there is nothing to be drawn to.
-    pull = tf.where(anchored, size / (size + MIDDLE_DRAWS), 1.0)
-    centres *= tf.expand_dims(pull, -1)
-    z = centres / scale + middle
+    pull = tf.expand_dims(
+        tf.where(anchored, size / (size + MIDDLE_DRAWS), 1.0), -1)
+    z = pull * centres / scale + middle
     if palette:
-        z = palettes.restore_chroma(z, draws, own)
+        z = palettes.restore_chroma(z, draws, own, pull)
     if first is not None:
         z = tf.concat([middle, z[:, 1:]], axis=1)
     size = tf.concat([tf.where(anchored, size.dtype.max, size[:, :1]),
                       size[:, 1:]], axis=1)
     return _ranked(z, size)
+
+
+def _is_one_group(source, middle, scale, temperature):
+    """Whether a mixture's components lie around its mean: bool [B, 1].
+
+    Compares the variance between the components with that within, as fields
+    differ.  At temperature 0, which leaves nothing within, they never do.
+    """
+    weights = tf.nn.softmax(source["mixture_logits"])
+    between = tf.reduce_sum(
+        tf.square((source["locs"] - middle) * scale), axis=-1)  # [B, K]
+    if "roots" in source:
+        variance = tf.reduce_sum(tf.square(source["roots"]), axis=-1)
+    else:
+        variance = tf.square(source["scales"])
+    if "factors" in source:
+        variance += tf.reduce_sum(tf.square(source["factors"]), axis=-1)
+    within = tf.reduce_sum(variance * tf.square(scale), axis=-1)  # [B, K]
+    within *= FAR ** 2 * tf.reshape(temperature, [-1, 1])
+    return tf.reduce_sum(
+        weights * (within - between), axis=-1, keepdims=True) > 0
