@@ -126,7 +126,7 @@ def _fields(colorizer, luminance, seed):
         if cap:
             most, palettes.LARGEST_FACTOR = palettes.LARGEST_FACTOR, cap
             z = palettes.restore_chroma(
-                z, draws, own, tf.ones_like(size)[..., None])
+                z, draws, own, tf.ones_like(size)[:, :, None])
             palettes.LARGEST_FACTOR = most
         first = tf.where(anchored, 1e6, size[:, :1])
         return z, size, tf.concat([first, size[:, 1:]], 1)

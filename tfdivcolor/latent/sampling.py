@@ -205,7 +205,8 @@ def _diverse(params, source, sensitivity, seed, num_samples, temperature,
         anchored = tf.fill([tf.shape(first)[0], 1], True)
     points = (draws - middle) * scale
     centres, own = clustering.centres(
-        points, clustering.spread_out(points, num_samples), anchored[..., None])
+        points, clustering.spread_out(points, num_samples),
+        tf.expand_dims(anchored, -1))
     size = tf.reduce_sum(own, axis=1)  # [B, S]
     # Between far components there is nothing to be drawn to.
     pull = tf.expand_dims(
