@@ -120,8 +120,10 @@ def test_on_demand_needs_shards(pictures):
 @pytest.mark.parametrize("arguments, said", [
     (["a", "b", "--out", "x"], "NAME=PHOTOS"),
     (["n=a", "n=b", "--out", "x"], "each name once"),
+    ([".", "--out", "x", "--size", "0"], "size must be 1 or more"),
+    (["here=.", "there=nowhere", "--out", "x"], "nowhere: no such folder"),
 ])
-def test_several_sources_need_names(arguments, said, tmp_path, capsys,
+def test_wrong_sources_and_sizes_are_one_line(arguments, said, tmp_path, capsys,
                                     monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert write_tfrecords.main(arguments) == 1

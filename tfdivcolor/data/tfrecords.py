@@ -70,14 +70,17 @@ def write_tfrecords(
             shards, or shards of another number are there.
         OSError: if the files cannot be written; then there is none of them.
     """
-    if num_shards < 1:
-        raise ValueError(
-            f"num_shards must be 1 or more (received {num_shards})")
+    for name, value in (("num_shards", num_shards), ("size", size)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be 1 or more (received {value})")
     if not isinstance(paths, Mapping):
         paths = {"": paths}
+    # All of them are looked for before the first is read.
+    found = {name: (sources.source_of(path), path)
+             for name, path in paths.items()}
     items = itertools.chain.from_iterable(
-        _named(name, sources.source_of(path)(path, on_skip))
-        for name, path in paths.items())
+        _named(name, source(path, on_skip))
+        for name, (source, path) in found.items())
     if size is not None:
         items = _small(items, size, on_skip)
     folder, base = os.path.split(os.fspath(prefix))
