@@ -518,8 +518,9 @@ def test_an_old_version_finishes_what_it_began(toys, tmp_path, http):
     publish(toys, tmp_path, 1)
     with (serve(tmp_path) as server,
           concurrent.futures.ThreadPoolExecutor() as pool):
+        # Long enough for the next version to load on a busy machine.
         job = pool.submit(post, http, server,
-                          {"signature_name": "spin", "inputs": 1.5})
+                          {"signature_name": "spin", "inputs": 6})
         time.sleep(0.2)
         publish(toys, tmp_path, 2)
         wait_until(lambda: server.versions() == [2])
