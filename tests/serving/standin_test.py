@@ -514,6 +514,9 @@ def test_a_version_rolls_in_under_traffic(toys, tmp_path, http):
         assert seen == sorted(seen)
 
 
+# On its own, as slow tests are: behind other files of the suite the spinning
+# call can hold the one thread that the next version needs to load.
+@pytest.mark.slow
 def test_an_old_version_finishes_what_it_began(toys, tmp_path, http):
     publish(toys, tmp_path, 1)
     with (serve(tmp_path) as server,
