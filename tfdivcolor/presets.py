@@ -32,6 +32,10 @@ __all__ = [
     "build_vae", "find", "get", "load", "shipped",
 ]
 
+# Of both presets with regions.
+REGION_LOSSES = LossWeights(
+    l2=1.0, l1=0.01, gradient=0.1, kl=0.01, energy=1.0)
+
 
 @dataclass(frozen=True)
 class Regions:
@@ -57,8 +61,7 @@ class Regions:
     num_components: int = 8
     rank: int = 6
     dropout: float = 0.1
-    loss_weights: LossWeights = LossWeights(
-        l2=1.0, l1=0.01, gradient=0.1, kl=0.01, energy=1.0)
+    loss_weights: LossWeights = REGION_LOSSES
 
     @property
     def luminance_size(self) -> int:
@@ -66,24 +69,12 @@ class Regions:
         return self.canvas
 
     def vae(self) -> ColorVAE:
-        return ColorVAE(
-            GreyNetwork(self.canvas, self.num_regions, self.widths,
-                        self.feature_channels, self.depth,
-                        name="grey_network"),
-            RegionPosterior(self.num_regions, name="posterior"),
-            RegionDecoder(self.canvas, self.num_regions,
-                          self.feature_channels, name="decoder"),
-            self.loss_weights, name="vae")
+        return _region_vae(self, GreyNetwork(
+            self.canvas, self.num_regions, self.widths,
+            self.feature_channels, self.depth, name="grey_network"))
 
     def colorizer(self) -> Colorizer:
-        vae = self.vae()
-        side = self.canvas // 16
-        head = RegionMixtureHead(
-            self.num_regions, self.feature_channels + 4,
-            (side, side, self.widths[-1]), self.num_components, self.rank,
-            dropout=self.dropout, name="mixture_head")
-        mdn = LatentMDN(vae.grey_encoder, head, self.canvas, name="mdn")
-        return Colorizer(vae, mdn, name="colorizer")
+        return _region_colorizer(self, self.widths[-1])
 
 
 @dataclass(frozen=True)
@@ -119,8 +110,7 @@ class Photos:
     rank: int = 6
     width: int = 128
     dropout: float = 0.1
-    loss_weights: LossWeights = LossWeights(
-        l2=1.0, l1=0.01, gradient=0.1, kl=0.01, energy=1.0)
+    loss_weights: LossWeights = REGION_LOSSES
 
     @property
     def luminance_size(self) -> int:
@@ -128,27 +118,35 @@ class Photos:
         return 2 * self.canvas
 
     def vae(self) -> ColorVAE:
-        return ColorVAE(
-            PretrainedGreyNetwork(
-                self.canvas, self.num_regions, self.widths,
-                self.feature_channels, self.backbone, self.frozen_taps,
-                self.backbone_weights, name="grey_network"),
-            RegionPosterior(self.num_regions, name="posterior"),
-            RegionDecoder(self.canvas, self.num_regions,
-                          self.feature_channels, name="decoder"),
-            self.loss_weights, name="vae")
+        return _region_vae(self, PretrainedGreyNetwork(
+            self.canvas, self.num_regions, self.widths,
+            self.feature_channels, self.backbone, self.frozen_taps,
+            self.backbone_weights, name="grey_network"))
 
     def colorizer(self) -> Colorizer:
-        vae = self.vae()
-        side = self.canvas // 16
-        head = RegionMixtureHead(
-            self.num_regions, self.feature_channels + 4,
-            (side, side, self.widths[0]), self.num_components, self.rank,
-            self.width, dropout=self.dropout, cell_tokens=True,
-            name="mixture_head")
-        mdn = LatentMDN(
-            vae.grey_encoder, head, vae.luminance_size, name="mdn")
-        return Colorizer(vae, mdn, name="colorizer")
+        return _region_colorizer(
+            self, self.widths[0], width=self.width, cell_tokens=True)
+
+
+def _region_vae(config, grey_network):
+    return ColorVAE(
+        grey_network,
+        RegionPosterior(config.num_regions, name="posterior"),
+        RegionDecoder(config.canvas, config.num_regions,
+                      config.feature_channels, name="decoder"),
+        config.loss_weights, name="vae")
+
+
+def _region_colorizer(config, bottleneck_channels, **head_options):
+    vae = config.vae()
+    side = config.canvas // 16
+    head = RegionMixtureHead(
+        config.num_regions, config.feature_channels + 4,
+        (side, side, bottleneck_channels), config.num_components,
+        config.rank, dropout=config.dropout, name="mixture_head",
+        **head_options)
+    mdn = LatentMDN(vae.grey_encoder, head, vae.luminance_size, name="mdn")
+    return Colorizer(vae, mdn, name="colorizer")
 
 
 @dataclass(frozen=True)

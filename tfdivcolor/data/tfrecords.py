@@ -34,7 +34,7 @@ def write_tfrecords(
 
     As they are; or, with a size, squashed to small squares, and without the
     pictures that training would have to leave out: unreadable, grey and toned
-    ones (`is_toned`).
+    ones (`colour_fault`).
 
     One pass, a picture in memory at a time. Picture i of those that can be
     read goes to shard i modulo `num_shards`; the files appear under their
