@@ -24,7 +24,7 @@ BENCHMARKS = ["torch>=2.9,<3", *DEMO]
 LINT = ["import-linter>=2.17,<3", "pyright[nodejs]>=1.1.400,<1.2",
         "ruff>=0.9"]
 TEST = ["hypothesis>=6.100,<7", "pytest>=8,<10", "pytest-xdist>=3.6,<4",
-        "pyyaml>=6,<7", "tifffile>=2025.1", *LINT, *TRAIN, *DEMO, *HEIC,
+        "pyyaml>=6,<7", *LINT, *TRAIN, *DEMO, *HEIC,
         *SERVING]
 
 setup(
@@ -47,9 +47,10 @@ setup(
         "h5py>=3.11,<4",
         "numpy>=2.0,<3",
         "matplotlib>=3.9,<4",
-        "pillow>=11,<14",
-        # 16 bits a channel and ICC profiles at that depth; fast PNG.
+        "pillow>=11.3,<14",
+        # Depths above 8 bits and ICC profiles at them; fast PNG; TIFF pages.
         "imagecodecs>=2024.9.22,<2027",
+        "tifffile>=2024.9.20,<2027",
         "tqdm>=4.66,<5",
     ],
     extras_require={

@@ -73,7 +73,7 @@ def _exif(orientation):
         (0x9204, 10, 1, struct.pack("<ii", -1, 3)),
         (0x927C, 7, 10, b"maker note"),
         (0x9286, 7, 13, b"ASCII\0\0\0hello"),
-        (0xA001, 3, 1, struct.pack("<H", 0xFFFF)),
+        (0xA001, 3, 1, struct.pack("<H", 3)),
         (0xA002, 4, 1, struct.pack("<I", 4000)),
         (0xA003, 4, 1, struct.pack("<I", 3000))], exif_start)
     gps_start = exif_start + len(exif)
@@ -441,8 +441,7 @@ def test_profile_of_16_bit_grey_is_applied(image_format):
 
 @pytest.mark.parametrize("profile", [
     imagecodecs.cms_profile("srgb"), b"broken", b"\0" * 200,
-    imagecodecs.cms_profile("adobergb")[:300],
-    imagecodecs.cms_profile("gray", gamma=1.8)])
+    imagecodecs.cms_profile("adobergb")[:300]])
 def test_profile_that_changes_no_16_bits(profile):
     values = _random(5, 6, 3, dtype=np.uint16)
     photo = images.read(_with_profile("TIFF", values, profile))
@@ -764,7 +763,7 @@ def test_file_names_that_are_no_text(tmp_path):
         file.write(b"text")
     name = os.fsdecode(good)
     assert images.read(name).name == name
-    assert len(images.find([tmp_path])) == 2
+    assert len(images.find([tmp_path]).pictures) == 2
     for path in (os.fsdecode(bad), os.fsdecode(bad) + "missing"):
         with pytest.raises(images.ImageError) as caught:
             images.read(path)

@@ -274,7 +274,7 @@ def test_errors_of_files(tmp_path):
     empty.touch()
     assert _error(empty) == (
         f"{empty}: must be an image, one of JPEG, PNG, WEBP, TIFF, BMP, GIF, "
-        "HEIF (received an empty file)")
+        "HEIF, AVIF, JPEG2000 (received an empty file)")
 
     text = tmp_path / "text.jpg"
     text.write_text("this is no picture")
@@ -364,14 +364,15 @@ def test_pixel_limit_is_an_argument():
 
 
 @pytest.mark.parametrize("source, received", [
-    (np.zeros([2, 2, 3], np.float32), "float32"),
-    (np.zeros([2, 2], np.uint16), "uint16"),
-    (np.zeros([2, 2, 4], np.uint8), "[2, 2, 4]"),
+    (np.zeros([2, 2, 3], np.int32), "int32"),
+    (np.full([2, 2], 1.5, np.float32), "1.5..1.5"),
+    (np.full([2, 2], np.nan), "nan..nan"),
+    (np.zeros([2, 2, 5], np.uint8), "[2, 2, 5]"),
     (np.zeros([2], np.uint8), "[2]"),
     (np.zeros([1, 2, 2, 3], np.uint8), "[1, 2, 2, 3]"),
     (np.zeros([0, 5, 3], np.uint8), "5 x 0"),
     (np.zeros([5, 0], np.uint8), "0 x 5"),
-    (Image.new("F", (2, 2)), "Pillow mode F"),
+    (Image.new("F", (2, 2)), "mode F"),
     (Image.new("RGB", (0, 3)), "0 x 3"),
     ([[1, 2]], "list"),
     (None, "NoneType"),

@@ -7,18 +7,16 @@ and as text may have any encoding; Pillow would read and write them anew.
 
 import io
 import struct
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from PIL import ExifTags, Image
-
-if TYPE_CHECKING:
-    from tfdivcolor.images.tiff import DeepTiff
 
 Order = Literal["<", ">"]  # of bytes, as `struct` names it
 # Tag -> (kind, bytes), or a directory for the two tags that point to one.
 Directory = dict[int, Any]
 
 _POINTERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+_INTEROP_INDEX = 1  # of the directory that Interop points to
 # Bytes a value of each kind has: 2 is text, 3 and 4 are unsigned integers.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4,
           12: 8, 13: 4}
@@ -39,8 +37,8 @@ _KEPT: frozenset[int] = frozenset({
     ExifTags.Base.XPKeywords, ExifTags.Base.XPSubject, *_POINTERS})
 
 
-def orientation(image: "Image.Image | DeepTiff") -> int | None:
-    """EXIF orientation of an image: int, 1..8 if it is sound, or None.
+def orientation(image: Image.Image) -> int | None:
+    """EXIF orientation of a PIL image: int, 1..8 if it is sound, or None.
 
     `ImageOps.exif_transpose` would also write the EXIF block anew, and fail
     where another entry of it is damaged; that must not cost the picture.
@@ -51,8 +49,50 @@ def orientation(image: "Image.Image | DeepTiff") -> int | None:
         return None
 
 
-def kept(image: "Image.Image | DeepTiff", width: int, height: int,
-         file: BinaryIO | None = None) -> bytes | None:
+def of_image(image: Image.Image) -> tuple[Order, Directory] | None:
+    """What a PIL image says of itself, as `read` has it.
+
+    Args:
+        image: PIL image.
+
+    Returns:
+        (byte order, directory); None where there is nothing, or it is
+        damaged.
+    """
+    try:
+        block = image.info.get("exif")
+        # Without a block: kinds that only Pillow knows.
+        return read(block or image.getexif().tobytes())
+    except Exception:  # of almost any kind, where it is damaged
+        return None
+
+
+def of_tiff(file: BinaryIO, start: int) -> tuple[Order, Directory] | None:
+    """What one directory of a TIFF file says, as `of_image`; not BigTIFF."""
+    try:
+        return _read_file(file, start)
+    except Exception:  # of almost any kind, where it is damaged
+        return None
+
+
+def is_adobe_rgb(directory: Directory) -> bool:
+    """Whether a camera says that its pixels are Adobe RGB.
+
+    By EXIF and DCF 2.0 the colour space is "uncalibrated", and the file of the
+    kind "R03". Where the kind is missing, Adobe RGB is what cameras mean; 2 is
+    what some wrote before. Pictures of another space carry a profile.
+    """
+    details = directory.get(ExifTags.IFD.Exif, {})
+    _, space = details.get(ExifTags.Base.ColorSpace, (3, b""))
+    if space in (b"\0\x02", b"\x02\0"):
+        return True
+    interoperable = details.get(ExifTags.IFD.Interop, {})
+    _, kind = interoperable.get(_INTEROP_INDEX, (2, b"R03"))
+    return space == b"\xff\xff" and kind[:3] == b"R03"
+
+
+def kept(found: tuple[Order, Directory], width: int,
+         height: int) -> bytes | None:
     """The EXIF block of a photograph, for a result made of it.
 
     Camera, dates, author, exposure, GPS and maker notes are kept. Orientation
@@ -60,29 +100,22 @@ def kept(image: "Image.Image | DeepTiff", width: int, height: int,
     are stated; the thumbnail is left out, and so are damaged entries.
 
     Args:
-        image: PIL image, or `tiff.DeepTiff`.
+        found: (byte order, directory) of `read`.
         width, height: int. Size of the result, which is upright.
-        file: binary file that the image was read from, or None.
 
     Returns:
-        bytes, beginning with "Exif" and two zeros; or None if the image has
-        nothing that is kept, or is BigTIFF.
+        bytes, beginning with "Exif" and two zeros; or None if there is
+        nothing that is kept.
     """
-    try:
-        block = image.info.get("exif")
-        if block:
-            order, found = read(block)
-        elif file and image.format == "TIFF":
-            order, found = _read_file(file)
-        else:  # kinds that only Pillow knows
-            order, found = read(image.getexif().tobytes())
-    except Exception:  # of almost any kind, where it is damaged
-        return None
-    chosen: Directory = {tag: found[tag] for tag in _KEPT.intersection(found)}
+    order, directory = found
+    chosen: Directory = {
+        tag: directory[tag] for tag in _KEPT.intersection(directory)}
     if not chosen:
         return None
     chosen[ExifTags.Base.Orientation] = 3, struct.pack(order + "H", 1)
-    details = chosen.get(ExifTags.IFD.Exif, {})
+    details = dict(chosen.get(ExifTags.IFD.Exif, {}))
+    if details:
+        chosen[ExifTags.IFD.Exif] = details
     # It says which other colour space than sRGB the pixels have.
     details.pop(ExifTags.IFD.Interop, None)
     for tag, kind, value in (
@@ -140,19 +173,27 @@ def write(directory: Directory, order: Order, start: int) -> bytes:
             + struct.pack(order + "I", 0) + data)
 
 
-def _read_file(file):
+def _read_file(file, start=None):
     file.seek(0)
     order = _ORDERS[file.read(4)]
-    start, = struct.unpack(order + "I", file.read(4))
-    directory = _directory(file, order, start)
+    first, = struct.unpack(order + "I", file.read(4))
+    directory = _directory(file, order, first if start is None else start)
     for pointer in _POINTERS:
-        kind, value = directory.pop(pointer, (None, b""))
-        if kind in (4, 13) and len(value) == 4:
-            start, = struct.unpack(order + "I", value)
-            found = _directory(file, order, start)
-            if found:
-                directory[pointer] = found
+        _follow(file, order, directory, pointer)
+    details = directory.get(ExifTags.IFD.Exif)
+    if details:
+        _follow(file, order, details, ExifTags.IFD.Interop)
     return order, directory
+
+
+def _follow(file, order, directory, pointer):
+    """Puts the directory that an entry points to in the entry's place."""
+    kind, value = directory.pop(pointer, (None, b""))
+    if kind in (4, 13) and len(value) == 4:
+        start, = struct.unpack(order + "I", value)
+        found = _directory(file, order, start)
+        if found:
+            directory[pointer] = found
 
 
 def _directory(file, order, start):

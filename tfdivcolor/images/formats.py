@@ -1,7 +1,7 @@
 """Image files: which formats there are, and opening them.
 
-Formats are named as Pillow names them ("JPEG", "HEIF", ...). TIFF and PNG hold
-8 or 16 bits a channel, the others 8. HEIF needs the extra `[heic]`.
+Formats are named as Pillow names them ("JPEG", "HEIF", ...). HEIF needs the
+extra `[heic]`.
 """
 
 from types import ModuleType
@@ -16,31 +16,90 @@ if TYPE_CHECKING:
     from tfdivcolor.images.photo import Photo
 
 FORMATS = {
-    "JPEG": (".jpg", ".jpeg"),
-    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "PNG": (".png", ".apng"),
     "WEBP": (".webp",),
     "TIFF": (".tif", ".tiff"),
-    "BMP": (".bmp",),
+    "BMP": (".bmp", ".dib"),
     "GIF": (".gif",),
-    "HEIF": (".heic", ".heif"),
+    "HEIF": (".heic", ".heif", ".hif"),
+    "AVIF": (".avif",),
+    "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
 }
 SUFFIXES = tuple(suffix for known in FORMATS.values() for suffix in known)
 
-# What `encoding` writes without loss, with 16 bits a channel, with alpha.
+# What `encoding` writes without loss, with 16 bits a channel, with alpha, and
+# not at all.
 LOSSLESS_FORMATS = ("PNG", "WEBP", "TIFF", "BMP")
 DEEP_FORMATS = ("PNG", "TIFF")
 WITH_ALPHA = ("PNG", "WEBP", "TIFF", "HEIF")
+READ_ONLY = ("GIF", "AVIF", "JPEG2000")
 
-# Brands of HEIF files, which begin: length (4 bytes), "ftyp", brand.
-_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1",
-                b"msf1")
+SNIFFED = 32  # bytes that tell a format
+
+# Files of HEIF and AVIF begin: length (4 bytes), "ftyp", one of these.
+_BRANDS = {
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx",
+                     b"mif1", b"msf1"), "HEIF")}
+_BEGINNINGS = (
+    (b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"), (b"BM", "BMP"), (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"), (b"\xff\x4f\xff\x51", "JPEG2000"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG2000"))
+
+
+def sniff(head: bytes) -> str | None:
+    """Tells the format of a file by how it begins.
+
+    Args:
+        head: bytes. The first `SNIFFED` of the file, or all that it has.
+
+    Returns:
+        str, a key of `FORMATS`; None if the file is none of them.
+    """
+    if head[4:8] == b"ftyp":
+        # A brand that HEIF and AVIF share comes first in some AVIF files.
+        if b"avif" in head[8:SNIFFED]:
+            return "AVIF"
+        return _BRANDS.get(head[8:12])
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    return next((image_format for beginning, image_format in _BEGINNINGS
+                 if head.startswith(beginning)), None)
+
+
+def format_of(file: BinaryIO, name: str) -> str:
+    """The format of a file, which is then at its start.
+
+    Args:
+        file: binary file that can seek.
+        name: str. What messages call it.
+
+    Returns:
+        str, a key of `FORMATS`.
+
+    Raises:
+        ImageError: if the file begins like none of `FORMATS`.
+    """
+    file.seek(0)
+    head = file.read(SNIFFED)
+    file.seek(0)
+    image_format = sniff(head)
+    if image_format is None:
+        received = f"data that begin {head[:16]!r}" if head else "an empty file"
+        raise ImageError(
+            f"{name}: must be an image, one of {', '.join(FORMATS)} "
+            f"(received {received})")
+    return image_format
 
 
 def open_image(file: BinaryIO, name: str) -> tuple[Image.Image, str]:
-    """Opens an image file: (PIL image whose pixels are not read yet, format).
+    """Opens an image file by Pillow, whose pixels are not read yet.
 
     Args:
-        file: binary file, at its start.
+        file: binary file that can seek.
         name: str. What messages call it.
 
     Returns:
@@ -51,29 +110,23 @@ def open_image(file: BinaryIO, name: str) -> tuple[Image.Image, str]:
             its library is not installed.
         Exception: of almost any kind, from Pillow, if it is damaged.
     """
+    image_format = format_of(file, name)
+    if image_format == "HEIF":
+        return heif(name).HeifImageFile(file, ""), image_format
     # As Image.open does, for our formats only, and without its limit on
     # pixels: that one is a global, which must not be changed under the feet of
     # other threads; ours takes its place.
     Image.init()
-    prefix = file.read(16)
-    file.seek(0)
-    if prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIF_BRANDS:
-        return heif(name).HeifImageFile(file, ""), "HEIF"
-    for image_format in FORMATS:
-        factory, accepts = Image.OPEN.get(image_format, (None, None))
-        if factory and accepts and accepts(prefix):
-            return factory(file, ""), image_format
-    received = f"data that begin {prefix!r}" if prefix else "an empty file"
-    raise ImageError(
-        f"{name}: must be an image, one of {', '.join(FORMATS)} "
-        f"(received {received})")
+    factory, _ = Image.OPEN[image_format]
+    return factory(file, ""), image_format
 
 
 def output_format(photo: "Photo", wanted: str | None = None) -> str:
     """Format for the results of a photograph.
 
-    Like the photograph's own, except that GIF, 1-bit and palette pictures, an
-    array, and a picture whose transparency its format could not keep give PNG.
+    Like the photograph's own, except that formats of `READ_ONLY`, 1-bit and
+    palette pictures, an array, and a picture whose transparency its format
+    could not keep give PNG.
 
     Args:
         photo: `images.Photo`.
@@ -96,7 +149,8 @@ def output_format(photo: "Photo", wanted: str | None = None) -> str:
         image_format = photo.image_format
         loses_alpha = (photo.alpha is not None
                        and image_format not in WITH_ALPHA)
-        if (image_format in (None, "GIF") or photo.has_palette or loses_alpha):
+        if (image_format in (None, *READ_ONLY) or photo.has_palette
+                or loses_alpha):
             image_format = "PNG"
     if image_format == "HEIF":
         heif(image_format)

@@ -1,28 +1,25 @@
-"""Files and bytes -> pixels.
+"""Files, bytes, images and arrays -> pixels.
 
-Pixels are sRGB [H, W, 3], upright: uint8, and uint16 where the source has 16
-bits a channel.  A picture comes as a path, the bytes of an image file, a PIL
-image, or a uint8 array.  Whatever is wrong with one is an `ImageError` of one
-line: `NAME: rule (received ...)`.
+Pixels are sRGB [H, W, 3], upright: uint8, and uint16 where the source has more
+than 8 bits a channel.  Whatever is wrong with a picture is an `ImageError` of
+one line: `NAME: rule (received ...)`.
 
 No TensorFlow here, so that the command line can check its inputs at once.
 """
 
 import contextlib
-import io
-import os
+import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
-from tfdivcolor.images import channels, exif, formats, tiff
-from tfdivcolor.images.formats import FORMATS
+from tfdivcolor.images import decoding, exif, sources, srgb
+from tfdivcolor.images.decoding import pillow, stored as pixels_of
+from tfdivcolor.images.decoding.stored import Stored
+from tfdivcolor.images.sources import Picture
 from tfdivcolor.settings import MAX_PIXELS
 from tfdivcolor.utils.errors import ImageError, reason
-
-# What `read` takes; an array may be of any library with `__array__`.
-Picture = str | os.PathLike | bytes | Image.Image | np.ndarray
 
 # Largest difference between the channels of a grey pixel, in 8-bit levels;
 # lossy formats that store a grey picture in colour come this far from grey.
@@ -42,7 +39,7 @@ class Photo:
         is_grey: bool. Whether the channels of every pixel are equal, up to
             the rounding of lossy formats.
         pixels_16: uint16 [H, W, 3], or None. The same with 16 bits a channel,
-            sRGB, 0..65535, where the source has them.
+            sRGB, 0..65535, where the source has more than 8.
         alpha: uint8 [H, W], or uint16 where there is `pixels_16`. Opacity,
             upright; None where the source has no transparency at all. An alpha
             channel that is opaque throughout is kept: results get the channels
@@ -54,6 +51,10 @@ class Photo:
             orientation 1. None where there is none, or a damaged one.
         dpi: pair of floats, pixels an inch across and down, or None where the
             file does not say.
+        page, num_pages: int. Which picture of the file it is, from 1, and of
+            how many; thumbnails and masks do not count.
+        notes: tuple of str. What the user must know of how it was read, such
+            as "page 1 of 2 is used"; empty for most.
     """
 
     pixels: np.ndarray
@@ -65,6 +66,9 @@ class Photo:
     has_palette: bool = False
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
+    page: int = 1
+    num_pages: int = 1
+    notes: tuple[str, ...] = ()
 
     @property
     def finest(self) -> np.ndarray:
@@ -72,89 +76,98 @@ class Photo:
         return self.pixels if self.pixels_16 is None else self.pixels_16
 
 
-def read(source: Picture, max_pixels: int = MAX_PIXELS) -> Photo:
+def read(source: Picture, max_pixels: int = MAX_PIXELS,
+         page: int | None = None, lenient: bool = False) -> Photo:
     """Reads one picture.
 
-    Image files may be JPEG, PNG, WebP, TIFF, BMP, GIF or HEIC (with the extra
-    `[heic]`), whatever their name; of several frames the first one counts.
-    Grey, RGB, CMYK, palette and 1-bit pictures are brought to sRGB: an ICC
-    profile is applied unless it is damaged, and the EXIF orientation is.
-    `Photo.pixels` has 8 bits and no alpha: the colours stored for transparent
-    pixels show. PNG and TIFF files of 16 bits a channel, grey or RGB, are
-    decoded at 16 bits, and 8 bits come from them by scaling and rounding (mode
-    I counts as 16 bits; of 16-bit CMYK, and where a 16-bit RGB file comes as a
-    PIL image, Pillow takes the upper 8 bits). HEIC of 10 or 12 bits is read at
-    8.
+    Image files may be JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, JPEG 2000 or HEIC
+    (with the extra `[heic]`), whatever their name.  Grey, RGB, CMYK, Lab,
+    palette and 1-bit pictures are brought to sRGB: by their ICC profile, unless
+    it does what sRGB does; the colour space that PNG chunks or a camera's EXIF
+    name; CMYK without a profile as browsers do.  The EXIF orientation is
+    applied.  `Photo.pixels` has 8 bits and no alpha: the colours stored for
+    transparent pixels show.  Depths of 9 to 16 bits, 32-bit integers and floats
+    from 0 to 1 are stretched over 16 bits, and 8 bits come from them by scaling
+    and rounding.
+
+    A PIL image that still is what its file holds is read from the file, as
+    Pillow keeps only 8 bits of many kinds; else by its own pixels.
 
     Args:
-        source: str or os.PathLike (path), bytes (of an image file), PIL image,
-            or uint8 array [H, W], [H, W, 1] or [H, W, 3], sRGB 0..255.
+        source: str or os.PathLike (path); bytes, bytearray, memoryview or
+            binary file of an image file; PIL image; or an array [H, W], or
+            [H, W, 1, 2, 3 or 4] of grey, grey and alpha, sRGB, sRGB and alpha:
+            uint8, uint16, bool, or float from 0 to 1.
         max_pixels: int. Larger pictures are refused; a file by its header,
             before it is decoded.
+        page: int from 1. Which page of a TIFF file, thumbnails and masks
+            aside, or frame of another. None: the largest page, or the first.
+        lenient: bool. Whether JPEG, PNG and TIFF files that are truncated are
+            read as far as they go, the missing part mid grey.
 
     Returns:
         `Photo`.
 
     Raises:
-        ImageError: if there is no such file, if it is empty, damaged, no image
-            or too large, or if an array or PIL image has a type that is not
-            listed here.
+        ImageError: if there is no such file or page, if it is empty, damaged,
+            no image or too large, or if an array or PIL image has a type that
+            is not listed here.
     """
-    if isinstance(source, (str, os.PathLike)):
-        return _read_path(os.fsdecode(source), max_pixels)
-    if isinstance(source, bytes):
-        return _read_file(io.BytesIO(source), "image", max_pixels)
-    if isinstance(source, Image.Image):
-        name = getattr(source, "filename", "") or "image"
-        known = source.format if source.format in FORMATS else None
-        return _photo_of_image(source, os.fsdecode(name), max_pixels, known)
-    if hasattr(source, "__array__"):
-        return _photo_of_array(np.asarray(source), "image", max_pixels)
-    raise ImageError(
-        "image: must be a path, bytes, a PIL image or an array "
-        f"(received {type(source).__name__})")
+    picture = sources.open_picture(source)
+    name = picture.name
+    check_size = functools.partial(_check_size, name, max_pixels)
+    if picture.array is not None:
+        found, image_format = sources.of_array(picture.array, name), None
+        check_size(*found.values.shape[1::-1])
+        return _photo(found, name, image_format)
+    with picture.file or contextlib.nullcontext() as file:
+        with _reported(name):
+            if file is None:
+                check_size(*picture.image.size)
+                found, image_format = pillow.of_image(
+                    picture.image, name), picture.known_format
+            else:
+                found, image_format = decoding.decode(
+                    file, name, check_size,
+                    picture.page if page is None else page, lenient)
+            return _photo(found, name, image_format)
 
 
-def _read_path(name, max_pixels):
-    try:
-        file = open(name, "rb")
-    except FileNotFoundError:
-        raise ImageError(f"{name}: must be an image file "
-                         "(received a path that does not exist)") from None
-    except IsADirectoryError:
-        raise ImageError(
-            f"{name}: must be an image file (received a folder)") from None
-    except (OSError, ValueError) as error:  # ValueError: a null character
-        raise ImageError(f"{name}: must be an image file that can be read "
-                         f"(received {reason(error)})") from error
-    with file:
-        return _read_file(file, name, max_pixels)
+def count_pages(source: Picture) -> int:
+    """How many pictures a file holds; thumbnails and masks do not count.
 
+    Args:
+        source: as of `read`.
 
-def _read_file(file, name, max_pixels):
-    with _reported(name, max_pixels):
-        image, image_format = tiff.open_deep(file), "TIFF"
-        if image is None:
-            image, image_format = formats.open_image(file, name)
-    return _photo_of_image(image, name, max_pixels, image_format, file)
+    Returns:
+        int: pages of TIFF, frames of GIF, WebP, PNG and AVIF; 1 for all else.
+
+    Raises:
+        ImageError: if it is no image that can be opened.
+    """
+    picture = sources.open_picture(source)
+    with picture.file or contextlib.nullcontext() as file:
+        if file is None:
+            return 1
+        with _reported(picture.name):
+            return decoding.count_pages(file, picture.name)
 
 
 @contextlib.contextmanager
-def _reported(name, max_pixels):
-    """Makes one `ImageError` of all that Pillow raises on a bad file."""
+def _reported(name: str) -> Iterator[None]:
+    """Makes one `ImageError` of all that decoders raise on a bad file."""
     try:
         yield
-    except ImageError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"{name}: must have at most {max_pixels} pixels "
-                         f"(received: {error})") from error
+    except ImageError as error:
+        if str(error).startswith(f"{name}: "):
+            raise
+        raise ImageError(f"{name}: {error}") from error
     except Exception as error:  # decoders raise almost anything
         raise ImageError(f"{name}: must be a whole, undamaged image "
                          f"(received: {reason(error)})") from error
 
 
-def _check_size(width, height, name, max_pixels):
+def _check_size(name, max_pixels, width, height):
     if not width * height:
         raise ImageError(f"{name}: must have at least one pixel "
                          f"(received {width} x {height})")
@@ -163,53 +176,24 @@ def _check_size(width, height, name, max_pixels):
                          f"(received {width} x {height} = {width * height})")
 
 
-def _photo_of_array(pixels, name, max_pixels):
-    if pixels.dtype != np.uint8:
-        raise ImageError(f"{name}: an array must be uint8 in 0..255 "
-                         f"(received {pixels.dtype})")
-    if pixels.ndim == 2:
-        pixels = pixels[..., np.newaxis]
-    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
-        raise ImageError(
-            f"{name}: an array must be [H, W], [H, W, 1] or [H, W, 3] "
-            f"(received {list(pixels.shape)})")
-    _check_size(pixels.shape[1], pixels.shape[0], name, max_pixels)
-    pixels = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
-    return Photo(np.ascontiguousarray(pixels), name, _is_grey(pixels))
-
-
-def _photo_of_image(image, name, max_pixels, image_format, file=None):
-    width, height = image.size
-    _check_size(width, height, name, max_pixels)
-    with _reported(name, max_pixels):
-        values, alpha = channels.read(image, name, file)
-        # After reading: Pillow turns some formats itself, and then says so.
-        turn = exif.orientation(image)
-        values = channels.upright(values, turn)
-        if alpha is not None:
-            alpha = channels.upright(alpha, turn)
-        height, width, _ = values.shape
-        kept = exif.kept(image, width, height, file)
-        dpi = _resolution(image, turn)
+def _photo(found: Stored, name: str, image_format: str | None) -> Photo:
+    turn = found.orientation
+    values = pixels_of.upright(srgb.convert(found), turn)
+    alpha = (None if found.alpha is None
+             else pixels_of.upright(found.alpha, turn))
+    height, width, _ = values.shape
     is_deep = values.dtype == np.uint16
-    pixels = channels.to_8_bits(values) if is_deep else values
+    pixels = pixels_of.to_8_bits(values) if is_deep else values
+    dpi = found.dpi
+    if dpi and turn in _LYING:
+        dpi = dpi[1], dpi[0]
     return Photo(
         pixels, name, _is_grey(pixels),
         pixels_16=values if is_deep else None, alpha=alpha,
-        image_format=image_format,
-        has_palette=image.mode in channels.MODES_WITH_PALETTE, exif=kept,
-        dpi=dpi)
-
-
-def _resolution(image, turn):
-    # Pillow gives fractions, and what a file says may be nonsense.
-    try:
-        across, down = (float(number) for number in image.info["dpi"])
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return None
-    if not (1 <= across <= 65535 and 1 <= down <= 65535):
-        return None
-    return (down, across) if turn in _LYING else (across, down)
+        image_format=image_format, has_palette=found.has_palette,
+        exif=found.exif and exif.kept(found.exif, width, height),
+        dpi=dpi, page=found.page, num_pages=found.num_pages,
+        notes=tuple(found.notes))
 
 
 def _is_grey(pixels):

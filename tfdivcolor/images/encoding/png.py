@@ -1,47 +1,18 @@
-"""PNG files of 16 bits a channel read, and of 8 and 16 bits written.
+"""PNG files of 8 and 16 bits a channel written.
 
-Pillow does neither in 16 bits for more than one channel, and its own encoder
+Pillow does not write 16 bits for more than one channel, and its own encoder
 takes twelve times as long.
 """
 
-import logging
 import struct
 import zlib
 from collections.abc import Mapping
-from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
 from PIL import PngImagePlugin
 
 _HEADER = 33  # bytes: the signature and the header chunk
-
-# libpng warns of common faults that do not matter, such as an sRGB profile
-# that is not quite sRGB; without this they go to the standard error.
-logging.getLogger("imagecodecs").addHandler(logging.NullHandler())
-
-
-def depth(file: BinaryIO) -> int:
-    """Bits a channel of a PNG file, by its header."""
-    file.seek(24)
-    return file.read(1)[0]
-
-
-def decode(file: BinaryIO) -> np.ndarray:
-    """Decodes a PNG file of 16 bits a channel.
-
-    Args:
-        file: binary file.
-
-    Returns:
-        uint16 [H, W] or [H, W, channels]. A colour that stands for
-        transparent has become alpha.
-
-    Raises:
-        Exception: of almost any kind, if the file is damaged.
-    """
-    file.seek(0)
-    return imagecodecs.png_decode(file.read())
 
 
 def encode(values: np.ndarray, exif: bytes | None = None,

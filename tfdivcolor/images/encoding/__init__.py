@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tfdivcolor.images import png, tiff, xmp as words
-from tfdivcolor.images.channels import to_8_bits
+from tfdivcolor.images import xmp as words
+from tfdivcolor.images.decoding.stored import to_8_bits
+from tfdivcolor.images.encoding import png, tiff
 from tfdivcolor.images.formats import DEEP_FORMATS, WITH_ALPHA, heif
 from tfdivcolor.images.profiles import SRGB
 from tfdivcolor.utils.errors import ImageError

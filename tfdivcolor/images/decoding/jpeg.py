@@ -1,0 +1,144 @@
+"""JPEG: 12 and 16 bits, CMYK without Adobe's marker, files without an end."""
+
+import io
+from typing import BinaryIO
+
+import imagecodecs
+import numpy as np
+from PIL import Image
+
+from tfdivcolor.images import formats
+from tfdivcolor.images.decoding import pillow
+from tfdivcolor.images.decoding.stored import (
+    SizeCheck,
+    Stored,
+    check_page,
+    grey_out,
+    split,
+)
+
+END = b"\xff\xd9"
+# Markers that begin a frame: SOF0 to SOF15, without DHT, JPG and DAC.
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
+# Two ways in which the data could have gone on.
+_CONTINUED = (b"\x00", b"\x5a\xa7\x33\x91")
+
+
+def decode(file: BinaryIO, name: str, check_size: SizeCheck,
+           page: int | None = None, lenient: bool = False) -> Stored:
+    """Decodes a JPEG file; see `decoding.decode`.
+
+    Of a file with several pictures (MPO) the first is the photograph; the
+    others are previews, gain maps or views of its.
+    """
+    check_page(name, page, 1)
+    place, kind, bits = _frame(file)
+    if bits != 8:
+        return _decode_deep(file, check_size, place, bits)
+    image, _ = formats.open_image(file, name)
+    check_size(*image.size)
+    try:
+        stored = pillow.of_image(image, name)
+    except OSError as error:
+        if "truncated" not in str(error):
+            raise
+        return _decode_in_part(file, name, lenient, kind)
+    return _as_browsers_do(stored, image)
+
+
+def is_whole(file: BinaryIO) -> bool:
+    """Whether a JPEG file of 8 bits ends with its end marker, or near it."""
+    file.seek(0, io.SEEK_END)
+    file.seek(max(0, file.tell() - (1 << 16)))
+    return END in file.read()
+
+
+def _frame(file):
+    """Of the frame's header: place and marker, and bits a channel."""
+    file.seek(2)
+    while True:
+        byte = file.read(1)
+        if not byte:
+            return 0, 0, 8  # no frame: Pillow says so
+        marker = file.read(1)[0:1] if byte == b"\xff" else b""
+        if not marker or marker in (b"\0", b"\xff"):
+            if marker == b"\xff":
+                file.seek(-1, io.SEEK_CUR)
+            continue
+        length = int.from_bytes(file.read(2), "big")
+        if marker[0] in _FRAMES:
+            return file.tell() - 4, marker[0], (file.read(1) or b"\x08")[0]
+        file.seek(max(length - 2, 0), io.SEEK_CUR)
+
+
+def _decode_deep(file, check_size, place, bits):
+    file.seek(0)
+    data = bytearray(file.read())
+    # Pillow reads what the other segments say once the depth is one it knows.
+    shallow = bytearray(data)
+    shallow[place + 4] = 8
+    image = Image.open(io.BytesIO(shallow), formats=["JPEG"])
+    check_size(*image.size)
+    stored = split(imagecodecs.jpeg_decode(bytes(data)), bits)
+    pillow.describe(stored, image)
+    return stored
+
+
+def _as_browsers_do(stored, image):
+    """Turns CMYK of a file without Adobe's marker: there 0 is no ink.
+
+    Adobe's programs store the negative, and say so.  Pillow takes every file
+    for one of theirs; browsers and TensorFlow do not.
+    """
+    if stored.kind == "cmyk" and "adobe" not in image.info:
+        stored.values = 255 - stored.values
+    return stored
+
+
+def _decode_in_part(file, name, lenient, kind):
+    """Decodes a file whose data end too early, or only its end marker."""
+    file.seek(0)
+    data = file.read()
+    readings = []
+    for more in _CONTINUED:
+        image = Image.open(
+            io.BytesIO(data + len(data) * more + END), formats=["JPEG"])
+        readings.append(_as_browsers_do(pillow.of_image(image, name), image))
+    stored, other = readings
+    # Where it matters how the data go on, they are missing.
+    changed = (stored.values != other.values).any(axis=-1)
+    if not changed.any():
+        stored.notes.append(
+            "its end marker is missing; all its pixels are there")
+        return stored
+    missing = _missing(changed, kind)
+    share = missing.mean()
+    if not lenient:
+        raise ValueError(
+            f"the file is truncated: {share:.0%} of its pixels are missing or "
+            "incomplete")
+    if kind in _PROGRESSIVE:
+        stored.notes.append(
+            f"it is truncated: {share:.0%} of its pixels lack detail")
+        return stored
+    grey_out(stored, missing)
+    stored.notes.append(
+        f"it is truncated: {share:.0%} of its pixels are missing, and grey")
+    return stored
+
+
+def _missing(changed, kind):
+    """Pixels from the first block on that depends on missing data: bool
+    [H, W]."""
+    if kind in _PROGRESSIVE:
+        return changed
+    missing = np.zeros_like(changed)
+    # Blocks follow each other in rows, of 8 or 16 pixels.
+    first = int(np.argmax(changed.any(axis=1)))
+    top = first - first % 8
+    bottom = min(top + 8, len(changed))
+    left = int(np.argmax(changed[top:bottom].any(axis=0)))
+    missing[top:bottom, left - left % 8:] = True
+    missing[bottom:] = True
+    return missing

@@ -1,0 +1,179 @@
+"""What Pillow decodes: most formats of 8 bits, and images that are open."""
+
+from typing import BinaryIO
+
+import imagecodecs
+import numpy as np
+from PIL import Image
+
+from tfdivcolor.images import exif, formats, profiles
+from tfdivcolor.images.decoding.stored import (
+    Kind,
+    SizeCheck,
+    Stored,
+    check_page,
+    split,
+)
+from tfdivcolor.utils.errors import ImageError
+
+MODES_WITH_PALETTE = ("1", "P", "PA")
+# Formats whose frames or pictures count as pages.
+WITH_FRAMES = ("GIF", "WEBP", "PNG", "AVIF", "HEIF")
+
+# What each Pillow mode is read as.
+_MODES = {
+    "1": "L", "L": "L", "LA": "L", "P": "RGB", "PA": "RGB", "RGB": "RGB",
+    "RGBA": "RGB", "RGBX": "RGB", "YCbCr": "RGB", "CMYK": "CMYK", "LAB": "LAB",
+}
+_KINDS: dict[str, Kind] = {
+    "L": "grey", "RGB": "rgb", "CMYK": "cmyk", "LAB": "lab"}
+_PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
+_MODES_OF_16_BITS = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+def decode(file: BinaryIO, name: str, check_size: SizeCheck,
+           page: int | None = None, lenient: bool = False) -> Stored:
+    """Decodes a file of any format that Pillow opens; see
+    `decoding.decode`."""
+    image, image_format = formats.open_image(file, name)
+    check_size(*image.size)
+    count = count_frames(image) if image_format in WITH_FRAMES else 1
+    check_page(name, page, count)
+    used = image.tell() + 1 if page is None else page
+    if used != image.tell() + 1:
+        image.seek(used - 1)
+    try:
+        stored = _deep(image, file, image_format, used) or of_image(image, name)
+    except Exception as error:
+        if lenient:
+            raise ImageError(
+                f"{name}: must be a JPEG, PNG or TIFF file to be read in part "
+                f"(received a damaged {image_format} file)") from error
+        raise
+    stored.page, stored.num_pages = used, count
+    if count > 1 and page is None:
+        stored.notes.append(f"picture {used} of {count} is used")
+    return stored
+
+
+def count_frames(image: Image.Image) -> int:
+    """How many frames or pictures an opened file has."""
+    return getattr(image, "n_frames", 1)
+
+
+def of_image(image: Image.Image, name: str) -> Stored:
+    """Reads the pixels of an opened image, or of one made by a program.
+
+    Args:
+        image: PIL image.
+        name: str. What messages call it.
+
+    Returns:
+        `Stored`.
+
+    Raises:
+        ImageError: if it has a mode that is not read.
+        Exception: of almost any kind, if its file is damaged.
+    """
+    image.load()
+    if image.mode in _MODES_OF_16_BITS:
+        stored = _of_16_bits(image, name)
+    else:
+        stored = _of_8_bits(image, name)
+    stored.has_palette = image.mode in MODES_WITH_PALETTE
+    describe(stored, image)
+    return stored
+
+
+def _of_8_bits(image, name):
+    if image.mode in _PREMULTIPLIED:
+        image = image.convert(_PREMULTIPLIED[image.mode])
+    if image.mode not in _MODES:
+        raise ImageError(
+            f"{name}: a PIL image must be grey, RGB, CMYK, Lab or palette of "
+            f"at most 16 bits a channel (received mode {image.mode})")
+    alpha = None
+    if image.has_transparency_data:
+        alpha = np.asarray(image.convert("RGBA").getchannel("A"))
+    if image.mode == "P":
+        image = image.convert("RGBA")  # knows every kind of transparency
+    mode = _MODES[image.mode]
+    values = np.asarray(image.convert(mode))
+    if mode == "L":
+        values = values[..., np.newaxis]
+    return Stored(values, _KINDS[mode], alpha)
+
+
+def _of_16_bits(image, name):
+    values = np.asarray(image)[..., np.newaxis]
+    if values.min() < 0 or values.max() > 65535:
+        raise ImageError(
+            f"{name}: must have at most 16 bits a channel "
+            f"(received values {values.min()}..{values.max()})")
+    return Stored(values.astype(np.uint16), "grey")
+
+
+def describe(stored: Stored, image: Image.Image) -> None:
+    """Adds to `stored` what Pillow knows of an image, once it is loaded."""
+    stored.exif = exif.of_image(image)
+    # After reading: Pillow turns some formats itself, and then says so.
+    stored.orientation = exif.orientation(image)
+    stored.profile = image.info.get("icc_profile") or None
+    take_adobe_rgb(stored)
+    stored.dpi = resolution(image)
+
+
+def take_adobe_rgb(stored: Stored) -> None:
+    """Sets the profile where there is none, and EXIF says Adobe RGB."""
+    if (not stored.profile and stored.kind in ("grey", "rgb")
+            and stored.exif and exif.is_adobe_rgb(stored.exif[1])):
+        stored.profile = profiles.ADOBE_RGB
+        stored.notes.append(
+            "it has no colour profile; as its EXIF says, it is taken as Adobe "
+            "RGB")
+
+
+def resolution(image: Image.Image) -> tuple[float, float] | None:
+    """Pixels an inch across and down, as Pillow has them, if sound."""
+    # Pillow gives fractions, and what a file says may be nonsense.
+    try:
+        across, down = (float(number) for number in image.info["dpi"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    if not (1 <= across <= 65535 and 1 <= down <= 65535):
+        return None
+    return across, down
+
+
+def _deep(image, file, image_format, page):
+    """AVIF and HEIF of 10 or 12 bits; None for all else."""
+    if image_format == "AVIF" and page == 1:
+        bits = _avif_bits(file)
+        if bits == 8:
+            return None
+        image.load()  # so that it says whatever is wrong
+        file.seek(0)
+        stored = split(imagecodecs.avif_decode(file.read()), bits)
+    elif image_format == "HEIF":
+        file.seek(0)
+        found = formats.heif("HEIF").open_heif(
+            file, convert_hdr_to_8bit=False)[page - 1]
+        bits = found.info.get("bit_depth", 8)
+        if bits == 8:
+            return None
+        # They stand in the upper bits of 16.
+        stored = split(np.asarray(found) >> (16 - bits), bits)
+    else:
+        return None
+    describe(stored, image)
+    return stored
+
+
+def _avif_bits(file):
+    """Bits a channel of an AVIF file, by its configuration box."""
+    file.seek(0)
+    head = file.read(1 << 16)
+    place = head.find(b"av1C") + 6
+    flags = head[place] if 6 <= place < len(head) else 0
+    # Of 8 bits: tier, high bit depth, twelve bits, ...
+    return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10

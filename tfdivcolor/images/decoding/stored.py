@@ -1,0 +1,153 @@
+"""What a decoder gives: pixels as a file stores them, and what they mean."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from tfdivcolor.images.exif import Directory, Order
+from tfdivcolor.utils.errors import ImageError
+
+# Channels of the colours of each kind.
+CHANNELS = {"grey": 1, "rgb": 3, "lab": 3, "cmyk": 4}
+# "lab": CIE L*a*b* of D50 as ICC profiles code it: 0..100 and -128..127 are
+# 0..the type's largest value.  "cmyk": the largest value is full ink.
+Kind = Literal["grey", "rgb", "lab", "cmyk"]
+
+# Refuses a picture of this width and height that has too many pixels.
+SizeCheck = Callable[[int, int], object]
+
+MID_GREY = 128  # of 8 bits, for what is missing of a file
+
+# How a picture is turned, by EXIF orientation.
+_UPRIGHT = {
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: np.swapaxes(stored, 0, 1),
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: np.swapaxes(stored[::-1, ::-1], 0, 1),
+    8: lambda stored: np.rot90(stored),
+}
+
+
+@dataclass(eq=False)
+class Stored:
+    """The pixels of one picture of a file, not turned.
+
+    Attributes:
+        values: uint8 or uint16 [H, W, channels], over the type's whole range.
+        kind: a key of `CHANNELS`.
+        alpha: [H, W] of the same type, or None.
+        profile: bytes. ICC profile, or None for sRGB.
+        exif: (byte order, directory) of `exif.read`, or None.
+        orientation: int. EXIF orientation; 1..8 are sound.
+        dpi: pair of floats across and down, as stored, or None.
+        has_palette: bool. Whether the file has a palette or 1 bit a pixel.
+        page, num_pages: int. Which picture this is, from 1, and of how many.
+        notes: list of str. What the user must know of how it was read.
+    """
+
+    values: np.ndarray
+    kind: Kind
+    alpha: np.ndarray | None = None
+    profile: bytes | None = None
+    exif: tuple[Order, Directory] | None = None
+    orientation: int | None = None
+    dpi: tuple[float, float] | None = None
+    has_palette: bool = False
+    page: int = 1
+    num_pages: int = 1
+    notes: list[str] = field(default_factory=list)
+
+
+def upright(values: np.ndarray, orientation: int | None) -> np.ndarray:
+    """Turns a picture [H, W, ...] as its EXIF orientation, 1..8, says."""
+    turn = _UPRIGHT.get(orientation or 1)
+    return np.ascontiguousarray(turn(values)) if turn else values
+
+
+def scaled(values: np.ndarray, bits: int) -> np.ndarray:
+    """Stretches integers of any depth over 8 or 16 bits.
+
+    Args:
+        values: unsigned integers [H, ...], 0..2^bits - 1. Higher bits are
+            dropped.
+        bits: int, 1 to 32.
+
+    Returns:
+        uint8 for up to 8 bits, else uint16: round(value / (2^bits - 1) * top).
+    """
+    dtype = np.uint8 if bits <= 8 else np.uint16
+    if bits in (8, 16):
+        return values.astype(dtype, copy=False)
+    largest, top = 2**bits - 1, np.iinfo(dtype).max
+    result = np.empty(values.shape, dtype)
+    for target, row in zip(result, values):  # by rows, to save memory
+        target[...] = np.rint(
+            (row & np.array(largest, row.dtype)) * (top / largest))
+    return result
+
+
+def to_8_bits(values: np.ndarray) -> np.ndarray:
+    """round(value / 257) of uint16 values, as uint8: 65535 becomes 255."""
+    reduced = np.empty(values.shape, np.uint8)
+    for row, wide in enumerate(values):  # by rows, to save memory
+        reduced[row] = (wide.astype(np.uint32) + 128) // 257
+    return reduced
+
+
+def split(values: np.ndarray, bits: int) -> Stored:
+    """Makes grey or RGB, and alpha, of channels that say no more.
+
+    Args:
+        values: unsigned integers [H, W], or [H, W, 1 to 4]: grey, grey and
+            alpha, RGB, RGB and alpha.
+        bits: int. Their depth.
+
+    Returns:
+        `Stored`.
+    """
+    values = scaled(values, bits)
+    if values.ndim == 2:
+        values = values[..., np.newaxis]
+    channels = values.shape[2]
+    colors = 1 if channels < 3 else 3
+    return Stored(
+        np.ascontiguousarray(values[..., :colors]),
+        "grey" if colors == 1 else "rgb",
+        np.ascontiguousarray(values[..., colors]) if channels > colors
+        else None)
+
+
+def divided(values: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Takes the opacity out of colours that are multiplied by it."""
+    top = np.iinfo(values.dtype).max
+    result = np.empty_like(values)
+    for row, color, opacity in zip(result, values, alpha):
+        opacity = np.maximum(opacity, 1).astype(np.float64)[:, np.newaxis]
+        row[...] = np.minimum(np.rint(color * (top / opacity)), top)
+    return result
+
+
+def grey_out(stored: Stored, missing: np.ndarray) -> None:
+    """Makes pixels mid grey and opaque; `missing` is bool [H, W] or [H]."""
+    top = np.iinfo(stored.values.dtype).max
+    grey = round(top * MID_GREY / 255)
+    stored.values = stored.values.copy()
+    stored.values[missing] = {
+        "grey": grey, "rgb": grey, "cmyk": (0, 0, 0, top - grey),
+        # Neutral, and of the L* of that grey.
+        "lab": (round(top * 0.54), *[round(top * MID_GREY / 255)] * 2),
+    }[stored.kind]
+    if stored.alpha is not None:
+        stored.alpha = stored.alpha.copy()
+        stored.alpha[missing] = top
+
+
+def check_page(name: str, page: int | None, count: int) -> None:
+    """Refuses a page that a file does not have, by an `ImageError`."""
+    if page is not None and not 1 <= page <= count:
+        raise ImageError(f"{name}: page must be 1 to {count}, as it has "
+                         f"{count} (received {page})")

@@ -1,0 +1,80 @@
+"""Stored channels of any kind -> sRGB."""
+
+import numpy as np
+
+from tfdivcolor.images import profiles
+from tfdivcolor.images.decoding.stored import Stored
+
+_NAMES = {"grey": "grey", "rgb": "RGB", "cmyk": "CMYK", "lab": "Lab", None:
+          "other"}
+
+
+def convert(stored: Stored) -> np.ndarray:
+    """Brings the colours of a picture to sRGB.
+
+    Its profile is applied unless it does what sRGB does.  A grey picture with
+    an RGB profile has that profile's greys; of an RGB picture with a grey
+    profile each channel has that profile's tone curve.  A profile that is
+    damaged, or for yet other channels, is left out, and `notes` says so.
+
+    Args:
+        stored: `Stored`. `notes` gets what must be said.
+
+    Returns:
+        uint8 or uint16 [H, W, 3], of the type of `stored.values`.
+    """
+    if stored.kind == "lab":
+        return profiles.to_srgb(stored.values, "lab", profiles.LAB)
+    try:
+        converted = _by_profile(stored)
+    except profiles.ProfileError as error:
+        stored.notes.append(
+            f"its colour profile is left out: {error}; its colours are taken "
+            "as sRGB")
+        converted = None
+    if converted is None:
+        converted = _plain(stored)
+    return np.ascontiguousarray(converted)
+
+
+def _by_profile(stored):
+    """The colours by the profile; None where there is nothing to apply."""
+    profile, values = stored.profile, stored.values
+    if not profile:
+        return None
+    space = profiles.space(profile)
+    if space is not None and space == stored.kind:
+        if profiles.is_srgb(profile):
+            return None  # converted it would only be rounded
+        return profiles.to_srgb(values, space, profile)
+    if (stored.kind, space) == ("grey", "rgb"):
+        if profiles.is_srgb(profile):
+            return None
+        return profiles.to_srgb(
+            np.repeat(values, 3, axis=-1), "rgb", profile)
+    if (stored.kind, space) == ("rgb", "grey"):
+        if profiles.is_srgb(profile):
+            return None
+        stored.notes.append(
+            "its colour profile is for grey pictures: each of its channels "
+            "has that tone curve")
+        return np.stack([
+            profiles.to_srgb(values[..., [channel]], "grey", profile)[..., 0]
+            for channel in range(3)], axis=-1)
+    raise profiles.ProfileError(
+        f"it is for {_NAMES[space]} pictures, and this one is "
+        f"{_NAMES[stored.kind]}")
+
+
+def _plain(stored):
+    """The colours without a profile."""
+    values = stored.values
+    if stored.kind != "cmyk":
+        return np.broadcast_to(values, (*values.shape[:2], 3))
+    # Every ink takes its part of what the black one leaves.
+    top = np.iinfo(values.dtype).max
+    result: np.ndarray = np.empty((*values.shape[:2], 3), values.dtype)
+    for target, row in zip(result, values):  # by rows, to save memory
+        left = top - row.astype(np.float64)
+        target[...] = np.rint(left[..., :3] * left[..., 3:] / top)
+    return result
