@@ -63,7 +63,7 @@ def main(arguments=None):
             fields, share = _fields(
                 colorizer, batch["luminance"], options.seed)
             for way, field in fields.items():
-                found.setdefault(way, []).append(_figures(field, truth))
+                found.setdefault(way, []).append(figures(field, truth))
             distance = np.square(
                 fields["drawn in"] - truth[:, None]).sum((2, 3, 4))
             shares.append(share)
@@ -83,7 +83,7 @@ def main(arguments=None):
     print(_calibration(np.concatenate(shares), np.concatenate(nearest)))
 
 
-def _figures(field, truth):
+def figures(field, truth):
     """Errors, chroma and true chroma of some pictures' results: [B, 5]."""
     import numpy as np
 

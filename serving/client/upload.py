@@ -1,21 +1,19 @@
 """A picture -> the bytes that the exported model decodes as we read it.
 
-The model applies neither EXIF orientation nor ICC profiles, reads neither TIFF
-nor GIF, and does not read some rare kinds of BMP and WebP.  A file where that
+The model applies neither EXIF orientation nor colour profiles, reads JPEG, PNG,
+WebP and BMP alone, and not their rare kinds.  A file where that
 does not matter is sent as it is, as compact as its camera made it; of all else
 the pixels are sent, as PNG.
 """
 
+import contextlib
 import io
 import os
 import pathlib
 
-from PIL import ExifTags, Image
+from PIL import Image
 
 from tfdivcolor import images
-from tfdivcolor.images import profiles
-
-_SENT_AS_THEY_ARE = ("JPEG", "PNG", "WEBP")
 
 
 def name_of(source, otherwise="image"):
@@ -28,8 +26,7 @@ def encode(source, name="image"):
     """Makes the bytes to send.
 
     Args:
-        source: path, bytes of an image file, PIL image, or uint8 array, as
-            `images.read` takes it.
+        source: what `images.read` takes.
         name: str. What to call a picture that has no path.
 
     Returns:
@@ -38,10 +35,12 @@ def encode(source, name="image"):
     Raises:
         images.ImageError: the picture cannot be read.
     """
-    if _is_path(source) and _is_plain(source):
-        return pathlib.Path(source).read_bytes()
-    if isinstance(source, bytes) and _is_plain(io.BytesIO(source)):
-        return source
+    data = source if isinstance(source, bytes) else None
+    if _is_path(source) and os.path.isfile(source):
+        with contextlib.suppress(OSError):  # `images.read` says it
+            data = pathlib.Path(source).read_bytes()
+    if data is not None and images.is_plain(io.BytesIO(data)):
+        return data
     try:
         pixels = images.read(source).pixels
     except images.ImageError as error:
@@ -57,24 +56,3 @@ def encode(source, name="image"):
 
 def _is_path(source):
     return isinstance(source, (str, os.PathLike))
-
-
-def _is_plain(file):
-    """Whether decoding alone, and no more, gives the picture as it is shown.
-
-    Only the header is looked at, except for a PNG, whose EXIF block may stand
-    behind the pixels.
-    """
-    try:
-        with Image.open(file, formats=_SENT_AS_THEY_ARE) as image:
-            orientation = image.getexif().get(ExifTags.Base.Orientation)
-            # TensorFlow refuses WebP with alpha or several frames.
-            return (not 2 <= (orientation or 1) <= 8
-                    and profiles.is_srgb(image.info.get("icc_profile"))
-                    and (image.format != "WEBP" or image.mode == "RGB"
-                         and not image.is_animated))
-    except Exception:  # decoders raise almost anything; `images.read` says it
-        return False
-
-
-

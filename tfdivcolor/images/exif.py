@@ -16,6 +16,7 @@ Order = Literal["<", ">"]  # of bytes, as `struct` names it
 Directory = dict[int, Any]
 
 _POINTERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+INCHES = {2: 1.0, 3: 2.54}  # of a unit of resolution, by its number
 _INTEROP_INDEX = 1  # of the directory that Interop points to
 # Bytes a value of each kind has: 2 is text, 3 and 4 are unsigned integers.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4,
@@ -73,6 +74,31 @@ def of_tiff(file: BinaryIO, start: int) -> tuple[Order, Directory] | None:
         return _read_file(file, start)
     except Exception:  # of almost any kind, where it is damaged
         return None
+
+
+def resolution(found: tuple[Order, Directory]
+               ) -> tuple[float, float] | None:
+    """Pixels an inch across and down that a directory states, if sound."""
+    order, directory = found
+    _, unit = directory.get(ExifTags.Base.ResolutionUnit, (3, b""))
+    inches = INCHES.get(int.from_bytes(
+        unit, "little" if order == "<" else "big") or 2)
+    sides = []
+    for tag in (ExifTags.Base.XResolution, ExifTags.Base.YResolution):
+        kind, value = directory.get(tag, (None, b""))
+        if kind != 5 or len(value) != 8 or inches is None:
+            return None
+        number, parts = struct.unpack(order + "II", value)
+        sides.append(inches * number / parts if parts else 0.0)
+    return sound_resolution(*sides)
+
+
+def sound_resolution(across: float, down: float
+                     ) -> tuple[float, float] | None:
+    """The same two numbers, unless they are nonsense: then None."""
+    if not (1 <= across <= 65535 and 1 <= down <= 65535):
+        return None
+    return across, down
 
 
 def is_adobe_rgb(directory: Directory) -> bool:

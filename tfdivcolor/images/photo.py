@@ -116,6 +116,8 @@ def read(source: Picture, max_pixels: int = MAX_PIXELS,
     picture = sources.open_picture(source)
     name = picture.name
     check_size = functools.partial(_check_size, name, max_pixels)
+    if picture.file is None:
+        pixels_of.check_page(name, page, 1)
     if picture.array is not None:
         found, image_format = sources.of_array(picture.array, name), None
         check_size(*found.values.shape[1::-1])

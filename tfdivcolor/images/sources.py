@@ -122,18 +122,21 @@ def _untouched(image):
     if file is None:
         return None
     try:
-        with Image.open(io.BytesIO(file.getvalue())) as fresh:
+        # In the same way: what Pillow maps into memory it does not turn.
+        with Image.open(getattr(image, "filename", "")
+                        or io.BytesIO(file.getvalue())) as fresh:
             if image.tell():
                 fresh.seek(image.tell())
+            # Pixels that are not loaded yet cannot have been changed.  Some
+            # formats change size and mode while they load.
+            if not image.tile:
+                fresh.load()
             same = ((fresh.format, fresh.mode, fresh.size)
                     == (image.format, image.mode, image.size)
                     and (fresh.info.get("icc_profile")
                          == image.info.get("icc_profile")))
-            # Pixels that are not loaded yet cannot have been changed.
             if same and not image.tile:
-                fresh.load()
-                same = fresh.mode == image.mode and (
-                    fresh.tobytes() == image.tobytes())
+                same = fresh.tobytes() == image.tobytes()
     except Exception:  # of almost any kind: the image's own pixels are left
         return None
     # Only pages of TIFF are those that `decoding` counts.
@@ -190,7 +193,7 @@ def of_array(values: np.ndarray, name: str) -> Stored:
             raise ImageError(f"{name}: an array of floats must be in 0..1 "
                              f"(received {low:g}..{high:g})")
         values = np.rint(values * np.float64(65535)).astype(np.uint16)
-    elif values.dtype not in (np.uint8, np.uint16):
+    elif values.dtype.kind != "u" or values.itemsize > 2:
         raise ImageError(
             f"{name}: an array must be uint8, uint16, bool, or float in 0..1 "
             f"(received {values.dtype})")

@@ -7,10 +7,10 @@ than 8 bits, colour spaces, pages, or to be read in part.
 from typing import BinaryIO
 
 from tfdivcolor.images import formats
-from tfdivcolor.images.decoding import jpeg, jpeg2000, pillow, png, tiff
+from tfdivcolor.images.decoding import jpeg, jpeg2000, pillow, png, tiff, webp
 from tfdivcolor.images.decoding.stored import SizeCheck, Stored
 
-LENIENT_FORMATS = ("JPEG", "PNG", "TIFF")
+LENIENT_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 
 
 def decode(file: BinaryIO, name: str, check_size: SizeCheck,
@@ -45,6 +45,8 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
         return jpeg.decode(file, *request), image_format
     if image_format == "JPEG2000":
         return jpeg2000.decode(file, *request), image_format
+    if image_format == "WEBP":
+        return webp.decode(file, *request), image_format
     return pillow.decode(file, *request), image_format
 
 

@@ -10,19 +10,24 @@ from PIL import Image
 from tfdivcolor.images import formats
 from tfdivcolor.images.decoding import pillow
 from tfdivcolor.images.decoding.stored import (
+    CONTINUED,
     SizeCheck,
     Stored,
     check_page,
     grey_out,
     split,
 )
+from tfdivcolor.utils.errors import ImageError
 
 END = b"\xff\xd9"
 # Markers that begin a frame: SOF0 to SOF15, without DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_LS = 0xF7  # another standard's frame
+_COMMON = (0xC0, 0xC1, 0xC2)
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
-# Two ways in which the data could have gone on.
-_CONTINUED = (b"\x00", b"\x5a\xa7\x33\x91")
+# For files with markers between blocks: as many as a side has blocks at most.
+_INTERVAL, _MOST_INTERVALS = 32, 8192
+_TAIL = 1 << 16  # bytes, in which programs may add something of their own
 
 
 def decode(file: BinaryIO, name: str, check_size: SizeCheck,
@@ -34,6 +39,9 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
     """
     check_page(name, page, 1)
     place, kind, bits = _frame(file)
+    if kind == _JPEG_LS:
+        raise ImageError(f"{name}: must be an image of a kind that is read "
+                         "(received JPEG-LS)")
     if bits != 8:
         return _decode_deep(file, check_size, place, bits)
     image, _ = formats.open_image(file, name)
@@ -47,11 +55,16 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
     return _as_browsers_do(stored, image)
 
 
-def is_whole(file: BinaryIO) -> bool:
-    """Whether a JPEG file of 8 bits ends with its end marker, or near it."""
+def is_common(file: BinaryIO) -> bool:
+    """Whether a JPEG file is of the kind that every decoder reads.
+
+    That is of 8 bits, sequential or progressive by Huffman's code, and not
+    without its end marker.
+    """
+    _, kind, bits = _frame(file)
     file.seek(0, io.SEEK_END)
-    file.seek(max(0, file.tell() - (1 << 16)))
-    return END in file.read()
+    file.seek(max(0, file.tell() - _TAIL))
+    return kind in _COMMON and bits == 8 and END in file.read()
 
 
 def _frame(file):
@@ -67,7 +80,7 @@ def _frame(file):
                 file.seek(-1, io.SEEK_CUR)
             continue
         length = int.from_bytes(file.read(2), "big")
-        if marker[0] in _FRAMES:
+        if marker[0] in _FRAMES or marker[0] == _JPEG_LS:
             return file.tell() - 4, marker[0], (file.read(1) or b"\x08")[0]
         file.seek(max(length - 2, 0), io.SEEK_CUR)
 
@@ -101,9 +114,9 @@ def _decode_in_part(file, name, lenient, kind):
     file.seek(0)
     data = file.read()
     readings = []
-    for more in _CONTINUED:
+    for more in CONTINUED:
         image = Image.open(
-            io.BytesIO(data + len(data) * more + END), formats=["JPEG"])
+            io.BytesIO(_continued(data, more)), formats=["JPEG"])
         readings.append(_as_browsers_do(pillow.of_image(image, name), image))
     stored, other = readings
     # Where it matters how the data go on, they are missing.
@@ -126,6 +139,21 @@ def _decode_in_part(file, name, lenient, kind):
     stored.notes.append(
         f"it is truncated: {share:.0%} of its pixels are missing, and grey")
     return stored
+
+
+def _continued(data, more):
+    """Carries on the data of a file that is cut off, and ends it."""
+    intervals = data.rfind(b"\xff\xdd\x00\x04")
+    if intervals < 0:
+        return data + len(data) * more + END
+    # Decoders skip all up to the next of the markers that are put between
+    # blocks, numbered 0 to 7 in turn.
+    number = max(range(8), key=lambda n: data.rfind(bytes([0xFF, 0xD0 + n])))
+    if data.rfind(bytes([0xFF, 0xD0 + number])) < 0:
+        number = -1
+    return data + b"".join(
+        _INTERVAL * more + bytes([0xFF, 0xD0 + (number + 1 + i) % 8])
+        for i in range(_MOST_INTERVALS)) + _INTERVAL * more + END
 
 
 def _missing(changed, kind):

@@ -15,6 +15,7 @@ from tfdivcolor.images.decoding.stored import (
 )
 from tfdivcolor.utils.errors import ImageError
 
+_STREAM = b"\xff\x4f\xff\x51"  # how a code stream begins
 _SIZE_MARKER = b"\xff\x51"  # SIZ, which begins every code stream
 _PROFILE = 2  # method of the colr box that holds an ICC profile
 
@@ -32,7 +33,8 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
         raise ImageError(
             f"{name}: a JPEG 2000 file must have one unsigned depth of at most "
             f"16 bits a channel (received {', '.join(map(str, bits))})")
-    values = imagecodecs.jpeg2k_decode(data)
+    # Of a whole file OpenJPEG would apply the profile in its own way.
+    values = imagecodecs.jpeg2k_decode(data[data.index(_STREAM):])
     if values.ndim == 3 and values.shape[2] > 4:
         raise ImageError(f"{name}: must be grey or RGB, with or without alpha "
                          f"(received {values.shape[2]} channels)")

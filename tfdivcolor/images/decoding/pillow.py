@@ -47,8 +47,8 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
     except Exception as error:
         if lenient:
             raise ImageError(
-                f"{name}: must be a JPEG, PNG or TIFF file to be read in part "
-                f"(received a damaged {image_format} file)") from error
+                f"{name}: must be a JPEG, PNG, TIFF or WebP file to be read in "
+                f"part (received a damaged {image_format} file)") from error
         raise
     stored.page, stored.num_pages = used, count
     if count > 1 and page is None:
@@ -120,7 +120,7 @@ def describe(stored: Stored, image: Image.Image) -> None:
     stored.orientation = exif.orientation(image)
     stored.profile = image.info.get("icc_profile") or None
     take_adobe_rgb(stored)
-    stored.dpi = resolution(image)
+    stored.dpi = _resolution(image, stored.exif)
 
 
 def take_adobe_rgb(stored: Stored) -> None:
@@ -133,16 +133,18 @@ def take_adobe_rgb(stored: Stored) -> None:
             "RGB")
 
 
-def resolution(image: Image.Image) -> tuple[float, float] | None:
-    """Pixels an inch across and down, as Pillow has them, if sound."""
-    # Pillow gives fractions, and what a file says may be nonsense.
-    try:
-        across, down = (float(number) for number in image.info["dpi"])
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return None
-    if not (1 <= across <= 65535 and 1 <= down <= 65535):
-        return None
-    return across, down
+def _resolution(image, found):
+    # Pillow gives fractions, and what a file says may be nonsense.  Of a JPEG
+    # without a density of its own it reads one number of EXIF for both.
+    if "dpi" in image.info and not (
+            image.format in ("JPEG", "MPO")
+            and "jfif_density" not in image.info):
+        try:
+            across, down = (float(number) for number in image.info["dpi"])
+            return exif.sound_resolution(across, down)
+        except (TypeError, ValueError, ZeroDivisionError):
+            return None
+    return exif.resolution(found) if found else None
 
 
 def _deep(image, file, image_format, page):

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
+from PIL import Image
 
 from tfdivcolor.images import formats, profiles
 from tfdivcolor.images.decoding import pillow
@@ -74,9 +75,11 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
     there = None
     try:
         values = imagecodecs.png_decode(data)
-    except imagecodecs.PngError:
+    except imagecodecs.PngError as error:
         if not lenient:
-            raise
+            if _is_whole(data):
+                raise
+            raise ValueError("the file is truncated") from error
         data, there = _completed(data)
         values = imagecodecs.png_decode(data)
     stored = split(values, 8 * values.itemsize)
@@ -84,9 +87,10 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
         grey_out(stored, np.arange(len(values)) >= there)
         stored.notes.append(f"it is truncated: {1 - there / len(values):.0%} "
                             "of its rows are missing, and grey")
-    for kind, content in _chunks(data):
-        if kind == b"eXIf":  # it may stand behind the pixels
-            image.info.setdefault("exif", b"Exif\0\0" + content)
+    elif not _is_whole(data):
+        stored.notes.append(
+            "its end chunk is missing; all its pixels are there")
+    add_exif(image, data)
     pillow.describe(stored, image)
     said = color_space(data, stored.notes)
     if said or not stored.profile:
@@ -96,6 +100,13 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
     if count > 1 and page is None:
         stored.notes.append(f"frame 1 of {count} is used")
     return stored
+
+
+def add_exif(image: Image.Image, data: bytes) -> None:
+    """Gives an image that is not loaded the EXIF chunk behind its pixels."""
+    for kind, content in _chunks(data):
+        if kind == b"eXIf":
+            image.info.setdefault("exif", b"Exif\0\0" + content)
 
 
 def color_space(data: bytes, notes: list[str]) -> bytes | None:
@@ -159,6 +170,10 @@ def _chunks(data):
         length, kind = struct.unpack_from(">I4s", data, place)
         yield kind, data[place + 8:place + 8 + length]
         place += 12 + length
+
+
+def _is_whole(data):
+    return any(kind == b"IEND" for kind, _ in _chunks(data))
 
 
 def _completed(data):

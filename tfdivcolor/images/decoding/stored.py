@@ -20,6 +20,10 @@ SizeCheck = Callable[[int, int], object]
 
 MID_GREY = 128  # of 8 bits, for what is missing of a file
 
+# Two ways in which data that are cut off could have gone on.  Pixels that
+# differ between them depend on what is missing.
+CONTINUED = (b"\x00", b"\x5a\xa7\x33\x91")
+
 # How a picture is turned, by EXIF orientation.
 _UPRIGHT = {
     2: lambda stored: stored[:, ::-1],

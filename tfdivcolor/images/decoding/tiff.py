@@ -11,6 +11,7 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 import tifffile
+from PIL import Image
 
 from tfdivcolor.images import exif, formats
 from tfdivcolor.images.decoding import pillow
@@ -29,9 +30,9 @@ from tfdivcolor.utils.errors import ImageError
 # Tags.
 _SUBFILE, _RESOLUTION, _UNIT = (255, 254), (282, 283), 296
 _ORIENTATION, _PALETTE, _EXTRA, _PROFILE = 274, 320, 338, 34675
+_SUBSAMPLING = 530
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _OLD_REDUCED = 2  # SubfileType
-_INCHES = {2: 1.0, 3: 2.54}  # of a unit of resolution, by its number
 _PREMULTIPLIED, _STRAIGHT = 1, 2  # ExtraSamples that are opacity
 _OLD_JPEG = 6
 
@@ -80,7 +81,6 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
         stored = _decode_page(file, name, tiff, chosen, lenient)
         if not tiff.is_bigtiff:
             stored.exif = exif.of_tiff(file, chosen.offset)
-    stored.orientation = _value(chosen, _ORIENTATION)
     pillow.take_adobe_rgb(stored)
     stored.dpi = _resolution(chosen)
     stored.page, stored.num_pages = used, len(pages)
@@ -91,8 +91,11 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
 
 def _pictures(tiff):
     """The pages that are pictures; all, where none says that it is one."""
-    pages = []
+    pages, seen = [], set()
     for page in tiff.pages:
+        if page.offset in seen:
+            break  # the last points back
+        seen.add(page.offset)
         pages.append(page.aspage())
         if page.subifds:
             pages += [one.aspage() for one in page.pages]
@@ -112,25 +115,25 @@ def _value(page, tag, otherwise=None):
 
 def _resolution(page):
     try:
-        inches = _INCHES[_value(page, _UNIT, 2)]
+        inches = exif.INCHES[_value(page, _UNIT, 2)]
         across, down = (
             inches * first / second
             for first, second in (page.tags[tag].value for tag in _RESOLUTION))
+        return exif.sound_resolution(across, down)
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
-    if not (1 <= across <= 65535 and 1 <= down <= 65535):
-        return None
-    return across, down
 
 
 def _decode_page(file, name, tiff, page, lenient):
     _check_kind(name, page)
-    if (page.photometric == _PHOTOMETRIC.YCBCR
+    if page.compression == _OLD_JPEG or (
+            page.photometric == _PHOTOMETRIC.YCBCR
             and page.compression != tifffile.COMPRESSION.JPEG
-            or page.compression == _OLD_JPEG):
+            and tuple(_value(page, _SUBSAMPLING, (2, 2))) != (1, 1)):
         return _by_pillow(file, name, tiff, page)
     values, missing = _pixels(page, lenient)
     stored = _of_page(values, page)
+    stored.orientation = _value(page, _ORIENTATION)
     stored.profile = _value(page, _PROFILE)
     if missing is not None:
         grey_out(stored, missing)
@@ -149,11 +152,18 @@ def _check_kind(name, page):
     photometric = getattr(page.photometric, "name", page.photometric)
     known = (page.photometric in _KINDS
              and (number == "integer" and bits in (*range(1, 17), 32)
+                  and (bits == 8 or page.photometric != _PHOTOMETRIC.YCBCR)
                   or number == "float" and bits in (16, 32)
                   or page.photometric == _SIGNED_LAB and bits in (8, 16)))
     if known and page.photometric == _PHOTOMETRIC.SEPARATED:
         known = _value(page, 332, 1) == 1  # InkSet: CMYK
         photometric = "CMYK" if known else "other inks than CMYK"
+    try:
+        page.decode
+    except Exception as error:
+        raise ImageError(
+            f"{name}: must be a TIFF file of a compression that is read "
+            f"(received {page.compression!s})") from error
     if not known:
         raise ImageError(
             f"{name}: must be a TIFF file of grey, RGB, palette, CMYK, Lab or "
@@ -165,9 +175,11 @@ def _by_pillow(file, name, tiff, page):
     numbers = [one.offset for one in tiff.pages]
     file.seek(0)
     image, _ = formats.open_image(file, name)
-    if page.offset not in numbers:
-        raise ImageError(f"{name}: must not have a subsampled YCbCr picture "
-                         "in a sub-directory (received one)")
+    if page.offset not in numbers or (
+            tiff.is_bigtiff and tiff.byteorder == ">"):
+        raise ImageError(
+            f"{name}: must not have a subsampled YCbCr picture in a "
+            "sub-directory or a big-endian BigTIFF (received one)")
     image.seek(numbers.index(page.offset))
     return pillow.of_image(image, name)
 
@@ -262,6 +274,9 @@ def _of_page(values, page):
     if values.shape[2] > colors and extra in (_PREMULTIPLIED, _STRAIGHT):
         alpha = np.ascontiguousarray(values[..., colors])
     values = np.ascontiguousarray(values[..., :colors])
+    if (page.photometric == _PHOTOMETRIC.YCBCR
+            and page.compression != tifffile.COMPRESSION.JPEG):
+        values = np.asarray(Image.fromarray(values, "YCbCr").convert("RGB"))
     if alpha is not None and extra == _PREMULTIPLIED:
         values = divided(values, alpha)
     if page.photometric == _PHOTOMETRIC.MINISWHITE:
@@ -276,7 +291,8 @@ def _of_palette(values, page):
     if palette.max() > 255:
         palette = palette >> 8
     colors = palette.T.astype(np.uint8)
-    return Stored(colors[values[..., 0]], "rgb", has_palette=True)
+    return Stored(colors[values[..., 0].astype(np.uint16)], "rgb",
+                  has_palette=True)
 
 
 def _of_floats(values, notes):
