@@ -26,7 +26,9 @@ def is_plain(file: BinaryIO) -> bool:
         image, image_format = formats.open_image(file, "image")
         if image_format not in _FORMATS:
             return False
-        if image_format == "JPEG" and not jpeg.is_common(file):
+        # TensorFlow rounds CMYK in another way.
+        if image_format == "JPEG" and (
+                image.mode == "CMYK" or not jpeg.is_common(file)):
             return False
         if image_format == "WEBP" and (
                 image.mode != "RGB" or pillow.count_frames(image) > 1):

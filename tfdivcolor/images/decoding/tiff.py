@@ -4,7 +4,10 @@ tifffile reads pages and their pixels; Pillow what is subsampled (YCbCr) or of
 an old kind of JPEG.
 """
 
+import contextlib
 import logging
+import re
+import struct
 import zlib
 from typing import BinaryIO
 
@@ -30,7 +33,7 @@ from tfdivcolor.utils.errors import ImageError
 # Tags.
 _SUBFILE, _RESOLUTION, _UNIT = (255, 254), (282, 283), 296
 _ORIENTATION, _PALETTE, _EXTRA, _PROFILE = 274, 320, 338, 34675
-_SUBSAMPLING = 530
+_SUBSAMPLING, _KIND = 530, 262
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _OLD_REDUCED = 2  # SubfileType
 _PREMULTIPLIED, _STRAIGHT = 1, 2  # ExtraSamples that are opacity
@@ -71,7 +74,7 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
            page: int | None = None, lenient: bool = False) -> Stored:
     """Decodes one page of a TIFF file; see `decoding.decode`."""
     file.seek(0)
-    with tifffile.TiffFile(file) as tiff:
+    with _named(name), tifffile.TiffFile(file) as tiff:
         pages = _pictures(tiff)
         check_page(name, page, len(pages))
         areas = [one.imagewidth * one.imagelength for one in pages]
@@ -87,6 +90,22 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
     if len(pages) > 1 and page is None:
         stored.notes.append(f"page {used} of {len(pages)} is used")
     return stored
+
+
+@contextlib.contextmanager
+def _named(name):
+    """Names kinds that tifffile does not decode, as they are not damaged."""
+    try:
+        yield
+    except ValueError as error:
+        found = re.search(
+            r"(\w+) is not a known COMPRESSION|COMPRESSION\.(\w+).*not supp",
+            str(error))
+        if not found:
+            raise
+        raise ImageError(
+            f"{name}: must be a TIFF file of a compression that is read "
+            f"(received {found[1] or found[2]})") from error
 
 
 def _pictures(tiff):
@@ -135,6 +154,9 @@ def _decode_page(file, name, tiff, page, lenient):
     stored = _of_page(values, page)
     stored.orientation = _value(page, _ORIENTATION)
     stored.profile = _value(page, _PROFILE)
+    if stored.profile is None and _PROFILE in _tags(file, tiff, page):
+        stored.notes.append("its colour profile is left out: it is cut off; "
+                            "its colours are taken as sRGB")
     if missing is not None:
         grey_out(stored, missing)
         stored.notes.append(f"it is truncated: {missing.mean():.0%} of its "
@@ -142,8 +164,21 @@ def _decode_page(file, name, tiff, page, lenient):
     return stored
 
 
+def _tags(file, tiff, page):
+    """Numbers of all tags of a page, those that tifffile drops included."""
+    count, size, skipped = ("Q", 20, 8) if tiff.is_bigtiff else ("H", 12, 2)
+    file.seek(page.offset)
+    number, = struct.unpack(tiff.byteorder + count, file.read(skipped))
+    entries = file.read(size * min(number, 4096))
+    return [struct.unpack_from(tiff.byteorder + "H", entries, place)[0]
+            for place in range(0, len(entries) - 1, size)]
+
+
 def _check_kind(name, page):
     """Refuses what is not read, by what it is."""
+    if _KIND not in page.tags:
+        raise ImageError(f"{name}: must be a TIFF file that says what its "
+                         "channels are (received none with tag 262)")
     bits, kind = page.bitspersample, page.sampleformat
     number = {1: "integer", 2: "signed integer", 3: "float",
               4: "undefined", 5: "complex", 6: "complex"}.get(kind, "unknown")
@@ -158,12 +193,6 @@ def _check_kind(name, page):
     if known and page.photometric == _PHOTOMETRIC.SEPARATED:
         known = _value(page, 332, 1) == 1  # InkSet: CMYK
         photometric = "CMYK" if known else "other inks than CMYK"
-    try:
-        page.decode
-    except Exception as error:
-        raise ImageError(
-            f"{name}: must be a TIFF file of a compression that is read "
-            f"(received {page.compression!s})") from error
     if not known:
         raise ImageError(
             f"{name}: must be a TIFF file of grey, RGB, palette, CMYK, Lab or "
