@@ -16,7 +16,7 @@ from serving.client import client as clients
 from serving.client.endpoint import MAX_ATTEMPTS, Endpoint, ServerError
 from tfdivcolor import images
 from tfdivcolor.cli import common
-from tfdivcolor.coloring import batch, outputs
+from tfdivcolor.coloring import listing, outputs
 from tfdivcolor.settings import DEFAULTS, MAX_SAMPLES, Sampling
 from tfdivcolor.utils import files, messages
 
@@ -37,13 +37,16 @@ def main(arguments=None):
             _api_key(options.api_key_file))
     except ValueError as error:
         parser.error(str(error))
-    pictures, failed = batch.find_pictures(options.paths)
+    if options.sheet is None and options.out is None:
+        options.out = Path("out")
+    pictures, failed, others = listing.find_pictures(
+        options.paths, options.out)
+    if others:
+        messages.report(listing.left_out(others))
     if not pictures:
         return 1
     if options.sheet:
         _check_sheet(parser, options.sheet, pictures)
-    if options.sheet is None and options.out is None:
-        options.out = Path("out")
     try:
         if options.sheet or not endpoint.is_rest:
             start_tensorflow()

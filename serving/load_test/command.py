@@ -33,7 +33,7 @@ from serving.load_test import (
     targets as load_targets,
 )
 from tfdivcolor.cli import common
-from tfdivcolor.coloring import batch
+from tfdivcolor.coloring import listing
 from tfdivcolor.utils import files, messages
 
 
@@ -45,7 +45,7 @@ def main(arguments=None):
         endpoints = _endpoints(options)
     except ValueError as error:
         parser.error(str(error))
-    pictures, failed = batch.find_pictures(options.paths)
+    pictures, failed, _ = listing.find_pictures(options.paths)
     if failed:
         return 1
     try:

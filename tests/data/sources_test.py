@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings as hypothesis_settings, strategies as st
 
+from tfdivcolor import images
 from tfdivcolor.data import sources, tfrecords
 
 
@@ -298,6 +299,20 @@ def test_what_vanishes_from_a_folder_while_it_is_read(
     assert skipped == [(str(tmp_path / "Person_3"), "Permission denied")]
     assert found == [(names[0], 5), (names[1], 0),
                      *((name, 5) for name in names[2:6])]
+
+
+def test_a_folder_is_listed_as_by_the_command(tmp_path):
+    png = b"\x89PNG\r\n\x1a\n" + bytes(20)
+    for name in ("a.jpg", "no_suffix", "deep/b.JFIF", "c.txt", ".d.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(png)
+    (tmp_path / "text").write_text("no picture")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "itself").symlink_to(".")
+    found = [(name, read()) for name, _, read in sources.from_folder(tmp_path)]
+    assert found == [("a.jpg", png), ("deep/b.JFIF", png), ("no_suffix", png)]
+    assert [path.relative_to(tmp_path).as_posix() for path, _ in images.find(
+        [tmp_path]).pictures] == [name for name, _ in found]
 
 
 def test_a_picture_that_may_not_be_read_has_no_size(folder, monkeypatch):

@@ -28,21 +28,33 @@ from tfdivcolor import images
 SECONDS = 10  # that one file may take
 ADDRESS_SPACE = 8 << 30  # bytes
 MAX_PIXELS = 1_000_000
-PEAK = 700  # MB of memory, with Python and all libraries
+PEAK = 300  # MB of memory, with Python and all libraries
 GROWTH = 30  # MB, from the first thousand files to the last
 
 
 # --- Damage ------------------------------------------------------------------
 
 
+@functools.cache
 def sound_cases():
-    """One case of each format, channels, alpha and layout, of any depth."""
+    """{format: cases}: one of each channels, alpha and layout, of any depth.
+    """
     cases = [case for case in making.cases() if case.image_format != "HEIF"
              or importlib.util.find_spec("pillow_heif")]
     random.Random(1).shuffle(cases)
-    kinds = {(case.image_format, case.colour, case.alpha, case.layout): case
-             for case in cases}
-    return sorted(kinds.values(), key=str)
+    kinds = {(case.image_format, case.colour, case.alpha, case.layout,
+              case.is_deep): case for case in cases}
+    formats = {}
+    for case in sorted(kinds.values(), key=str):
+        formats.setdefault(case.image_format, []).append(case)
+    return formats
+
+
+def _case(index):
+    """Formats in turn, and the cases of each in turn."""
+    formats = list(sound_cases().values())
+    which, index = index % len(formats), index // len(formats)
+    return formats[which][index % len(formats[which])]
 
 
 @functools.cache
@@ -125,8 +137,13 @@ def damaged(data, index):
 # --- What checksums and lengths tell -----------------------------------------
 
 
+# Of the chunks of PNG that need not be understood, those that tell how the
+# pixels are shown.
+TELLING = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf", b"tRNS")
+
+
 def png_fault(data):
-    """What is wrong with the critical chunks of a PNG file, or None."""
+    """What is wrong with the chunks of a PNG file that matter, or None."""
     place, kinds, pixels, header = 8, [], b"", b""
     while place + 12 <= len(data):
         length, = struct.unpack_from(">I", data, place)
@@ -134,8 +151,8 @@ def png_fault(data):
         if end + 4 > len(data):
             return "a chunk that is longer than the file"
         content = data[place + 8:end]
-        is_critical = not kind[0] & 32
-        if is_critical and zlib.crc32(kind + content) != struct.unpack_from(
+        matters = not kind[0] & 32 or kind in TELLING
+        if matters and zlib.crc32(kind + content) != struct.unpack_from(
                 ">I", data, end)[0]:
             return f"the checksum of {kind}"
         kinds.append(kind)
@@ -190,7 +207,11 @@ def tiff_fault(data):
     starts, lengths = tags.get(273, ()), tags.get(279, ())
     if 324 in tags:
         starts, lengths = tags[324], tags.get(325, ())
+    if len(starts) != len(lengths):
+        return "strips without a length"
     for first, length in zip(starts, lengths):
+        if not length:
+            return "a strip without data"
         if first + length > len(data):
             return "a strip that is longer than the file"
         if tags.get(259) in ((8,), (32946,)):
@@ -260,30 +281,30 @@ def _outcome(case, index, path):
 
 
 def _memory():
-    """Memory of this process, MB."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+    """Memory of this process now and at its peak, MB."""
+    with open("/proc/self/status") as file:
+        fields = dict(line.split(":") for line in file)
+    return [int(fields[name].split()[0]) >> 10 for name in ("VmRSS", "VmHWM")]
 
 
 def work(first, last, folder):
     """Reads damaged files; prints a line of JSON for each."""
     warnings.simplefilter("ignore")  # Pillow's, on damaged metadata
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
-    cases = sound_cases()
     path = os.path.join(folder, "damaged.bin")
     for index in range(first, last):
-        case = cases[index % len(cases)]
+        case = _case(index)
         faulthandler.dump_traceback_later(SECONDS, exit=True)
         start = time.monotonic()
         try:
             outcome = _outcome(case, index, path)
         except Exception as error:
             outcome = f"{type(error).__name__}: {error}"
+        seconds = time.monotonic() - start
+        memory, peak = _memory()
         print(json.dumps({
             "case": str(case), "index": index, "outcome": outcome,
-            "seconds": time.monotonic() - start, "memory": _memory(),
-            "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
-        }), flush=True)
+            "seconds": seconds, "memory": memory, "peak": peak}), flush=True)
     faulthandler.cancel_dump_traceback_later()
 
 
@@ -329,7 +350,7 @@ def test_damaged_files(tmp_path):
 def test_20_000_damaged_files(tmp_path):
     lines, ends = _read_damaged(20_000, tmp_path)
     _check(lines, ends, 20_000)
-    for image_format in {case.image_format for case in sound_cases()}:
+    for image_format in sound_cases():
         outcomes = {line["outcome"] for line in lines
                     if line["case"].startswith(image_format + "-")}
         assert outcomes == {"pixels", "refused"}, image_format
@@ -338,7 +359,7 @@ def test_20_000_damaged_files(tmp_path):
 
 def test_faults_are_told():
     """The checks themselves: sound files have none, damaged ones do."""
-    cases = sound_cases()
+    cases = [case for of_one in sound_cases().values() for case in of_one]
     for case in cases:
         if find := FAULTS.get(case.image_format):
             assert find(_sound(case)) is None

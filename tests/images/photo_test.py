@@ -420,3 +420,12 @@ def test_no_tensorflow_is_imported():
     code = ("import sys, tfdivcolor.images; "
             "sys.exit('tensorflow' in sys.modules)")
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_named_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "photo.jpg")
+    assert "a named pipe" in _error(tmp_path / "photo.jpg")
+
+
+def test_text_that_begins_like_a_bmp_is_none():
+    assert "data that begin" in _error(b"BMX racing, a history in words")

@@ -7,7 +7,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from tfdivcolor.cli import pipes
 from tfdivcolor.cli.common import (
+    UsageError,
     add_quiet,
     add_running,
     add_sampling,
@@ -28,9 +30,7 @@ from tfdivcolor.utils import files
 from tfdivcolor.utils.errors import ImageError
 from tfdivcolor.utils.messages import plural, report
 
-GALLERY = "index.html"
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-_FAILED = "tfdivcolor_failed.txt"
 
 
 def add(commands: Any) -> None:
@@ -42,28 +42,56 @@ def add(commands: Any) -> None:
         "draws they stand for the earlier (by probability with --mode "
         "samples, by the weight of their components with --mode components; "
         "the kept one first with --keep), and NAME.json, a record of how they "
-        "were made, with the share of each. What the same call has made "
-        "already is left as it is: that is, one with the same photograph, "
-        "weights, number, seed, mode, temperature, steering and --format.")
+        "were made, with the share of each. NAME is the file's name without "
+        "its suffix, or with it (img.jpg_00.jpg) where another photograph has "
+        "the same. What the same call has made already is left as it is: that "
+        "is, one with the same photograph, page, weights, number, seed, mode, "
+        "temperature, steering and --format.")
     parser.set_defaults(run=_run)
     parser.add_argument(
         "paths", nargs="+", metavar="PATH",
-        help="image file, or folder: all images in it and its folders")
+        help="image file; or folder: all images in it and its folders, by "
+        "their suffixes, and by their content where they have none; hidden "
+        "files and folders are skipped; or -, standard input")
+    _add_input(parser.add_argument_group("what is read"))
     _add_output(parser.add_argument_group("what is written"))
     add_sampling(parser.add_argument_group("which colourings"))
     _add_steering(parser.add_argument_group("a hand on the colours"))
     running = parser.add_argument_group("how it runs")
     add_running(running)
-    running.add_argument(
+    add_quiet(running)
+
+
+def _add_input(group):
+    group.add_argument(
+        "--page", type=_page, metavar="N",
+        help="page of files that have several, from 1, or all; the results "
+        "of page 2 are called NAME_p2_00 and so on (default: the page of full "
+        "resolution, called NAME_00)")
+    group.add_argument(
+        "--lenient", action="store_true",
+        help="take truncated files too; what is missing of them is grey")
+    group.add_argument(
+        "--follow-links", action="store_true",
+        help="search linked folders too, each real folder once (linked files "
+        "are always taken)")
+    group.add_argument(
         "--max-pixels", type=positive, default=MAX_PIXELS, metavar="N",
         help="refuse larger pictures (default: %(default)s)")
-    add_quiet(running)
+
+
+def _page(text):
+    if text == "all" or text.isdecimal() and int(text):
+        return text if text == "all" else int(text)
+    raise argparse.ArgumentTypeError(
+        f"must be the number of a page, from 1, or all (received {text!r})")
 
 
 def _add_output(group):
     group.add_argument(
-        "--out", type=Path, default=Path("out"), metavar="DIR",
-        help="folder to write to (default: %(default)s)")
+        "--out", type=pipes.output, default=Path("out"), metavar="DIR",
+        help="folder to write to; or -, standard output, for the one result "
+        "of one photograph with -n 1 (default: %(default)s)")
     group.add_argument(
         "--format", choices=OUTPUT_FORMATS,
         help="of the colourings (default: that of each photograph; PNG for "
@@ -74,7 +102,7 @@ def _add_output(group):
         "their shares")
     group.add_argument(
         "--gallery", action="store_true",
-        help=f"also write {GALLERY}, one page to look at all results and "
+        help="also write index.html, one page to look at all results and "
         "choose, for any browser, without a network")
     group.add_argument(
         "--keep-original", action="store_true",
@@ -127,9 +155,10 @@ def _hint(text):
 
 def _run(options):
     """Colourises; returns the exit code."""
-    from tfdivcolor.coloring import batch, outputs
+    from tfdivcolor.coloring import listing, outputs
 
     with checking():
+        pipes.check(options)
         if options.strength is not None and options.keep is None:
             raise ValueError("--strength needs --keep "
                              f"(received --strength {options.strength})")
@@ -141,19 +170,56 @@ def _run(options):
             UNSTEERED.strength if strength is None else strength,
             options.warmer - options.cooler, options.saturation)
         steering.check(sampling)
-    pictures, failed = batch.find_pictures(options.paths)
-    if not pictures:
-        return 1
-    outputs.make_folder(options.out)
-    if options.gallery:
-        _check_gallery(options)
-    start_tensorflow(options.threads, in_order=True)
-    work = _start(options, sampling, steering)
+    streams = options.out == pipes.STDOUT
+    pictures, failed, others = listing.find_pictures(
+        options.paths, None if streams else options.out, options.follow_links)
+    if pictures:
+        stdin = (pipes.read() if any(path == listing.STDIN
+                                     for path, _ in pictures) else b"")
+        if streams:
+            if len(pictures) > 1:
+                raise UsageError("--out - must go with one photograph "
+                                 f"(received {len(pictures)})")
+        else:
+            outputs.make_folder(options.out)
+            if options.gallery:
+                _check_gallery(options)
+        start_tensorflow(options.threads, in_order=True)
+        work = _start(options, sampling, steering, stdin)
+        if streams:
+            _stream(options, work, pictures[0][0])
+        else:
+            _write(options, work, pictures, failed)
+    if others and not options.quiet:
+        report(listing.left_out(others))
+    return 1 if failed else 0
+
+
+def _stream(options, work, path):
+    """Colourises one photograph to standard output."""
+    with _quiet_pillow():
+        result, data = work.encoded(path)
+    if not options.quiet:
+        _say(path, result)
+    pipes.write(data)
+    if not options.quiet:
+        report(f"{_made(work, 1)}; wrote {pipes.STDOUT}")
+
+
+def _write(options, work, pictures, failed):
+    """Colourises photographs to files, and says what was done.
+
+    Args:
+        failed: list, which gets errors.
+    """
+    from tfdivcolor.coloring import outputs
+
     done = []
     try:
         written = _colorize(options, work, pictures, done, failed)
     finally:
-        _list_failed(options.out / _FAILED, failed, len(done) + len(failed))
+        _list_failed(options.out / outputs.FAILED, failed,
+                     len(done) + len(failed))
     places = [options.out]
     if options.sheet and len(pictures) == 1 and done:
         places = [outputs.names(done[0], 0, extras=["sheet.png"])[0]]
@@ -161,8 +227,7 @@ def _run(options):
         places.append(_write_gallery(options, done, failed))
     if not options.quiet:
         print(_summary(work, written, len(done) - written, failed, places,
-                       options.out))
-    return 1 if failed else 0
+                       options.out / outputs.FAILED))
 
 
 def _colorize(options, work, pictures, done, failed):
@@ -173,14 +238,13 @@ def _colorize(options, work, pictures, done, failed):
     """
     from tqdm import tqdm
 
-    written, told = 0, options.quiet
+    written, told, before = 0, False, None
     with (tqdm(total=len(pictures), unit="photo",
                disable=options.quiet or len(pictures) == 1) as bar,
-          warnings.catch_warnings()):
-        # Pillow's, on EXIF blocks and the like that cost nothing here.
-        warnings.filterwarnings("ignore", module=r"PIL\.")
+          _quiet_pillow()):
         for path, base, outcome in work.run(pictures, options.out):
-            bar.update()
+            bar.update(path != before)  # once for all pages of a file
+            before = path
             if isinstance(outcome, ImageError):
                 if getattr(outcome.__cause__, "errno", None) in _DISK_FULL:
                     raise outcome
@@ -188,17 +252,26 @@ def _colorize(options, work, pictures, done, failed):
                 report(outcome)
                 continue
             done.append(base)
-            written += outcome is not None
-            if outcome is not None and not (outcome.is_grey or told):
-                told = True
-                report(f"{path} is in colour: its luminance is used")
-            if outcome is not None and not options.quiet:
-                _say_hints(path, outcome)
+            if outcome is None:
+                continue
+            written += 1
+            if not options.quiet:
+                _say(path, outcome, told)
+                told = told or not outcome.is_grey
             del outcome  # a photograph in memory, while the next is read
     return written
 
 
-def _start(options, sampling, steering):
+@contextlib.contextmanager
+def _quiet_pillow():
+    """Drops Pillow's warnings, on EXIF blocks and the like, which cost nothing
+    here."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
+def _start(options, sampling, steering, stdin):
     from tfdivcolor.coloring import batch
     from tfdivcolor.coloring.colorizer import Colorizer
 
@@ -210,10 +283,21 @@ def _start(options, sampling, steering):
         colorizer, folder.resolve().name, described["sha256"], sampling,
         steering, same_z=options.same_z, image_format=options.format,
         sheet=options.sheet, original=options.keep_original,
-        overwrite=options.overwrite, max_pixels=options.max_pixels)
+        overwrite=options.overwrite, max_pixels=options.max_pixels,
+        page=options.page, lenient=options.lenient, stdin=stdin)
 
 
-def _say_hints(path, result):
+def _say(path, result, told=False):
+    """Says what the user must know of a photograph.
+
+    Args:
+        told: bool. Whether it has been said of an earlier one that it is in
+            colour: that is said once.
+    """
+    for note in result.photo.notes:
+        report(f"{path}: {note}")
+    if not (result.is_grey or told):
+        report(f"{path} is in colour: its luminance is used")
     for hint, before, after in zip(
             result.steering.hints, result.hints_before,
             result.hints_after.T):
@@ -238,8 +322,9 @@ def _list_failed(path, failed, number):
 def _check_gallery(options):
     """Refuses to replace a page of someone else."""
     from tfdivcolor import gallery
+    from tfdivcolor.coloring import outputs
 
-    page = options.out / GALLERY
+    page = options.out / outputs.GALLERY
     if page.exists() and not (options.overwrite or gallery.is_page(page)):
         raise ImageError(
             f"{page}: must be a gallery of an earlier call, or not there, or "
@@ -248,24 +333,29 @@ def _check_gallery(options):
 
 def _write_gallery(options, bases, failed):
     from tfdivcolor import gallery
+    from tfdivcolor.coloring import outputs
 
-    page = gallery.write(
-        options.out / GALLERY, bases, quiet=options.quiet)
+    path = options.out / outputs.GALLERY
+    page = gallery.write(path, bases, quiet=options.quiet)
     for _, reason in page.left_out:
         failed.append(reason)
         report(f"left out of the gallery: {reason}")
-    return options.out / GALLERY
+    return path
 
 
-def _summary(work, written, present, failed, places, out):
+def _made(work, written):
     each = "" if written == 1 else " each"
-    text = (f"{plural(work.sampling.num_samples, 'colouring')}{each} of "
+    return (f"{plural(work.sampling.num_samples, 'colouring')}{each} of "
             f"{plural(written, 'photograph')} "
             f"(weights {work.weights}, {work.sha256[:12]}...)")
+
+
+def _summary(work, written, present, failed, places, list_of_failed):
+    text = _made(work, written)
     if failed:
         text += f", {len(failed)} failed"
         if written + present + len(failed) > 1:
-            text += f" (see {out / _FAILED})"
+            text += f" (see {list_of_failed})"
     if present:
         text += f", {present} already there"
     if written + present:

@@ -2,72 +2,28 @@
 
 from __future__ import annotations
 
-import collections
-import concurrent.futures
-import contextlib
+import functools
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 import tfdivcolor
 from tfdivcolor import images
-from tfdivcolor.coloring import outputs
+from tfdivcolor.coloring import naming, outputs, writing
+from tfdivcolor.coloring.listing import STDIN
 from tfdivcolor.images import formats
 from tfdivcolor.settings import MAX_PIXELS, UNSTEERED, Sampling, Steering
 from tfdivcolor.utils import files
 from tfdivcolor.utils.errors import ImageError, reason
-from tfdivcolor.utils.messages import report
 
 if TYPE_CHECKING:  # they import TensorFlow
     from tfdivcolor.coloring.coloring import Coloring
     from tfdivcolor.models.joint import JointModel
-
-# Encoding one result, and writing it, goes on beside the making of the next.
-_WRITERS = 2
-
-
-def find_pictures(paths: Sequence[str]
-                  ) -> tuple[list[tuple[Path, str]], list[ImageError]]:
-    """Lists the photographs, with the names of their outputs.
-
-    Reports what is none. An output of an earlier call is not taken for a
-    photograph, unless it is named.
-
-    Args:
-        paths: list of str. Files and folders.
-
-    Returns:
-        pictures: list of (path, stem), stems different.
-        failed: list of `ImageError`, those reported.
-    """
-    pictures, failed = {}, []
-
-    def fail(message):
-        failed.append(ImageError(message))
-        report(message)
-
-    for given in paths:
-        try:
-            found = images.find([given])
-        except ImageError as error:
-            fail(str(error))
-            continue
-        for path, stem in found:
-            if Path(given).is_dir() and outputs.is_output(path):
-                continue
-            if stem in pictures:
-                fail(f"{path}: must have an output name of its own "
-                     f"(received {stem}, as {pictures[stem]} has)")
-                continue
-            pictures[stem] = path
-    if not pictures and not failed:
-        fail(f"{', '.join(paths)}: must hold photographs "
-             "(received earlier outputs only)")
-    return [(path, stem) for stem, path in pictures.items()], failed
 
 
 @dataclass
@@ -88,6 +44,11 @@ class Work:
             show it on the sheet.
         overwrite: bool. Whether to replace another call's outputs.
         max_pixels: int. Larger pictures are refused.
+        page: int from 1, "all", or None for each file's page of full
+            resolution. The outputs of a page that is asked for have its
+            number in their names, if the file has several.
+        lenient: bool. Whether truncated files are taken too.
+        stdin: bytes. The picture that goes by the path `listing.STDIN`.
     """
 
     colorizer: JointModel
@@ -101,6 +62,9 @@ class Work:
     original: bool = False
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
+    page: int | Literal["all"] | None = None
+    lenient: bool = False
+    stdin: bytes = b""
     # With `same_z`: checksum and latents of the first photograph.
     _first: tuple = field(default=(None, None), init=False)
 
@@ -109,30 +73,57 @@ class Work:
         """Colourises photographs, one after the other.
 
         Args:
-            pictures: list of (path, stem).
+            pictures: list of (path, stem), as `listing.find_pictures` gives
+                them.
             folder: Path. Where the outputs go, by their stems.
 
         Yields:
-            path, base: of every photograph, in order.
+            path, base: of every photograph, in order; with `page="all"` once
+                for each page.
             outcome: its new `Coloring`, None where an earlier call has made
                 the same, or the `ImageError` that it failed with.
 
         Raises:
             ImageError: with `same_z`, if the first photograph fails.
         """
-        import tensorflow as tf
-
-        # One picture's fault must not cost the others.
-        faults = OSError, ValueError, MemoryError, tf.errors.OpError
-        inputs = {os.path.realpath(path) for path, _ in pictures}
+        inputs = {_identity(path) for path, _ in pictures} - {None}
+        stems = [stem for _, stem in pictures]
         for path, stem in pictures:
-            base = folder / stem
             try:
-                outcome = self._one(path, base, inputs)
-            except faults as error:
-                outcome = self._failure(path, error)
-            yield path, base, outcome
-            del outcome  # a photograph in memory, while the next is read
+                parts = self._parts(path, stem, stems, folder)
+            except _faults() as error:
+                yield path, folder / stem, self._failure(path, error)
+                continue
+            for page, part in parts:
+                base = folder / part
+                try:
+                    outcome = self._one(path, page, base, inputs)
+                except _faults() as error:
+                    outcome = self._failure(path, error)
+                yield path, base, outcome
+                del outcome  # a photograph in memory, while the next is read
+
+    def encoded(self, path: Path) -> tuple[Coloring, bytes]:
+        """Colourises one photograph, for a stream.
+
+        Args:
+            path: Path.
+
+        Returns:
+            `Coloring`, and bytes, the file of its first result.
+
+        Raises:
+            ImageError: if it fails.
+        """
+        try:
+            page = None if self.page == "all" else self.page
+            photo, image_format, _ = self._read(path, page)
+            result = self._colorize(photo)
+            return result, writing.encode(
+                result, 0, writing.pixels(result, 0, image_format),
+                image_format, self._text())
+        except _faults() as error:
+            raise self._failure(path, error) from error
 
     def _failure(self, path, error):
         """What a photograph failed with, as an `ImageError`."""
@@ -143,30 +134,66 @@ class Work:
                 f"{path}: must be a photograph that can be colourised here "
                 f"(received {reason})")
             error.__cause__ = cause
+        elif path == STDIN and str(error).startswith("image: "):
+            error = ImageError(f"{path}{str(error).removeprefix('image')}")
         if self.same_z and self._first[0] is None:
             raise ImageError(
                 f"{error}; no other can have the latents of the first"
             ) from error
         return error
 
-    def _job(self, path, base, inputs):
-        """Reads a photograph, unless everything has been made of it."""
+    def _source(self, path):
+        return self.stdin if path == STDIN else path
+
+    def _parts(self, path, stem, stems, folder):
+        """The pages to do of a file: list of (page, stem)."""
+        if self.page is None:
+            return [(None, stem)]
+        count = images.count_pages(self._source(path))
+        if count == 1 and self.page in ("all", 1):
+            return [(None, stem)]
+        name = str(PurePosixPath(stem).with_name(path.name))
+        pages = naming.of_pages(name, stem, count, stems, folder)
+        wanted = [(page, part) for page, part in enumerate(pages, 1)
+                  if self.page in ("all", page)]
+        return wanted or [(self.page, stem)]  # which reading refuses
+
+    def _read(self, path, page):
+        """Reads a photograph: (`Photo`, format of results, was truncated)."""
         from tfdivcolor.coloring import coloring
 
+        read = functools.partial(
+            images.read, self._source(path), max_pixels=self.max_pixels,
+            page=page)
+        truncated = False
+        try:
+            photo = read()
+        except ImageError:
+            if not self.lenient:
+                raise
+            photo = read(lenient=True)
+            truncated = True
+        if path == STDIN:
+            photo = replace(photo, name=str(path))
+        if self._first[0] is None:
+            coloring.check_hints(photo, self.steering.hints)
+        return (photo, formats.output_format(photo, self.image_format),
+                truncated)
+
+    def _job(self, path, page, base, inputs):
+        """Reads a photograph, unless everything has been made of it."""
         record = self._record(path)
         # What an equal call has made stays, and what it has not is added.
         old = outputs.read_record(base)
-        if not outputs.is_same(old, record):
+        if not outputs.is_same(old, {
+                **record, "page": page, "lenient": self.lenient}):
             old = {}
         if outputs.is_whole(base, old, self.sheet, self.original):
             if self.same_z and self._first[0] is None:
                 self._first = (record["input_sha256"], np.asarray(
                     old["latents"], np.float32))
             return None
-        photo = images.read(path, max_pixels=self.max_pixels)
-        if self._first[0] is None:
-            coloring.check_hints(photo, self.steering.hints)
-        chosen = formats.output_format(photo, self.image_format)
+        photo, image_format, truncated = self._read(path, page)
         before = old.get("outputs", ())
         extras = []
         if self.sheet or f"{base.name}_sheet.png" in before:
@@ -174,11 +201,11 @@ class Work:
         # A grey photograph has no colours of its own to show.
         wants_original = self.original or "original" in old
         if wants_original and not photo.is_grey:
-            extras.append("original" + formats.suffix(chosen))
+            extras.append("original" + formats.suffix(image_format))
         names = outputs.names(base, self.sampling.num_samples,
-                              formats.suffix(chosen), extras)
-        for name in names:
-            if os.path.realpath(name) in inputs:
+                              formats.suffix(image_format), extras)
+        for name in (*names, outputs.record_path(base)):
+            if _identity(name) in inputs:
                 raise ImageError(
                     f"{path}: must have outputs that are no photographs of "
                     f"this call (received {name})")
@@ -187,13 +214,16 @@ class Work:
             if not old:
                 new.append(outputs.record_path(base))
             outputs.check_free(path, new)
+        record.update(page=photo.page, pages=photo.num_pages,
+                      notes=list(photo.notes), lenient=truncated)
         if wants_original:
             record["original"] = None
-        return _Job(path, base, record, names, chosen, photo)
+        return writing.Job(base, record, names, image_format, photo)
 
     def _record(self, path):
         """What is known of a photograph's record before it is read."""
-        checksum = _checksum(path)
+        checksum = (hashlib.sha256(self.stdin).hexdigest() if path == STDIN
+                    else _checksum(path))
         steering = asdict(self.steering)
         steering["hints"] = [str(hint) for hint in self.steering.hints]
         return {
@@ -204,58 +234,27 @@ class Work:
             "weights_sha256": self.sha256, "input": path.name,
             "input_sha256": checksum}
 
-    def _one(self, path, base, inputs):
+    def _one(self, path, page, base, inputs):
         """Colourises a photograph and writes the results; None if they are
         there."""
-        from tfdivcolor.coloring import coloring
-
-        job = self._job(path, base, inputs)
+        job = self._job(path, page, base, inputs)
         if job is None:
             return None
-        steering = self.steering
-        if self._first[1] is not None:
-            steering = replace(steering, hints=(), keep=None, warmth=0.0)
-        result = coloring.colorize(
-            self.colorizer, job.photo, self.sampling, steering,
-            latents=self._first[1])
-        self._write(job, result)
+        result = self._colorize(job.photo)
+        writing.write(job, result, self._text())
         if self.same_z and self._first[0] is None:
             self._first = job.record["input_sha256"], result.latents
         return result
 
-    def _write(self, job, result):
-        """Writes all files of one photograph, or none."""
-        outputs.make_folder(job.base.parent)
-        outputs.remove(job.base)
-        record = {**job.record, "outputs": [name.name for name in job.names]}
-        written = [outputs.record_path(job.base)]
-        outputs.write_record(job.base, {**record, "complete": False})
-        try:
-            sheet, original = job.named("sheet"), job.named("original")
-            tiles, errors = _write_results(
-                job, result, self._text(), bool(sheet), written)
-            if original:
-                written.append(original)
-                files.write_atomically(original, images.encode(
-                    job.photo.finest, job.image_format, job.photo.alpha,
-                    job.photo.exif, dpi=job.photo.dpi))
-                record["original"] = original.name
-            if sheet:
-                from tfdivcolor import plots
+    def _colorize(self, photo):
+        from tfdivcolor.coloring import coloring
 
-                written.append(sheet)
-                plots.contact_sheet(
-                    result, sheet, job.photo.pixels if original else None,
-                    tiles)
-            outputs.write_record(job.base, {
-                **record, **_described(result), "luminance_error": errors,
-                "complete": True})
-        except BaseException:
-            # So that the same command does this photograph anew.
-            for name in reversed(written):
-                with contextlib.suppress(OSError):
-                    name.unlink()
-            raise
+        steering = self.steering
+        if self._first[1] is not None:
+            steering = replace(steering, hints=(), keep=None, warmth=0.0)
+        return coloring.colorize(
+            self.colorizer, photo, self.sampling, steering,
+            latents=self._first[1])
 
     def _text(self):
         """What every result says of itself in its metadata."""
@@ -269,97 +268,25 @@ class Work:
                    {**asdict(self.sampling), **steered}.items()}}
 
 
-@dataclass(frozen=True)
-class _Job:
-    """A photograph that has been read, and where its outputs go."""
+def _faults():
+    """Errors that one picture may fail with, at no cost to the others."""
+    import tensorflow as tf
 
-    path: Path
-    base: Path
-    record: dict
-    names: list
-    image_format: str
-    photo: images.Photo
-
-    def named(self, extra):
-        """Path of a further picture, or None if there is to be none."""
-        beginning = f"{self.base.name}_{extra}."
-        return next((name for name in self.names
-                     if name.name.startswith(beginning)), None)
+    return OSError, ValueError, MemoryError, tf.errors.OpError
 
 
-def _write_results(job, result, text, sheet, written):
-    """Writes the results, each while the next one is made.
-
-    Args:
-        job: `_Job`.
-        result: `Coloring`.
-        text: dict. What all of them say in their metadata.
-        sheet: bool. Whether there is to be a sheet.
-        written: list of Path, which gets what is written.
-
-    Returns:
-        tiles: list of what a sheet shows of each, if there is to be one.
-        errors: list of float, the largest error of L* in each result; or
-            None for lossless formats, which have less than 0.5.
-    """
-    photo = job.photo
-    deep = (photo.pixels_16 is not None
-            and job.image_format in formats.DEEP_FORMATS)
-    pending, tiles, errors = collections.deque(), [], []
-    if sheet:
-        from tfdivcolor import plots
-
-    def write(rank, pixels):
-        data = images.encode(
-            pixels, job.image_format, photo.alpha, photo.exif,
-            {**text, "rank": str(rank),
-             "share": f"{result.share[rank]:.3f}",
-             "log_prob": f"{result.log_prob[rank]:.3f}"}, photo.dpi)
-        files.write_atomically(job.names[rank], data)
-        if job.image_format not in formats.LOSSLESS_FORMATS:
-            return result.luminance_error(images.read(
-                data, max_pixels=pixels[..., 0].size).pixels)
+def _identity(path):
+    """The file itself, whatever it is called: (device, number), or None."""
+    try:
+        status = os.stat(path)
+    except OSError:
         return None
-
-    with concurrent.futures.ThreadPoolExecutor(_WRITERS) as writers:
-        for rank in range(len(result)):
-            pixels = result.image_16(rank) if deep else result.image(rank)
-            written.append(job.names[rank])
-            pending.append(writers.submit(write, rank, pixels))
-            if sheet:
-                tiles.append(plots.reduced(
-                    result.image(rank) if deep else pixels))
-            del pixels
-            if len(pending) > _WRITERS:
-                errors.append(pending.popleft().result())
-        errors += [one.result() for one in pending]
-    return tiles, None if errors[0] is None else errors
-
-
-def _described(result):
-    """What a record says of a photograph's results."""
-    from tfdivcolor.models import storage
-
-    height, width, _ = result.luminance.shape
-    hints = [
-        {"x": hint.x, "y": hint.y, "rgb": str(hint).split(",")[2],
-         "before": float(before), "after": after.tolist()}
-        for hint, before, after in zip(
-            result.steering.hints, result.hints_before,
-            result.hints_after.T)]
-    found = {"hints": hints} if hints else {}
-    return {"width": width, "height": height,
-            **{key: getattr(result, key).tolist() for key in
-               ("share", "log_prob", "component", "weight", "latents")},
-            **found,
-            "versions": storage.versions()}
+    return status.st_dev, status.st_ino
 
 
 def _checksum(path):
-    from tfdivcolor.models import storage
-
     try:
-        return storage.checksum(path)
+        return files.checksum(path)
     except OSError as error:
         raise ImageError(
             f"{path}: must be a file that can be read "

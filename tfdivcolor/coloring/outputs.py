@@ -22,7 +22,12 @@ from tfdivcolor.utils.errors import reason
 # What makes two calls for one picture the same call.
 IDENTITY = ("seed", "num_samples", "mode", "temperature", "steering",
             "same_z_as", "format", "weights_sha256", "input_sha256")
-_RECORD = ".json"
+RECORD = ".json"
+# What is written once for all photographs of a call.
+GALLERY = "index.html"
+FAILED = "tfdivcolor_failed.txt"
+OF_CALLS = (GALLERY, FAILED)
+_PICTURE = re.compile(r"(.+)_(\d\d|sheet|original)\.\w+", re.DOTALL)
 
 
 def names(base: Path, num_samples: int, suffix: str = ".png",
@@ -45,7 +50,7 @@ def names(base: Path, num_samples: int, suffix: str = ".png",
 
 def record_path(base: Path) -> Path:
     """Path of the record of a photograph's outputs."""
-    return base.with_name(base.name + _RECORD)
+    return base.with_name(base.name + RECORD)
 
 
 def read_record(base: Path) -> dict:
@@ -64,18 +69,17 @@ def read_record(base: Path) -> dict:
     if not isinstance(record, dict):
         return {}
     # A record may come from anyone: what it lists is later removed.
-    own = re.compile(re.escape(base.name) + r"_(\d\d|sheet|original)\.\w+")
     outputs = record.get("outputs")
     good = isinstance(outputs, list) and all(
-        isinstance(name, str) and own.fullmatch(name) for name in outputs)
+        isinstance(name, str) and "/" not in name
+        and base_of(Path(name)) == Path(base.name) for name in outputs)
     return record if good else {}
 
 
-def is_output(path: Path) -> bool:
-    """Whether a file is a picture that an earlier call has written."""
-    stem = path.name.rpartition("_")[0]
-    return bool(stem) and path.name in read_record(
-        path.with_name(stem)).get("outputs", ())
+def base_of(path: Path) -> Path | None:
+    """Base of the outputs that a picture belongs to by its name, or None."""
+    match = _PICTURE.fullmatch(path.name)
+    return path.with_name(match[1]) if match else None
 
 
 def is_whole(base: Path, record: dict, sheet: bool, original: bool) -> bool:
@@ -98,9 +102,23 @@ def is_whole(base: Path, record: dict, sheet: bool, original: bool) -> bool:
 
 
 def is_same(record: dict, wanted: dict) -> bool:
-    """Whether a record is of a call equal to the one that would write it."""
-    return bool(record) and all(
-        record.get(key) == wanted[key] for key in IDENTITY)
+    """Whether a record is of a call equal to the one that would write it.
+
+    Args:
+        record: dict, of `read_record`; {} is none.
+        wanted: dict. The keys of `IDENTITY`; "page", the number of a file's
+            page, or None for the one that is read unless another is asked
+            for; "lenient", whether a truncated file may be taken.
+
+    Returns:
+        bool.
+    """
+    # Records of versions before 0.7 have neither; a whole file gives the same
+    # whether or not a truncated one would have been taken.
+    return (bool(record)
+            and all(record.get(key) == wanted[key] for key in IDENTITY)
+            and wanted["page"] in (None, record.get("page"))
+            and (wanted["lenient"] or not record.get("lenient")))
 
 
 def check_free(name: str | os.PathLike, paths: Iterable[Path]) -> None:

@@ -96,10 +96,12 @@ def from_folder(path: str | os.PathLike,
                 on_skip: OnSkip = say) -> Iterator[Item]:
     """Source: the pictures of a folder and the folders in it, by name.
 
+    They are those that `images.find` lists, which leaves out linked folders.
+
     Args:
         path: path of the folder.
-        on_skip: function of a `Skipped`, called for each folder in it that
-            cannot be read, or is gone by then.
+        on_skip: function of a `Skipped`, called for each folder in it, and
+            each file without a suffix, that cannot be read or is gone by then.
 
     Yields:
         (name, size, function to read the bytes). The size of a picture that
@@ -123,7 +125,7 @@ def from_folder(path: str | os.PathLike,
 
 def from_archive(path: str | os.PathLike,
                  on_skip: OnSkip = say) -> Iterator[Item]:
-    """Source: the pictures of an archive, in its own order.
+    """Source: the pictures of an archive, by suffix, in its own order.
 
     Args:
         path: path of a .tar, .tgz or .tar.gz.

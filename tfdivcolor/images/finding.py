@@ -1,69 +1,98 @@
-"""The pictures of folders, by their names."""
+"""The pictures of folders: by suffix, or by content where there is none.
 
+Only regular files are ever opened: a FIFO would wait for a writer for ever.
+What is no picture is listed by kind, so that nothing is left out in silence.
+"""
+
+import errno
+import heapq
 import os
+import re
+import stat
+from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from tfdivcolor.images import formats
 from tfdivcolor.images.formats import SUFFIXES
 from tfdivcolor.utils.errors import ImageError, reason
 
+# "scan.0001" and "Mr. Smith" are names without a suffix.
+_SUFFIX = re.compile(r"\.(?!\d+$)\w{1,10}")
+_PICTURE, _FOLDER, _FILE = "picture", "folder", "file"
+_NO_SUFFIX = "without a suffix"
+_LINKED_FOLDER = "linked folder"
+_LEADS_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+_KINDS_SHOWN = 8
 
-def find(paths: Iterable[str | os.PathLike]) -> list[tuple[Path, str]]:
+
+@dataclass
+class Found:
+    """What `find` has found.
+
+    Attributes:
+        pictures: list of (path, name). pathlib.Path, and str: the file's own
+            name, or for a folder's pictures the path from that folder, with
+            slashes, such as "holiday/beach.jpg".
+        others: list of (path, kind). What is no picture: pathlib.Path, and
+            str: its suffix in lower case, "without a suffix", "FIFO",
+            "socket", "device", "linked folder" or "link to nothing".
+        failed: list of `ImageError`. What cannot be read, or is not there.
+    """
+
+    pictures: list[tuple[Path, str]] = field(default_factory=list)
+    others: list[tuple[Path, str]] = field(default_factory=list)
+    failed: list[ImageError] = field(default_factory=list)
+
+
+def find(paths: Iterable[str | os.PathLike],
+         follow_links: bool = False) -> Found:
     """Lists the pictures among files and folders.
 
-    A file is taken whatever its name. A folder is searched with all folders in
-    it for names with an image suffix (`SUFFIXES`, upper or lower case), in the
-    order of their relative paths; hidden files and folders are skipped.
+    A regular file is taken whatever its name. A folder is searched with all
+    folders in it, for regular files, or links to them, with an image suffix
+    (`SUFFIXES`, upper or lower case) or with no suffix and the content of an
+    image; in the order of their relative paths. Hidden files and folders are
+    skipped.
 
     Args:
         paths: iterable of str or os.PathLike. Files and folders.
+        follow_links: bool. Whether linked folders are searched too, each real
+            folder once. Defaults to False.
 
     Returns:
-        list of (path, stem). pathlib.Path, and str: what to call the outputs,
-            without suffix: the file's own name, or for a folder's pictures the
-            path from that folder, such as "holiday/beach".
-
-    Raises:
-        ImageError: if a path does not exist, or a folder holds no pictures,
-            or one in it cannot be read.
+        `Found`.
     """
-    found = []
+    found = Found()
     for path in map(Path, paths):
-        if path.is_dir():
-            names = names_in(path, _refuse)
-            if not names:
-                raise ImageError(
-                    f"{path}: must hold images ({', '.join(SUFFIXES)}) "
-                    "(received a folder without any)")
-            found += [(path / name, os.path.splitext(name)[0])
-                      for name in names]
-        elif path.exists():
-            found.append((path, path.stem))
+        kind = _kind_of_path(path)
+        if kind == _FOLDER:
+            _add_folder(path, follow_links, found)
+        elif kind == _FILE:
+            found.pictures.append((path, path.name))
         else:
-            raise ImageError(f"{path}: must be a file or folder "
-                             "(received a path that does not exist)")
+            found.failed.append(ImageError(
+                f"{path}: must be a file or folder (received {kind})"))
     return found
 
 
 def names_in(folder: str | os.PathLike,
              on_error: Callable[[OSError], object]) -> list[str]:
-    """The pictures of a folder and of all folders in it.
+    """The pictures of a folder and of all folders in it, as `find` has them.
 
     Args:
         folder: str or os.PathLike.
-        on_error: function of an `OSError`, called for each folder that
-            cannot be read.
+        on_error: function of an `OSError` with a filename, called for each
+            folder, and each file without a suffix, that cannot be read.
 
     Returns:
-        list of str, sorted: paths from the folder, with slashes, of names
-        that `is_picture` takes. Hidden folders are not searched.
+        list of str, sorted: paths from the folder, with slashes.
     """
-    names = []
-    for parent, folders, files in os.walk(folder, onerror=on_error):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        relative = Path(parent).relative_to(folder)
-        names += [(relative / name).as_posix() for name in files]
-    return sorted(filter(is_picture, names))
+    names, _, errors = _search(folder)
+    for _, error in errors:
+        on_error(error)
+    return names
 
 
 def is_picture(name: str) -> bool:
@@ -80,6 +109,173 @@ def is_picture(name: str) -> bool:
     return not hidden and name.lower().endswith(SUFFIXES)
 
 
-def _refuse(error):
-    raise ImageError(f"{error.filename}: must be a folder that can be read "
-                     f"(received {reason(error)})") from error
+def without_suffix(name: str) -> str:
+    """A file's name or path without its suffix, if it has one.
+
+    Args:
+        name: str. "holiday/beach.jpg", "scan.0001".
+
+    Returns:
+        str. "holiday/beach", "scan.0001".
+    """
+    return name[:len(name) - len(_suffix(name))]
+
+
+def summary(kinds: Iterable[str]) -> str:
+    """How many there are of each kind, in one line.
+
+    Args:
+        kinds: iterable of str, as in `Found.others`.
+
+    Returns:
+        str, such as "2 .txt, 1 .xml, 1 FIFO", the most frequent first; the
+        rarest of many kinds are put together.
+    """
+    counts = sorted(Counter(kinds).items(), key=lambda item: (
+        -item[1], item[0]))
+    shown = [_plural(number, kind) for kind, number in counts[:_KINDS_SHOWN]]
+    rest = counts[_KINDS_SHOWN:]
+    if rest:
+        shown.append(f"{sum(number for _, number in rest)} of "
+                     f"{len(rest)} other kinds")
+    return ", ".join(shown)
+
+
+def _plural(number, kind):
+    if kind.startswith(".") or kind == _NO_SUFFIX or number == 1:
+        return f"{number} {kind}"
+    if kind.startswith("link "):
+        return f"{number} links {kind.removeprefix('link ')}"
+    return f"{number} {kind}s"
+
+
+def _add_folder(folder, follow_links, found):
+    names, others, errors = _search(folder, follow_links)
+    found.pictures += [(folder / name, name) for name in names]
+    found.others += [(folder / name, kind) for name, kind in others]
+    for kind, error in errors:
+        found.failed.append(ImageError(
+            f"{error.filename}: must be a {kind} that can be read "
+            f"(received {reason(error)})"))
+    if not names and not errors:
+        found.failed.append(ImageError(
+            f"{folder}: must hold images ({', '.join(SUFFIXES)}) "
+            "(received a folder without any)"))
+
+
+def _search(folder, follow_links=False):
+    """What a folder and all folders in it hold, in order.
+
+    Returns:
+        names: list of str. Pictures, by their paths from the folder.
+        others: list of (name, kind). What is no picture.
+        errors: list of ("folder" or "file", `OSError`). What cannot be read.
+    """
+    folder = os.fspath(folder)
+    names, others, errors = [], [], []
+    # Real folders first: what is also linked has its own name.
+    real, linked, seen = [""], [], set()
+    while real or linked:
+        relative = real.pop() if real else heapq.heappop(linked)
+        path = os.path.join(folder, relative) if relative else folder
+        try:
+            if follow_links:
+                status = os.stat(path)
+                if (status.st_dev, status.st_ino) in seen:
+                    continue
+                seen.add((status.st_dev, status.st_ino))
+            with os.scandir(path) as entries:
+                listed = list(entries)
+        except OSError as error:
+            errors.append(_of_path(_FOLDER, error, path))
+            continue
+        for entry in listed:
+            if entry.name.startswith("."):
+                continue
+            name = f"{relative}/{entry.name}" if relative else entry.name
+            try:
+                kind = _kind_of_entry(entry)
+            except OSError as error:
+                errors.append(_of_path(_FILE, error, entry.path))
+                continue
+            if kind == _PICTURE:
+                names.append(name)
+            elif kind == _FOLDER:
+                real.append(name)
+            elif kind == _LINKED_FOLDER and follow_links:
+                heapq.heappush(linked, name)
+            else:
+                others.append((name, kind))
+    errors.sort(key=lambda kind_and_error: kind_and_error[1].filename)
+    return sorted(names), sorted(others), errors
+
+
+def _suffix(name):
+    """The suffix of a name, or ""."""
+    suffix = os.path.splitext(name)[1]
+    return suffix if _SUFFIX.fullmatch(suffix) else ""
+
+
+def _of_path(kind, error, path):
+    # Some errors of reading do not say of what.
+    error.filename = error.filename or path
+    return kind, error
+
+
+def _kind_of_entry(entry):
+    """A folder's entry: a picture, a folder, or a kind of `Found.others`.
+
+    Raises:
+        OSError: a file without a suffix cannot be read.
+    """
+    kind = _kind_by_listing(entry)
+    if kind != _FILE:
+        return kind
+    if is_picture(entry.name):
+        return _PICTURE
+    suffix = _suffix(entry.name).lower()
+    if suffix:
+        return suffix
+    with open(entry.path, "rb") as file:
+        head = file.read(formats.SNIFFED)
+    return _PICTURE if formats.sniff(head) else _NO_SUFFIX
+
+
+def _kind_by_listing(entry):
+    # Most entries are told by what the listing itself says of them.
+    try:
+        if entry.is_symlink():
+            kind = _kind(entry.stat().st_mode)
+            return _LINKED_FOLDER if kind == _FOLDER else kind
+        if entry.is_dir():
+            return _FOLDER
+        if entry.is_file():
+            return _FILE
+        return _kind(entry.stat(follow_symlinks=False).st_mode)
+    except OSError as error:
+        # What cannot be looked at is reported when it is opened.
+        nowhere = entry.is_symlink() and error.errno in _LEADS_NOWHERE
+        return "link to nothing" if nowhere else _FILE
+
+
+def _kind_of_path(path):
+    """A path as given: "folder", "file", or what else is there."""
+    try:
+        kind = _kind(os.stat(path).st_mode)
+    except OSError as error:
+        if os.path.islink(path) and error.errno in _LEADS_NOWHERE:
+            return "a link to nothing"
+        return ("a path that does not exist"
+                if error.errno in (errno.ENOENT, errno.ENOTDIR)
+                else reason(error))
+    return kind if kind in (_FOLDER, _FILE) else f"a {kind}"
+
+
+def _kind(mode):
+    if stat.S_ISREG(mode):
+        return _FILE
+    if stat.S_ISDIR(mode):
+        return _FOLDER
+    if stat.S_ISFIFO(mode):
+        return "FIFO"
+    return "socket" if stat.S_ISSOCK(mode) else "device"

@@ -45,7 +45,7 @@ _BRANDS = {
 _BEGINNINGS = (
     (b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"),
-    (b"MM\0+", "TIFF"), (b"BM", "BMP"), (b"GIF87a", "GIF"),
+    (b"MM\0+", "TIFF"), (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"), (b"\xff\x4f\xff\x51", "JPEG2000"),
     (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG2000"))
 
@@ -66,6 +66,10 @@ def sniff(head: bytes) -> str | None:
         return _BRANDS.get(head[8:12])
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
+    # Two letters are not enough: four bytes behind the length are reserved,
+    # and then where the pixels begin.
+    if head[:2] == b"BM" and (len(head) < 14 or head[12:14] == b"\0\0"):
+        return "BMP"
     return next((image_format for beginning, image_format in _BEGINNINGS
                  if head.startswith(beginning)), None)
 

@@ -25,6 +25,8 @@ from tfdivcolor.utils.errors import ImageError, reason
 # lossy formats that store a grey picture in colour come this far from grey.
 _GREY_TOLERANCE = 4
 
+_MID_GREY = 128  # of 8 bits, for what a file lacks
+
 # EXIF orientations that change width for height.
 _LYING = (5, 6, 7, 8)
 
@@ -179,10 +181,15 @@ def _check_size(name, max_pixels, width, height):
 
 
 def _photo(found: Stored, name: str, image_format: str | None) -> Photo:
-    turn = found.orientation
-    values = pixels_of.upright(srgb.convert(found), turn)
-    alpha = (None if found.alpha is None
-             else pixels_of.upright(found.alpha, turn))
+    turn, values, alpha = found.orientation, srgb.convert(found), found.alpha
+    if found.missing is not None:
+        top = np.iinfo(values.dtype).max
+        values = _filled(values, found.missing, round(top * _MID_GREY / 255))
+    values = pixels_of.upright(values, turn)
+    if alpha is not None:
+        if found.missing is not None:
+            alpha = _filled(alpha, found.missing, np.iinfo(alpha.dtype).max)
+        alpha = pixels_of.upright(alpha, turn)
     height, width, _ = values.shape
     is_deep = values.dtype == np.uint16
     pixels = pixels_of.to_8_bits(values) if is_deep else values
@@ -196,6 +203,12 @@ def _photo(found: Stored, name: str, image_format: str | None) -> Photo:
         exif=found.exif and exif.kept(found.exif, width, height),
         dpi=dpi, page=found.page, num_pages=found.num_pages,
         notes=tuple(found.notes))
+
+
+def _filled(values, missing, value):
+    values = values.copy()
+    values[missing] = value
+    return values
 
 
 def _is_grey(pixels):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import stat
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -64,8 +65,13 @@ def open_picture(source: Picture) -> Opened:
 
 def _open_path(name):
     try:
+        # Opening a named pipe would wait until someone writes to it.
+        if stat.S_ISFIFO(os.stat(name).st_mode) and (
+                os.path.realpath(name) != os.path.realpath("/dev/stdin")):
+            raise ImageError(f"{name}: must be an image file "
+                             "(received a named pipe)")
         file = open(name, "rb")
-        if not file.seekable():  # a pipe
+        if not file.seekable():  # standard input
             with file:
                 return io.BytesIO(file.read())
         return file

@@ -14,7 +14,6 @@ from tfdivcolor.images.decoding.stored import (
     SizeCheck,
     Stored,
     check_page,
-    grey_out,
     split,
 )
 from tfdivcolor.utils.errors import ImageError
@@ -43,16 +42,21 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
         raise ImageError(f"{name}: must be an image of a kind that is read "
                          "(received JPEG-LS)")
     if bits != 8:
-        return _decode_deep(file, check_size, place, bits)
+        return _decode_deep(file, check_size, lenient, place, kind, bits)
     image, _ = formats.open_image(file, name)
     check_size(*image.size)
     try:
-        stored = pillow.of_image(image, name)
+        return _as_browsers_do(pillow.of_image(image, name), image)
     except OSError as error:
         if "truncated" not in str(error):
             raise
-        return _decode_in_part(file, name, lenient, kind)
-    return _as_browsers_do(stored, image)
+
+    def read(data):
+        image = Image.open(io.BytesIO(data), formats=["JPEG"])
+        return _as_browsers_do(pillow.of_image(image, name), image)
+
+    file.seek(0)
+    return _decode_in_part(file.read(), read, lenient, kind)
 
 
 def is_common(file: BinaryIO) -> bool:
@@ -85,15 +89,23 @@ def _frame(file):
         file.seek(max(length - 2, 0), io.SEEK_CUR)
 
 
-def _decode_deep(file, check_size, place, bits):
+def _decode_deep(file, check_size, lenient, place, kind, bits):
     file.seek(0)
-    data = bytearray(file.read())
+    data = file.read()
     # Pillow reads what the other segments say once the depth is one it knows.
     shallow = bytearray(data)
     shallow[place + 4] = 8
     image = Image.open(io.BytesIO(shallow), formats=["JPEG"])
     check_size(*image.size)
-    stored = split(imagecodecs.jpeg_decode(bytes(data)), bits)
+
+    def read(data):
+        return split(imagecodecs.jpeg_decode(data), bits)
+
+    # The decoder says nothing of a file that is cut off.
+    if data.rfind(END) > place:
+        stored = read(data)
+    else:
+        stored = _decode_in_part(data, read, lenient, kind)
     pillow.describe(stored, image)
     return stored
 
@@ -109,16 +121,9 @@ def _as_browsers_do(stored, image):
     return stored
 
 
-def _decode_in_part(file, name, lenient, kind):
+def _decode_in_part(data, read, lenient, kind):
     """Decodes a file whose data end too early, or only its end marker."""
-    file.seek(0)
-    data = file.read()
-    readings = []
-    for more in CONTINUED:
-        image = Image.open(
-            io.BytesIO(_continued(data, more)), formats=["JPEG"])
-        readings.append(_as_browsers_do(pillow.of_image(image, name), image))
-    stored, other = readings
+    stored, other = (read(_continued(data, more)) for more in CONTINUED)
     # Where it matters how the data go on, they are missing.
     changed = (stored.values != other.values).any(axis=-1)
     if not changed.any():
@@ -135,9 +140,7 @@ def _decode_in_part(file, name, lenient, kind):
         stored.notes.append(
             f"it is truncated: {share:.0%} of its pixels lack detail")
         return stored
-    grey_out(stored, missing)
-    stored.notes.append(
-        f"it is truncated: {share:.0%} of its pixels are missing, and grey")
+    stored.lacks(missing, "pixels")
     return stored
 
 

@@ -1,5 +1,7 @@
 """What Pillow decodes: most formats of 8 bits, and images that are open."""
 
+import io
+import struct
 from typing import BinaryIO
 
 import imagecodecs
@@ -50,10 +52,22 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
                 f"{name}: must be a JPEG, PNG, TIFF or WebP file to be read in "
                 f"part (received a damaged {image_format} file)") from error
         raise
+    if image_format == "BMP":
+        _check_bmp(file, stored)
     stored.page, stored.num_pages = used, count
     if count > 1 and page is None:
         stored.notes.append(f"picture {used} of {count} is used")
     return stored
+
+
+def _check_bmp(file, stored):
+    """Notes bytes that are missing; rows behind them are displaced."""
+    file.seek(0)
+    length, = struct.unpack_from("<I", file.read(6), 2)
+    missing = length - file.seek(0, io.SEEK_END)
+    if missing > 0:
+        stored.notes.append(f"{missing} of its {length} bytes are missing: "
+                            "pixels may be displaced")
 
 
 def count_frames(image: Image.Image) -> int:

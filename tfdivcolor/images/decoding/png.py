@@ -19,7 +19,6 @@ from tfdivcolor.images.decoding.stored import (
     SizeCheck,
     Stored,
     check_page,
-    grey_out,
     split,
 )
 
@@ -84,9 +83,7 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
         values = imagecodecs.png_decode(data)
     stored = split(values, 8 * values.itemsize)
     if there is not None:
-        grey_out(stored, np.arange(len(values)) >= there)
-        stored.notes.append(f"it is truncated: {1 - there / len(values):.0%} "
-                            "of its rows are missing, and grey")
+        stored.lacks(np.arange(len(values)) >= there, "rows")
     elif not _is_whole(data):
         stored.notes.append(
             "its end chunk is missing; all its pixels are there")

@@ -18,8 +18,6 @@ Kind = Literal["grey", "rgb", "lab", "cmyk"]
 # Refuses a picture of this width and height that has too many pixels.
 SizeCheck = Callable[[int, int], object]
 
-MID_GREY = 128  # of 8 bits, for what is missing of a file
-
 # Two ways in which data that are cut off could have gone on.  Pixels that
 # differ between them depend on what is missing.
 CONTINUED = (b"\x00", b"\x5a\xa7\x33\x91")
@@ -50,6 +48,8 @@ class Stored:
         dpi: pair of floats across and down, as stored, or None.
         has_palette: bool. Whether the file has a palette or 1 bit a pixel.
         page, num_pages: int. Which picture this is, from 1, and of how many.
+        missing: bool [H] or [H, W]. Rows or pixels that the file lacks, whose
+            values mean nothing; or None.
         notes: list of str. What the user must know of how it was read.
     """
 
@@ -63,7 +63,15 @@ class Stored:
     has_palette: bool = False
     page: int = 1
     num_pages: int = 1
+    missing: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
+
+
+    def lacks(self, missing: np.ndarray, what: str) -> None:
+        """Sets what is missing, and says how much of its `what` that is."""
+        self.missing = missing
+        self.notes.append(f"it is truncated: {missing.mean():.0%} of its "
+                          f"{what} are missing, and grey")
 
 
 def upright(values: np.ndarray, orientation: int | None) -> np.ndarray:
@@ -133,21 +141,6 @@ def divided(values: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         opacity = np.maximum(opacity, 1).astype(np.float64)[:, np.newaxis]
         row[...] = np.minimum(np.rint(color * (top / opacity)), top)
     return result
-
-
-def grey_out(stored: Stored, missing: np.ndarray) -> None:
-    """Makes pixels mid grey and opaque; `missing` is bool [H, W] or [H]."""
-    top = np.iinfo(stored.values.dtype).max
-    grey = round(top * MID_GREY / 255)
-    stored.values = stored.values.copy()
-    stored.values[missing] = {
-        "grey": grey, "rgb": grey, "cmyk": (0, 0, 0, top - grey),
-        # Neutral, and of the L* of that grey.
-        "lab": (round(top * 0.54), *[round(top * MID_GREY / 255)] * 2),
-    }[stored.kind]
-    if stored.alpha is not None:
-        stored.alpha = stored.alpha.copy()
-        stored.alpha[missing] = top
 
 
 def check_page(name: str, page: int | None, count: int) -> None:

@@ -6,6 +6,7 @@ an old kind of JPEG.
 
 import contextlib
 import logging
+import math
 import re
 import struct
 import zlib
@@ -25,7 +26,6 @@ from tfdivcolor.images.decoding.stored import (
     Stored,
     check_page,
     divided,
-    grey_out,
     scaled,
 )
 from tfdivcolor.utils.errors import ImageError
@@ -76,12 +76,16 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
     file.seek(0)
     with _named(name), tifffile.TiffFile(file) as tiff:
         pages = _pictures(tiff)
+        if not pages:
+            raise ValueError("the file is truncated before its directory")
         check_page(name, page, len(pages))
         areas = [one.imagewidth * one.imagelength for one in pages]
         used = (areas.index(max(areas)) + 1) if page is None else page
         chosen = pages[used - 1]
         check_size(chosen.imagewidth, chosen.imagelength)
         stored = _decode_page(file, name, tiff, chosen, lenient)
+        if _is_cut_off(file, tiff):
+            stored.notes.append("it is truncated: further pages are missing")
         if not tiff.is_bigtiff:
             stored.exif = exif.of_tiff(file, chosen.offset)
     pillow.take_adobe_rgb(stored)
@@ -108,14 +112,22 @@ def _named(name):
             f"(received {found[1] or found[2]})") from error
 
 
-def _pictures(tiff):
-    """The pages that are pictures; all, where none says that it is one."""
+def _chain(tiff):
+    """The pages of a file, without those of sub-directories."""
     pages, seen = [], set()
     for page in tiff.pages:
         if page.offset in seen:
             break  # the last points back
         seen.add(page.offset)
         pages.append(page.aspage())
+    return pages
+
+
+def _pictures(tiff):
+    """The pages that are pictures; all, where none says that it is one."""
+    pages = []
+    for page in _chain(tiff):
+        pages.append(page)
         if page.subifds:
             pages += [one.aspage() for one in page.pages]
     pictures = [page for page in pages if not _is_aside(page)]
@@ -158,20 +170,37 @@ def _decode_page(file, name, tiff, page, lenient):
         stored.notes.append("its colour profile is left out: it is cut off; "
                             "its colours are taken as sRGB")
     if missing is not None:
-        grey_out(stored, missing)
-        stored.notes.append(f"it is truncated: {missing.mean():.0%} of its "
-                            "pixels are missing, and grey")
+        stored.lacks(missing, "pixels")
     return stored
+
+
+def _is_cut_off(file, tiff):
+    """Whether the last page points to one that is not there."""
+    pages = _chain(tiff)
+    number, size, start = _entries(file, tiff, pages[-1])
+    file.seek(start + size * number)
+    length = 8 if tiff.is_bigtiff else 4
+    following = int.from_bytes(
+        file.read(length), "little" if tiff.byteorder == "<" else "big")
+    return following != 0 and following not in [
+        page.offset for page in pages]
 
 
 def _tags(file, tiff, page):
     """Numbers of all tags of a page, those that tifffile drops included."""
-    count, size, skipped = ("Q", 20, 8) if tiff.is_bigtiff else ("H", 12, 2)
-    file.seek(page.offset)
-    number, = struct.unpack(tiff.byteorder + count, file.read(skipped))
+    number, size, start = _entries(file, tiff, page)
+    file.seek(start)
     entries = file.read(size * min(number, 4096))
     return [struct.unpack_from(tiff.byteorder + "H", entries, place)[0]
             for place in range(0, len(entries) - 1, size)]
+
+
+def _entries(file, tiff, page):
+    """Of a directory's entries: their number, bytes of each, and start."""
+    code, size, head = ("Q", 20, 8) if tiff.is_bigtiff else ("H", 12, 2)
+    file.seek(page.offset)
+    number, = struct.unpack(tiff.byteorder + code, file.read(head))
+    return number, size, page.offset + head
 
 
 def _check_kind(name, page):
@@ -201,7 +230,7 @@ def _check_kind(name, page):
 
 
 def _by_pillow(file, name, tiff, page):
-    numbers = [one.offset for one in tiff.pages]
+    numbers = [one.offset for one in _chain(tiff)]
     file.seek(0)
     image, _ = formats.open_image(file, name)
     if page.offset not in numbers or (
@@ -216,11 +245,13 @@ def _by_pillow(file, name, tiff, page):
 def _pixels(page, lenient):
     """Pixels as stored [H, W, channels], and which are missing, or None."""
     handle = page.parent.filehandle
-    whole = all(offset + count <= handle.size for offset, count in zip(
-        page.dataoffsets, page.databytecounts))
     try:
-        if not whole:
-            raise ValueError("the file is truncated")
+        # tifffile takes what is not there for black.
+        if not (len(page.dataoffsets) == len(page.databytecounts)
+                == math.prod(page.chunked) and all(
+                    0 < count <= handle.size - offset for offset, count
+                    in zip(page.dataoffsets, page.databytecounts))):
+            raise ValueError("the file is truncated, or lacks strips")
         values = page.asarray()
     except Exception:
         if not lenient:

@@ -13,7 +13,6 @@ from tfdivcolor.images.decoding.stored import (
     SizeCheck,
     Stored,
     check_page,
-    grey_out,
 )
 
 _PICTURES = (b"VP8 ", b"VP8L")
@@ -46,9 +45,7 @@ def _in_part(data, name, check_size):
     missing = np.maximum.accumulate(changed)
     if missing.all():
         raise ValueError("the file is truncated before its first row ends")
-    grey_out(stored, missing)
-    stored.notes.append(f"it is truncated: {missing.mean():.0%} of its rows "
-                        "are missing, and grey")
+    stored.lacks(missing, "rows")
     return stored
 
 

@@ -1,0 +1,184 @@
+"""Results of one photograph to files, all or none."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfdivcolor import images
+from tfdivcolor.coloring import outputs
+from tfdivcolor.images import formats
+from tfdivcolor.utils import files
+
+if TYPE_CHECKING:  # it imports TensorFlow
+    from tfdivcolor.coloring.coloring import Coloring
+
+# Encoding one result, and writing it, goes on beside the making of the next.
+_WRITERS = 2
+
+
+@dataclass(frozen=True)
+class Job:
+    """A photograph that has been read, and where its outputs go.
+
+    Attributes:
+        base: Path of the outputs, up to their endings.
+        record: dict. What is recorded beside what `write` adds.
+        names: list of Path. The pictures, results first.
+        image_format: str, a key of `images.FORMATS`.
+        photo: `images.Photo`.
+    """
+
+    base: Path
+    record: dict
+    names: list[Path]
+    image_format: str
+    photo: images.Photo
+
+    def named(self, extra: str) -> Path | None:
+        """Path of a further picture, or None if there is to be none."""
+        beginning = f"{self.base.name}_{extra}."
+        return next((name for name in self.names
+                     if name.name.startswith(beginning)), None)
+
+
+def write(job: Job, result: Coloring, text: Mapping[str, str]) -> None:
+    """Writes all files of one photograph, or none; those before are removed.
+
+    Args:
+        job: `Job`.
+        result: `Coloring` of its photograph.
+        text: dict. What all pictures say in their metadata.
+
+    Raises:
+        images.ImageError: if a file cannot be written or removed.
+    """
+    outputs.make_folder(job.base.parent)
+    outputs.remove(job.base)
+    record = {**job.record, "outputs": [name.name for name in job.names]}
+    written = [outputs.record_path(job.base)]
+    outputs.write_record(job.base, {**record, "complete": False})
+    try:
+        sheet, original = job.named("sheet"), job.named("original")
+        tiles, errors = _write_results(job, result, text, bool(sheet), written)
+        if original:
+            written.append(original)
+            files.write_atomically(original, images.encode(
+                job.photo.finest, job.image_format, job.photo.alpha,
+                job.photo.exif, dpi=job.photo.dpi))
+            record["original"] = original.name
+        if sheet:
+            from tfdivcolor import plots
+
+            written.append(sheet)
+            plots.contact_sheet(
+                result, sheet, job.photo.pixels if original else None, tiles)
+        outputs.write_record(job.base, {
+            **record, **_described(result), "luminance_error": errors,
+            "complete": True})
+    except BaseException:
+        # So that the same command does this photograph anew.
+        for name in reversed(written):
+            with contextlib.suppress(OSError):
+                name.unlink()
+        raise
+
+
+def pixels(result: Coloring, rank: int, image_format: str) -> np.ndarray:
+    """A result at full size: uint8 [H, W, 3], or uint16 where the photograph
+    has 16 bits a channel and the format holds them."""
+    deep = (result.photo.pixels_16 is not None
+            and image_format in formats.DEEP_FORMATS)
+    return result.image_16(rank) if deep else result.image(rank)
+
+
+def encode(result: Coloring, rank: int, made: np.ndarray, image_format: str,
+           text: Mapping[str, str]) -> bytes:
+    """The file of one result.
+
+    Args:
+        result: `Coloring`.
+        rank: int. Which of its results.
+        made: uint8 or uint16 [H, W, 3], of `pixels`.
+        image_format: str, a key of `images.FORMATS`.
+        text: dict. What it says in its metadata, beside its rank.
+
+    Returns:
+        bytes.
+
+    Raises:
+        images.ImageError: if the format cannot hold a picture of that size.
+    """
+    photo = result.photo
+    return images.encode(
+        made, image_format, photo.alpha, photo.exif,
+        {**text, "rank": str(rank), "share": f"{result.share[rank]:.3f}",
+         "log_prob": f"{result.log_prob[rank]:.3f}"}, photo.dpi)
+
+
+def _write_results(job, result, text, sheet, written):
+    """Writes the results, each while the next one is made.
+
+    Args:
+        job: `Job`.
+        result: `Coloring`.
+        text: dict. What all of them say in their metadata.
+        sheet: bool. Whether there is to be a sheet.
+        written: list of Path, which gets what is written.
+
+    Returns:
+        tiles: list of what a sheet shows of each, if there is to be one.
+        errors: list of float, the largest error of L* in each result; or
+            None for lossless formats, which have less than 0.5.
+    """
+    pending, tiles, errors = collections.deque(), [], []
+    if sheet:
+        from tfdivcolor import plots
+
+    def write_one(rank, made):
+        data = encode(result, rank, made, job.image_format, text)
+        files.write_atomically(job.names[rank], data)
+        if job.image_format not in formats.LOSSLESS_FORMATS:
+            return result.luminance_error(images.read(
+                data, max_pixels=made[..., 0].size).pixels)
+        return None
+
+    with concurrent.futures.ThreadPoolExecutor(_WRITERS) as writers:
+        for rank in range(len(result)):
+            made = pixels(result, rank, job.image_format)
+            written.append(job.names[rank])
+            pending.append(writers.submit(write_one, rank, made))
+            if sheet:
+                tiles.append(plots.reduced(
+                    made if made.dtype == np.uint8 else result.image(rank)))
+            del made
+            if len(pending) > _WRITERS:
+                errors.append(pending.popleft().result())
+        errors += [one.result() for one in pending]
+    return tiles, None if errors[0] is None else errors
+
+
+def _described(result):
+    """What a record says of a photograph's results."""
+    from tfdivcolor.models import storage
+
+    height, width, _ = result.luminance.shape
+    hints = [
+        {"x": hint.x, "y": hint.y, "rgb": str(hint).split(",")[2],
+         "before": float(before), "after": after.tolist()}
+        for hint, before, after in zip(
+            result.steering.hints, result.hints_before,
+            result.hints_after.T)]
+    found = {"hints": hints} if hints else {}
+    return {"width": width, "height": height,
+            **{key: getattr(result, key).tolist() for key in
+               ("share", "log_prob", "component", "weight", "latents")},
+            **found,
+            "versions": storage.versions()}
