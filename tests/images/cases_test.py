@@ -29,8 +29,8 @@ from small_files import (
     GREY_16,
     NEGATIVE,
     THUMBNAIL,
+    assert_shown_as,
     error_of,
-    is_shown_as,
     page_of,
     random_values,
     saved,
@@ -50,7 +50,7 @@ def test_grey_scans_of_odd_depths(bits, is_negative):
     photo = images.read(tiff_of(
         top - samples if is_negative else samples, bits,
         photometric=0 if is_negative else 1))
-    is_shown_as(photo, samples / top)
+    assert_shown_as(photo, samples / top)
     assert photo.is_grey and photo.pixels_16 is not None
     assert photo.notes == ()
 
@@ -66,7 +66,7 @@ def test_floating_point_scan():
     values = GREY.astype(np.float32)
     values[0, :3, 0] = -.5, 2, .5
     photo = images.read(tiff_of(values, 32))
-    is_shown_as(photo, np.clip(values, 0, 1))
+    assert_shown_as(photo, np.clip(values, 0, 1))
 
 
 def test_lab_scan():
@@ -76,7 +76,7 @@ def test_lab_scan():
     photo = images.read(tiff_of(samples, 8, photometric=8))
     lightness = np.rint(lab[..., :1] * 2.55) / 2.55
     right = coded(right_colours.xyz_of_lab(lightness * (1, 0, 0))[..., 1:2])
-    is_shown_as(photo, right, limit=1.01 / 255)
+    assert_shown_as(photo, right, limit=1.01 / 255)
 
 
 def test_12_bit_jpeg():
@@ -84,7 +84,7 @@ def test_12_bit_jpeg():
         np.rint(GREY[..., 0] * 4095).astype(np.uint16), level=95,
         bitspersample=12)
     photo = images.read(data)
-    is_shown_as(photo, GREY, mean=.3)
+    assert_shown_as(photo, GREY, mean=.3)
     assert photo.image_format == "JPEG" and photo.pixels_16 is not None
 
 
@@ -101,13 +101,13 @@ def test_linear_light_with_srgb_in_its_name(image_format, bits):
             if image_format == "TIFF" else
             png(samples, bits, [iccp(profile)]))
     photo = images.read(data)
-    is_shown_as(photo, coded(samples / (2 ** bits - 1)),
+    assert_shown_as(photo, coded(samples / (2 ** bits - 1)),
                  limit=1.01 / 255 if bits == 8 else 1e-4)
 
 
 def test_gamma_of_png():
     photo = images.read(png(GREY_8, 8, [gama(1)]))
-    is_shown_as(photo, coded(GREY_8 / 255), limit=1.01 / 255)
+    assert_shown_as(photo, coded(GREY_8 / 255), limit=1.01 / 255)
 
 
 def test_grey_jpeg_with_an_rgb_profile():
@@ -115,7 +115,7 @@ def test_grey_jpeg_with_an_rgb_profile():
     data = jpeg_with(saved(GREY_8, "JPEG", quality=97),
                      profile=profile.data)
     photo = images.read(data)
-    is_shown_as(photo, coded(profile.curve(GREY_8 / 255)), mean=.3)
+    assert_shown_as(photo, coded(profile.curve(GREY_8 / 255)), mean=.3)
     assert photo.is_grey
 
 
@@ -134,7 +134,7 @@ def _adobe_rgb_by_exif(details, interoperability):
 def test_adobe_rgb_told_by_the_camera_only():
     photo, right, _ = _adobe_rgb_by_exif(
         {40961: (3, [65535])}, {1: (2, b"R03\0")})
-    is_shown_as(photo, right, limit=1.5 / 255)
+    assert_shown_as(photo, right, limit=1.5 / 255)
 
 
 def test_uncalibrated_colours_are_adobe_rgb_or_it_is_said():
@@ -143,7 +143,7 @@ def test_uncalibrated_colours_are_adobe_rgb_or_it_is_said():
     if as_srgb:
         assert photo.notes
     else:
-        is_shown_as(photo, right, limit=1.5 / 255)
+        assert_shown_as(photo, right, limit=1.5 / 255)
 
 
 @pytest.mark.parametrize("details, interoperability", [
@@ -172,7 +172,7 @@ def test_cmyk_jpeg_with_and_without_adobes_marker():
         data = imagecodecs.jpeg8_encode(
             stored, level=97, colorspace="CMYK", outcolorspace="CMYK")
         photo = images.read(jpeg_with(data, adobe=adobe))
-        is_shown_as(photo, GREY, mean=.5)
+        assert_shown_as(photo, GREY, mean=.5)
 
 
 # --- Pages -------------------------------------------------------------------

@@ -21,7 +21,7 @@ def packed(values, bits, order=">"):
 
     Whole bytes follow the byte order; other depths fill bytes from the top.
     """
-    if values.dtype.kind == "f" or bits in (8, 16, 32, 64):
+    if values.dtype.kind in "fc" or bits in (8, 16, 32, 64):
         kind = values.dtype.kind if values.dtype.kind in "fci" else "u"
         return values.astype(f"{order}{kind}{bits // 8}").tobytes()
     places = np.arange(bits - 1, -1, -1)

@@ -1,5 +1,4 @@
-"""Small pictures and files that several tests share, and what is asked of them.
-"""
+"""Small pictures and files that several tests share, and checks of photos."""
 
 import io
 
@@ -45,8 +44,8 @@ def saved(samples, image_format, **options):
     return file.getvalue()
 
 
-def is_shown_as(photo, right, limit=1e-4, mean=None):
-    """Whether a picture is the sRGB-coded values 0..1.
+def assert_shown_as(photo, right, limit=1e-4, mean=None):
+    """Checks that a picture is the sRGB-coded values 0..1.
 
     Args:
         limit: float. Allowed error, as a share of the range.
@@ -62,6 +61,7 @@ def is_shown_as(photo, right, limit=1e-4, mean=None):
 
 
 def error_of(source, **options):
+    """The one line of error that reading gives."""
     with pytest.raises(images.ImageError) as caught:
         images.read(source, **options)
     message = str(caught.value)
@@ -70,6 +70,7 @@ def error_of(source, **options):
 
 
 def page_of(samples, **tags):
+    """A page of 8-bit grey, for `tiff`; `tag_254=1` sets that tag."""
     return tiff_page(samples, 8, 1, tags={
         int(tag.removeprefix("tag_")): (4, [value])
         for tag, value in tags.items()})
@@ -79,7 +80,8 @@ THUMBNAIL = GREY_8[::4, ::4]
 NEGATIVE = 255 - GREY_8
 
 
-def is_the_same(photo, other):
+def assert_same(photo, other):
+    """Checks that two photos have the same pixels and metadata."""
     for name in ("pixels", "pixels_16", "alpha"):
         np.testing.assert_array_equal(
             getattr(photo, name), getattr(other, name))

@@ -21,9 +21,9 @@ from small_files import (
     NEGATIVE,
     RGB,
     RGB_16,
+    assert_same,
+    assert_shown_as,
     error_of,
-    is_shown_as,
-    is_the_same,
     page_of,
     random_values,
     saved,
@@ -41,15 +41,15 @@ def test_pil_image_gives_the_same_as_its_path(name, tmp_path):
     path.write_bytes(FILES[name])
     photo = images.read(path)
     with Image.open(path) as image:
-        is_the_same(images.read(image), photo)
-        is_the_same(images.read(image), photo)  # again: nothing was used up
+        assert_same(images.read(image), photo)
+        assert_same(images.read(image), photo)  # again: nothing was used up
     with Image.open(path) as image:
         image.load()
-        is_the_same(images.read(image), photo)
+        assert_same(images.read(image), photo)
     with open(path, "rb") as file, Image.open(file) as image:
-        is_the_same(images.read(image), photo)
+        assert_same(images.read(image), photo)
     with Image.open(io.BytesIO(FILES[name])) as image:
-        is_the_same(images.read(image), photo)
+        assert_same(images.read(image), photo)
 
 
 def _put_pixel(image):
@@ -181,7 +181,7 @@ def test_arrays_of_floating_point(dtype):
     for array in (RGB / 255, GREY, GREY[..., 0]):
         array = array.astype(dtype)
         photo = images.read(array)
-        is_shown_as(photo, array.reshape(64, 96, -1).astype(float),
+        assert_shown_as(photo, array.reshape(64, 96, -1).astype(float),
                      limit=.501 / np.iinfo(photo.finest.dtype).max)
     ends = images.read(np.array([[0, 1]], dtype))
     assert ends.pixels[0, :, 0].tolist() == [0, 255]
@@ -223,7 +223,7 @@ def test_arrays_with_alpha(dtype):
         array = (array / 255 * top).astype(dtype)
     photo = images.read(array)
     top = 1 if dtype == np.float32 else np.iinfo(dtype).max
-    is_shown_as(photo, array[..., :3] / top, 1e-4)
+    assert_shown_as(photo, array[..., :3] / top, 1e-4)
     assert photo.alpha.dtype == photo.finest.dtype
     np.testing.assert_allclose(
         photo.alpha / np.iinfo(photo.alpha.dtype).max, array[..., 3] / top,
@@ -263,14 +263,14 @@ def test_bytes_and_open_files_give_the_same_as_a_path(name, tmp_path):
     path.write_bytes(data)
     photo = images.read(path)
     for source in (data, bytearray(data), memoryview(data), io.BytesIO(data)):
-        is_the_same(images.read(source), photo)
+        assert_same(images.read(source), photo)
     for source in (path, data, io.BytesIO(data)):
         assert images.count_pages(source) == photo.num_pages
     with open(path, "rb") as file:
-        is_the_same(images.read(file), photo)
+        assert_same(images.read(file), photo)
         assert not file.closed
     with open(path, "rb", buffering=0) as file:
-        is_the_same(images.read(file), photo)
+        assert_same(images.read(file), photo)
 
 
 def test_open_files_are_read_from_where_they_are():

@@ -29,8 +29,8 @@ from small_files import (
     GREY_16,
     NEGATIVE,
     RGB,
+    assert_same,
     error_of,
-    is_the_same,
     page_of,
     random_values,
     saved,
@@ -94,7 +94,7 @@ def _stated_share(photo):
     return float(shares[0]) / 100
 
 
-def _is_read_in_part(data, whole, missing=None):
+def _assert_read_in_part(data, whole, missing=None):
     """Checks a truncated file: refused, and read leniently.
 
     Args:
@@ -120,7 +120,7 @@ def _is_read_in_part(data, whole, missing=None):
 def test_truncated_jpeg_by_rows(row):
     data, ends = _jpeg_by_rows()
     whole = np.asarray(Image.open(io.BytesIO(data)))
-    _is_read_in_part(data[:ends[row - 1]], whole, 1 - row * 8 / 144)
+    _assert_read_in_part(data[:ends[row - 1]], whole, 1 - row * 8 / 144)
 
 
 @pytest.mark.parametrize("part", [.3, .6, .9])
@@ -131,7 +131,7 @@ def test_truncated_jpeg(part, options):
     start = data.index(b"\xff\xda")
     cut = data[:start + round(part * (len(data) - start))]
     whole = np.asarray(Image.open(io.BytesIO(data)))
-    _is_read_in_part(cut, whole)
+    _assert_read_in_part(cut, whole)
     stated = _stated_share(images.read(cut, lenient=True))
     assert abs(stated - (1 - part)) < .15
 
@@ -140,14 +140,14 @@ def test_truncated_jpeg(part, options):
 def test_truncated_png(part):
     data = saved(NOISE, "PNG")
     cut = data[:round(part * len(data))]
-    _is_read_in_part(cut, NOISE, 1 - _png_rows(cut))
+    _assert_read_in_part(cut, NOISE, 1 - _png_rows(cut))
 
 
 @pytest.mark.parametrize("part", [.1, .5, .95])
 def test_truncated_png_of_16_bits(part):
     data = png(NOISE.astype(np.uint16) * 257, 16)
     cut = data[:round(part * len(data))]
-    _is_read_in_part(cut, NOISE)
+    _assert_read_in_part(cut, NOISE)
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -161,7 +161,7 @@ def test_truncated_tiff(part, rows, bits):
     np.testing.assert_array_equal(images.read(data).pixels, NOISE)
     pixels = len(b"".join(blocks))
     cut = data[:len(data) - pixels + round(part * pixels)]
-    _is_read_in_part(cut, NOISE, 1 - part)
+    _assert_read_in_part(cut, NOISE, 1 - part)
 
 
 def _directory_first(entries, blocks):
@@ -183,7 +183,7 @@ def test_truncated_12_bit_jpeg(part):
         subsampling="444")
     start = data.index(b"\xff\xda")
     cut = data[:start + round(part * (len(data) - start))]
-    _is_read_in_part(cut, images.read(data).pixels)
+    _assert_read_in_part(cut, images.read(data).pixels)
     assert images.read(data[:-2]).notes
 
 
@@ -249,14 +249,14 @@ def test_truncated_webp(part, options):
     data = saved(NOISE, "WEBP", **options)
     whole = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     cut = data[:round(part * len(data))]
-    _is_read_in_part(cut, whole)
+    _assert_read_in_part(cut, whole)
     assert _stated_share(images.read(cut, lenient=True)) < 1.3 - part
 
 
 def test_whole_files_are_read_leniently_as_ever():
     for data in (*FILES.values(), saved(NOISE, "WEBP")):
         photo, other = images.read(data), images.read(data, lenient=True)
-        is_the_same(photo, other)
+        assert_same(photo, other)
         assert photo.notes == other.notes
 
 
@@ -265,3 +265,19 @@ def test_whole_files_are_read_leniently_as_ever():
     b"II*\0\x08\0\0\0"], ids=len)
 def test_what_has_no_header_is_refused_even_so(data):
     error_of(data, lenient=True)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_missing_pixels_are_those_that_are_grey(orientation):
+    data = saved(NOISE, "JPEG", quality=90, exif=_turned(orientation))
+    photo = images.read(data[:len(data) // 2], lenient=True)
+    assert photo.missing.shape == photo.pixels.shape[:2]
+    assert (photo.pixels[photo.missing] == 128).all()
+    assert .2 < photo.missing.mean() < .8
+    assert images.read(data).missing is None
+
+
+def _turned(orientation):
+    block = Image.Exif()
+    block[274] = orientation
+    return block.tobytes()

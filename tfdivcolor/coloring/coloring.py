@@ -109,11 +109,19 @@ class Coloring:
 
     def image(self, index: int) -> np.ndarray:
         """One colouring at the photograph's size: uint8 [H, W, 3]."""
-        return canvas.join(self.luminance, self.ab[index]).numpy()
+        return self._without_missing(
+            canvas.join(self.luminance, self.ab[index]).numpy())
 
     def image_16(self, index: int) -> np.ndarray:
         """The same in 16 bits a channel: uint16 [H, W, 3]."""
-        return canvas.join_16(self.luminance, self.ab[index]).numpy()
+        return self._without_missing(
+            canvas.join_16(self.luminance, self.ab[index]).numpy())
+
+    def _without_missing(self, pixels):
+        """Leaves grey what a truncated file lacks."""
+        if self.photo.missing is not None:
+            pixels[self.photo.missing] = images.mid_grey(pixels.dtype)
+        return pixels
 
     def luminance_error(self, pixels: np.ndarray) -> float:
         """Largest difference of L* between a picture and the photograph.

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tfdivcolor.images import decoding, exif, sources, srgb
 from tfdivcolor.images.decoding import pillow, stored as pixels_of
@@ -24,8 +25,6 @@ from tfdivcolor.utils.errors import ImageError, reason
 # Largest difference between the channels of a grey pixel, in 8-bit levels;
 # lossy formats that store a grey picture in colour come this far from grey.
 _GREY_TOLERANCE = 4
-
-_MID_GREY = 128  # of 8 bits, for what a file lacks
 
 # EXIF orientations that change width for height.
 _LYING = (5, 6, 7, 8)
@@ -57,6 +56,8 @@ class Photo:
             how many; thumbnails and masks do not count.
         notes: tuple of str. What the user must know of how it was read, such
             as "page 1 of 2 is used"; empty for most.
+        missing: bool [H, W]. Pixels that a truncated file lacks, which are mid
+            grey; None where it has all.
     """
 
     pixels: np.ndarray
@@ -71,6 +72,7 @@ class Photo:
     page: int = 1
     num_pages: int = 1
     notes: tuple[str, ...] = ()
+    missing: np.ndarray | None = None
 
     @property
     def finest(self) -> np.ndarray:
@@ -137,6 +139,11 @@ def read(source: Picture, max_pixels: int = MAX_PIXELS,
             return _photo(found, name, image_format)
 
 
+def mid_grey(dtype: DTypeLike) -> int:
+    """The value of pixels that a truncated file lacks: 128, or of 16 bits."""
+    return round(np.iinfo(dtype).max * 128 / 255)
+
+
 def count_pages(source: Picture) -> int:
     """How many pictures a file holds; thumbnails and masks do not count.
 
@@ -182,15 +189,19 @@ def _check_size(name, max_pixels, width, height):
 
 def _photo(found: Stored, name: str, image_format: str | None) -> Photo:
     turn, values, alpha = found.orientation, srgb.convert(found), found.alpha
-    if found.missing is not None:
-        top = np.iinfo(values.dtype).max
-        values = _filled(values, found.missing, round(top * _MID_GREY / 255))
     values = pixels_of.upright(values, turn)
-    if alpha is not None:
-        if found.missing is not None:
-            alpha = _filled(alpha, found.missing, np.iinfo(alpha.dtype).max)
-        alpha = pixels_of.upright(alpha, turn)
     height, width, _ = values.shape
+    if alpha is not None:
+        alpha = pixels_of.upright(alpha, turn)
+    missing = found.missing
+    if missing is not None:
+        if missing.ndim == 1:  # whole rows
+            missing = np.repeat(missing[:, np.newaxis],
+                                found.values.shape[1], axis=1)
+        missing = pixels_of.upright(missing, turn)
+        values = _filled(values, missing, mid_grey(values.dtype))
+        if alpha is not None:
+            alpha = _filled(alpha, missing, np.iinfo(alpha.dtype).max)
     is_deep = values.dtype == np.uint16
     pixels = pixels_of.to_8_bits(values) if is_deep else values
     dpi = found.dpi
@@ -202,7 +213,7 @@ def _photo(found: Stored, name: str, image_format: str | None) -> Photo:
         image_format=image_format, has_palette=found.has_palette,
         exif=found.exif and exif.kept(found.exif, width, height),
         dpi=dpi, page=found.page, num_pages=found.num_pages,
-        notes=tuple(found.notes))
+        notes=tuple(found.notes), missing=missing)
 
 
 def _filled(values, missing, value):
