@@ -5,7 +5,7 @@ PHOTOS ?=
 OUT ?= demo
 BIN = .venv/bin
 
-.PHONY: demo lint test test-bulk clean
+.PHONY: demo lint test test-bulk test-matrix docs docs-serve clean
 
 # Colourises five pictures of scikit-image, and PHOTOS if given:
 # make demo PHOTOS="a.jpg b.png"
@@ -43,6 +43,19 @@ test-bulk:
 	.venv-bulk/bin/python -m pip install --quiet --editable '.[test,bulk]'
 	.venv-bulk/bin/python -m pytest tests/serving/bulk_test.py
 
+# The default tests on Python 3.11, 3.12 and 3.13, as far as they are there
+# (noxfile.py): make test-matrix ARGS="-s tests-3.13 -- tests/latent"
+test-matrix: .venv/matrix.installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nox $(ARGS)
+
+# The site, into site/. A broken link, a page outside the navigation and a
+# public name without documentation end the build.
+docs: .venv/docs.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+docs-serve: .venv/docs.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	  "Python 3.11 or later is needed; set PYTHON=...")'
@@ -54,4 +67,4 @@ test-bulk:
 	touch $@
 
 clean:
-	rm -rf .venv .venv-bulk build *.egg-info demo
+	rm -rf .venv .venv-bulk .nox build *.egg-info demo site

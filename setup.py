@@ -21,11 +21,15 @@ BULK = ["apache-beam>=2.77,<2.78"]
 # On Linux with an NVIDIA driver or not, plain `torch` is a build of gigabytes
 # for CUDA; any build will do.
 BENCHMARKS = ["torch>=2.9,<3", *DEMO]
+# Equations and diagrams become MathML and SVG in the build.
+DOCS = ["mkdocs-material>=9.7,<10", "mkdocstrings[python]>=1.0,<2",
+        "latex2mathml>=3.77,<4", "mermaidx>=0.10,<0.11", *DEMO]
+MATRIX = ["nox>=2025.2.9", "uv>=0.5"]
 LINT = ["import-linter>=2.17,<3", "pyright[nodejs]>=1.1.400,<1.2",
         "ruff>=0.9"]
 TEST = ["hypothesis>=6.100,<7", "pytest>=8,<10", "pytest-xdist>=3.6,<4",
         "pyyaml>=6,<7", *LINT, *TRAIN, *DEMO, *HEIC,
-        *SERVING]
+        *SERVING, *DOCS]
 
 setup(
     name="tfdivcolor",
@@ -55,6 +59,7 @@ setup(
     ],
     extras_require={
         "train": TRAIN, "demo": DEMO, "bulk": BULK, "heic": HEIC,
+        "docs": [*DOCS, *SERVING], "matrix": MATRIX,
         "benchmarks": BENCHMARKS, "serving": SERVING, "test": TEST},
     entry_points={
         "console_scripts": ["tfdivcolor = tfdivcolor.cli:main"]},

@@ -157,15 +157,21 @@ def test_citation_has_the_version():
 # --- Slow --------------------------------------------------------------------
 
 
-@pytest.mark.slow
-def test_the_build_is_strict_and_asks_no_other_host(tmp_path):
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Folder of the site, built strictly."""
     pytest.importorskip("mkdocs")
-    site = tmp_path / "site"
+    folder = tmp_path_factory.mktemp("docs") / "site"
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir",
-         site], cwd=ROOT, capture_output=True, text=True,
+         folder], cwd=ROOT, capture_output=True, text=True,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
     assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_built_pages_name_no_other_host(site):
     for page in PAGES:
         text = (site / page).with_suffix(".html").read_text()
         asked = re.findall(
@@ -178,6 +184,26 @@ def test_the_build_is_strict_and_asks_no_other_host(tmp_path):
     for style in site.rglob("*.css"):
         assert not re.search(r"url\(['\"]?(https?:)?//|@import",
                              style.read_text()), style
+
+
+@pytest.mark.slow
+def test_a_browser_shows_the_pages(site, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "gallery"))
+    browser = importlib.import_module("browser")
+    if not browser.find():
+        pytest.skip("needs Chromium")
+    with browser.Browser(tmp_path) as page:
+        page.open(f"{site.as_uri()}/index.html?q=temperature")
+        page.wait("document.querySelectorAll('.md-search-result__item')"
+                  ".length > 0", 30)
+        page.resize(390, 844, mobile=True)
+        for name in PAGES:
+            page.open(f"{site.as_uri()}/{name.removesuffix('.md')}.html")
+            # A phone does not scroll sideways.
+            assert page.run("document.documentElement.scrollWidth") == 390
+        assert not page.errors
+        assert {url.partition(":")[0] for url in page.requests} <= {
+            "file", "data"}
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import right_colours
 from hand_written import (
+    Layout,
     exif,
     gama,
     iccp,
@@ -20,6 +21,7 @@ from hand_written import (
     png,
     resolution,
     tiff,
+    tiff_page,
 )
 from PIL import Image
 from right_colours import PROFILES, coded
@@ -28,6 +30,7 @@ from small_files import (
     GREY_8,
     GREY_16,
     NEGATIVE,
+    RGB,
     THUMBNAIL,
     assert_shown_as,
     error_of,
@@ -289,3 +292,36 @@ def test_resolution_that_is_only_a_shape(bits):
     photo = images.read(tiff_of(GREY_8 if bits == 8 else GREY_16, bits, 1, {
         282: (5, [1, 1]), 283: (5, [1, 1]), 296: (3, [1])}))
     assert photo.dpi is None
+
+
+# --- Headers that contradict themselves --------------------------------------
+
+
+def test_size_of_jpeg_2000_is_told_twice():
+    data = bytearray(imagecodecs.jpeg2k_encode(
+        random_values(300, 400), level=0, reversible=True))
+    struct.pack_into(">II", data, data.index(b"ihdr") + 4, 10, 10)
+    # The code stream, which is what is decoded, has the larger one.
+    error_of(bytes(data), max_pixels=1000)
+
+
+def test_tiff_with_another_number_of_strips_than_places():
+    entries, blocks = tiff_page(GREY_8, 8, 1, Layout(rows=8))
+    tiff_of_8 = tiff((entries, blocks))
+    np.testing.assert_array_equal(
+        images.read(tiff_of_8).pixels[..., :1], GREY_8)
+    without_rows = {tag: value for tag, value in entries.items()
+                    if tag != 278}  # RowsPerStrip: all in one
+    error_of(tiff((without_rows, blocks)))
+    error_of(tiff((entries, blocks[:-1])))
+
+
+def test_tiff_that_does_not_say_what_its_channels_are():
+    entries, blocks = tiff_page(RGB, 8, 2)
+    del entries[262]  # PhotometricInterpretation
+    try:
+        photo = images.read(tiff((entries, blocks)))
+    except images.ImageError as error:
+        assert not re.search("damaged|broken", str(error))
+    else:
+        np.testing.assert_array_equal(photo.pixels, RGB)

@@ -28,6 +28,7 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
     check_size(*image.size)
     file.seek(0)
     data = file.read()
+    check_size(*_size(data))  # a box before may state another
     bits = _bits(data)
     if len(set(bits)) != 1 or not 1 <= bits[0] <= 16:
         raise ImageError(
@@ -42,6 +43,13 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
     pillow.describe(stored, image)
     stored.profile = _icc(data) or stored.profile
     return stored
+
+
+def _size(data):
+    """Width and height of the code stream."""
+    right, bottom, left, top = struct.unpack_from(
+        ">4I", data, data.index(_SIZE_MARKER) + 6)
+    return right - left, bottom - top
 
 
 def _bits(data):

@@ -33,7 +33,8 @@ from tfdivcolor.utils.errors import ImageError
 # Tags.
 _SUBFILE, _RESOLUTION, _UNIT = (255, 254), (282, 283), 296
 _ORIENTATION, _PALETTE, _EXTRA, _PROFILE = 274, 320, 338, 34675
-_SUBSAMPLING, _KIND = 530, 262
+_SUBSAMPLING, _KIND, _ROWS = 530, 262, 278
+_STRIPS, _TILES = 273, 324  # their places
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _OLD_REDUCED = 2  # SubfileType
 _PREMULTIPLIED, _STRAIGHT = 1, 2  # ExtraSamples that are opacity
@@ -247,8 +248,9 @@ def _pixels(page, lenient):
     handle = page.parent.filehandle
     try:
         # tifffile takes what is not there for black.
-        if not (len(page.dataoffsets) == len(page.databytecounts)
-                == math.prod(page.chunked) and all(
+        if not (len(_value(page, _TILES if page.is_tiled else _STRIPS, ()))
+                == len(page.databytecounts) == _number_of_segments(page)
+                and all(
                     0 < count <= handle.size - offset for offset, count
                     in zip(page.dataoffsets, page.databytecounts))):
             raise ValueError("the file is truncated, or lacks strips")
@@ -260,6 +262,15 @@ def _pixels(page, lenient):
     if page.planarconfig == 2 and page.samplesperpixel > 1:
         values = np.moveaxis(values, 0, -1)
     return values.reshape(page.imagelength, page.imagewidth, -1), None
+
+
+def _number_of_segments(page):
+    """How many strips or tiles the page must have, by its tags."""
+    if page.is_tiled:
+        return math.prod(page.chunked)
+    rows = _value(page, _ROWS, page.imagelength) or page.imagelength
+    planes = page.samplesperpixel if page.planarconfig == 2 else 1
+    return planes * -(-page.imagelength // rows)
 
 
 def _segments(page, handle):

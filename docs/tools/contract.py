@@ -1,0 +1,58 @@
+"""Signatures of the exported model: `python docs/tools/contract.py VERSION`.
+
+The command keeps what is the same in every export of the shipped weights, in
+`signatures.json`; the build makes a page of that.  A test compares it with an
+export.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+KEPT = Path(__file__).parent / "signatures.json"
+SAID = {
+    "serving_default": "Encoded pictures in, encoded colourings out, with the "
+    "default seed and temperature.",
+    "colorize": "The same, with a seed and a temperature for each picture.",
+    "colorize_n": "The same, with the number of results; one seed and one "
+    "temperature for all pictures.",
+    "colorize_tensor": "Luminance in, colour fields out.",
+    "prior": "Luminance in, the parameters of the mixture P(z | grey) out.",
+    "decode": "Luminance and latents in, colour fields out.",
+}
+
+
+def of(contract):
+    """What of a contract is the same in every export of the same networks."""
+    kept = {name: contract[name] for name in (
+        "canvas", "luminance_size", "latent_dim", "num_samples",
+        "max_samples", "max_results", "max_pixels")}
+    kept["signatures"] = {
+        name: {side: {tensor: {"dtype": info["dtype"], "shape": info["shape"]}
+                      for tensor, info in signature[side].items()}
+               for side in ("inputs", "outputs")}
+        for name, signature in contract["signatures"].items()}
+    return kept
+
+
+def page():
+    """Markdown: a table for each signature, in `SAID`'s order."""
+    kept = json.loads(KEPT.read_text())
+    parts = []
+    for name, said in SAID.items():
+        signature = kept["signatures"][name]
+        rows = ["| | tensor | type | shape |", "|---|---|---|---|"]
+        for side in ("inputs", "outputs"):
+            for tensor, info in signature[side].items():
+                shape = ", ".join(
+                    "any" if size is None else str(size)
+                    for size in info["shape"])
+                rows.append(f"| {side[:-1]} | `{tensor}` | {info['dtype']} | "
+                            f"[{shape}] |")
+        parts += [f"## {name}", said, "\n".join(rows)]
+    return "\n\n".join(parts)
+
+
+if __name__ == "__main__":
+    found = json.loads((Path(sys.argv[1]) / "contract.json").read_text())
+    KEPT.write_text(json.dumps(of(found), indent=1) + "\n")

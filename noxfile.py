@@ -1,0 +1,22 @@
+"""The default tests on every supported Python: `make test-matrix`.
+
+`nox -s tests-3.13 -- tests/latent` runs some of them on one.  A Python that
+the machine lacks is skipped, and named.
+"""
+
+import nox
+
+# Those that TensorFlow 2.21 has wheels for; setup.py and the workflow in
+# .github/ say the same, and a test compares them.
+PYTHONS = ["3.11", "3.12", "3.13"]
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_existing_virtualenvs = True
+
+
+@nox.session(python=PYTHONS)
+def tests(session):
+    session.install("--editable", ".[test]")
+    session.run("python", "-m", "pytest", "-n", "2", "--dist", "loadfile",
+                *session.posargs)
