@@ -4,8 +4,11 @@ Imports nothing heavy, so that `tfdivcolor --help` can print them at once.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
+
+from tfdivcolor.utils.arguments import check_number, check_whole
 
 CANVAS = 64  # pixels a side of the colour fields
 DEFAULT_WEIGHTS = "photos"
@@ -43,22 +46,12 @@ class Sampling:
     mode: str = "diverse"
 
     def __post_init__(self):
-        for name in ("num_samples", "seed"):
-            value = getattr(self, name)
-            if not hasattr(value, "__index__"):
-                raise ValueError(
-                    f"{name} must be a whole number (received {value!r})")
-        if not 1 <= self.num_samples <= MAX_SAMPLES:
-            raise ValueError(
-                f"num_samples must be 1 to {MAX_SAMPLES} "
-                f"(received {self.num_samples})")
+        check_whole("num_samples", self.num_samples, 1, MAX_SAMPLES)
+        check_whole("seed", self.seed)
         if not -2**63 <= self.seed < 2**63:
             raise ValueError(
                 f"seed must fit into 64 bits (received {self.seed})")
-        if not 0 <= self.temperature < float("inf"):
-            raise ValueError(
-                "temperature must be a number of 0 or more "
-                f"(received {self.temperature})")
+        check_number("temperature", self.temperature, 0)
         if self.mode not in MODES:
             raise ValueError(
                 f"mode must be one of {', '.join(MODES)} "
@@ -88,7 +81,11 @@ class Hint:
 
     def __post_init__(self):
         # Lists, arrays and NumPy's numbers are as good.
-        object.__setattr__(self, "rgb", tuple(self.rgb))
+        if isinstance(self.rgb, Iterable):
+            object.__setattr__(self, "rgb", tuple(self.rgb))
+        else:
+            raise ValueError("hint: rgb must be three numbers of 0 to 255 "
+                             f"(received {self.rgb!r})")
         for name, values in (("x", (self.x,)), ("y", (self.y,)),
                              ("rgb", self.rgb)):
             if not all(hasattr(value, "__index__") and value >= 0
@@ -157,6 +154,9 @@ class Steering:
     saturation: float = 1.0
 
     def __post_init__(self):
+        if not isinstance(self.hints, Iterable):
+            raise ValueError(
+                f"hints must be a list of Hint (received {self.hints!r})")
         object.__setattr__(self, "hints", tuple(self.hints))
         for hint in self.hints:
             if not isinstance(hint, Hint):
@@ -166,14 +166,9 @@ class Steering:
                 hasattr(self.keep, "__index__") and self.keep >= 0):
             raise ValueError("keep must be the rank of a result, from 0 on "
                              f"(received {self.keep})")
-        for name in ("strength", "saturation"):
-            if not 0 <= getattr(self, name) <= 10:
-                raise ValueError(f"{name} must be a number of 0 to 10 "
-                                 f"(received {getattr(self, name)})")
-        if not abs(self.warmth) <= MAX_WARMTH:
-            raise ValueError(
-                f"warmth must be a number of -{MAX_WARMTH} to {MAX_WARMTH} "
-                f"(received {self.warmth})")
+        check_number("strength", self.strength, 0, 10)
+        check_number("saturation", self.saturation, 0, 10)
+        check_number("warmth", self.warmth, -MAX_WARMTH, MAX_WARMTH)
 
     def check(self, sampling: Sampling) -> None:
         """Refuses to keep a result that there is not.

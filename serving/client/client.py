@@ -111,8 +111,8 @@ class Client:
         """Colourises one photograph at its own size.
 
         Args:
-            source: path, bytes of an image file, PIL image, or uint8 array
-                [H, W] or [H, W, 3]. Of a colour picture the luminance counts.
+            source: what `images.read` takes: path, bytes, open file, PIL image
+                or array. Of a colour picture the luminance counts.
             num_samples: int S. If the model was exported without the
                 signature colorize_n, only its own number will do.
             seed: int64.

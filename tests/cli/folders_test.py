@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 from calls import files_in, photograph, put, said
 
 
@@ -101,3 +102,14 @@ def test_what_is_named_must_be_a_regular_file(run, photo, tmp_path):
     assert said(stderr) == [
         f"{pipe}: must be a file or folder (received a FIFO)",
         "/dev/null: must be a file or folder (received a device)"]
+
+
+def test_side_that_a_format_cannot_hold_is_named(run, tmp_path):
+    path = tmp_path / "wide.png"
+    put(path, np.zeros([2, 66_000, 3], np.uint8))
+    code, _, stderr = run(path, "-n", 1, "--format", "jpeg")
+    assert code == 1
+    assert said(stderr) == [
+        f"{path}: must have sides of at most 65,500 pixels to be written as "
+        "JPEG (received 66000 x 2)"]
+    assert files_in(tmp_path / "out") in ([], ["tfdivcolor_failed.txt"])

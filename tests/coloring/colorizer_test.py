@@ -145,6 +145,7 @@ def test_loading_does_not_depend_on_the_precision_policy(
     ({"temperature": -1.0}, "temperature must be"),
     ({"num_samples": 2.5}, r"whole number \(received 2.5\)"),
     ({"seed": 2**63}, "seed must fit into 64 bits"),
+    ({"temperature": None}, "temperature must be a number of 0 or more"),
     ({"seed": [1, 2]}, r"one a picture, \[5\] \(received \[2\]\)"),
     ({"mode": "best"}, "mode must be one of"),
 ])
@@ -204,6 +205,38 @@ def test_bad_input_is_named(strong, tmp_path):
         strong.colorize(path)
     with pytest.raises(ImageError, match="received"):
         strong.colorize(np.zeros((20, 20), np.uint8), max_pixels=399)
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"num_samples": "8"}, r"num_samples must be a whole .*\(received '8'"),
+    ({"num_samples": None}, "num_samples must be a whole number"),
+    ({"seed": None}, "seed must be a whole number"),
+    ({"seed": np.array([1, 2])}, "seed must be a whole number"),
+    ({"seed": 2**70}, "seed must fit into 64 bits"),
+    ({"temperature": float("nan")}, "temperature must be a number of 0 or"),
+    ({"temperature": "0.5"}, "temperature must be a number of 0 or more"),
+    ({"temperature": None}, "temperature must be a number of 0 or more"),
+    ({"temperature": [0.5]}, "temperature must be a number of 0 or more"),
+    ({"mode": "divers"}, "mode must be one of diverse, samples, components"),
+    ({"max_pixels": None}, "max_pixels must be a whole number"),
+    ({"max_pixels": 0}, "max_pixels must be 1 or more"),
+    ({"hints": None}, r"hints must be a list of Hint \(received None\)"),
+    ({"hints": tdc.Hint(1, 2, (3, 4, 5))}, "hints must be a list of Hint"),
+    ({"strength": "a"}, "strength must be a number of 0 to 10"),
+    ({"warmth": None}, "warmth must be a number of -30 to 30"),
+    ({"saturation": None}, "saturation must be a number of 0 to 10"),
+    ({"latents": np.full([2, 16], np.nan)}, "latents must be finite"),
+])
+def test_bad_options_are_one_line(strong, photo, options, message):
+    with pytest.raises(ValueError, match=message) as error:
+        strong.colorize(photo, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_a_misspelt_option_is_named(strong, photo):
+    with pytest.raises(TypeError, match="colorize has no argument "
+                       "'num_sample'; those that steer are hints, keep, "):
+        strong.colorize(photo, num_sample=3)
 
 
 @pytest.mark.slow
@@ -319,11 +352,75 @@ def test_a_foreign_description_is_refused(tmp_path, text, message):
         tdc.load(tmp_path)
 
 
-def test_unknown_weights_and_presets():
-    with pytest.raises(ValueError, match="received 'nowhere'"):
-        tdc.load("nowhere")
+@pytest.mark.parametrize("name", [
+    "x.h5", "x.weights.h5", "x.H5", "x.pt", "x.json", "x.KERAS", "x.zip"])
+def test_a_folder_is_not_named_like_a_file(strong, tmp_path, name):
+    with pytest.raises(ValueError, match=rf"{name}: must be a folder, or a "
+                       r"file that ends in .keras \(received a name"):
+        strong.save(tmp_path / name, overwrite=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_s_name_may_have_dots(strong, tmp_path):
+    strong.save(tmp_path / "run.v1.2")
+    assert (tmp_path / "run.v1.2" / storage.ABOUT).is_file()
+
+
+def test_a_keras_file_is_replaced_only_when_asked_for(strong, tmp_path):
+    path = tmp_path / "new" / "model.keras"
+    strong.save(path)
+    before = path.read_bytes()
+    # Keras would ask on standard input.
+    with pytest.raises(ValueError, match="model.keras: already there"):
+        strong.save(str(path))
+    for more in ({"half": True}, {"seed": 3}):
+        with pytest.raises(ValueError, match="must be a folder to keep "
+                           f"{', '.join(more)} with the weights"):
+            strong.save(path, overwrite=True, **more)
+    assert path.read_bytes() == before
+    strong.save(path, overwrite=True)
+    assert [one.name for one in path.parent.iterdir()] == ["model.keras"]
+    assert keras.models.load_model(path).canvas == strong.canvas
+
+
+def test_a_failed_keras_file_leaves_the_old_one(strong, tmp_path, monkeypatch):
+    path = tmp_path / "model.keras"
+    path.write_text("old")
+
+    def fail(model, part, **_):
+        with open(part, "w") as file:
+            file.write("half")
+        raise OSError("disk full")
+    monkeypatch.setattr(keras.Model, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        strong.save(path, overwrite=True)
+    assert path.read_text() == "old"
+    assert [one.name for one in tmp_path.iterdir()] == ["model.keras"]
+
+
+@pytest.mark.parametrize("weights, received", [
+    ("nowhere", "'nowhere'"), ("", "''"), (None, "None"), (3, "3"),
+    (["photos"], r"\['photos'\]"), (b"photos", "b'photos'"),
+    ("x" * 5000, "'xxx")])
+def test_unknown_weights(weights, received):
+    with pytest.raises(ValueError, match="weights must be one of flowers, lfw,"
+                       rf" photos, or a folder .*\(received {received}"):
+        tdc.load(weights)
+
+
+def test_a_file_is_no_weights(tmp_path):
+    (tmp_path / "w.h5").write_text("x")
+    with pytest.raises(ValueError, match=r"received '.*w.h5', a file\)"):
+        tdc.load(tmp_path / "w.h5")
+    (tmp_path / "w.keras").write_text("x")
+    with pytest.raises(ValueError, match="a file; keras.models.load_model"):
+        tdc.load(tmp_path / "w.keras")
+
+
+@pytest.mark.parametrize("name", ["best", None, ["photos"]])
+def test_unknown_presets(name):
     with pytest.raises(ValueError, match="regions, paper, paper_skip"):
-        tdc.Colorizer.from_preset("best")
+        tdc.Colorizer.from_preset(name)
 
 
 def test_one_that_is_gone_leaves_no_graph_behind(make_tiny, batch):
@@ -340,3 +437,15 @@ def test_one_that_is_gone_leaves_no_graph_behind(make_tiny, batch):
     before = graphs()
     use()
     assert graphs() <= before
+
+
+def test_page_of_a_file_and_what_is_said_of_it(tiny):
+    file = io.BytesIO()
+    pages = [Image.fromarray(np.full([40, 50], level, np.uint8))
+             for level in (60, 200)]
+    pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:])
+    with pytest.warns(UserWarning, match="image: page 1 of 2 is used"):
+        first = tiny.colorize(file.getvalue(), num_samples=1)
+    second = tiny.colorize(file.getvalue(), num_samples=1, page=2)
+    assert second.luminance.mean() > first.luminance.mean() + 30
+    assert second.photo.page == 2 and not second.photo.notes

@@ -154,6 +154,8 @@ def test_interpolation_goes_from_one_to_the_other(colorizer, photo):
             ((result, result[0], 3), "first must be one result"),
             ((result[0], other, 3), "of one photograph"),
             ((result[0], result[1], 1), "steps must be 2 to 100"),
+            ((result[0], result[1], "3"), "steps must be a whole number"),
+            ((result[0], None, 3), r"last must be a Coloring \(received None"),
             ((result[0], vivid, 3), "must have one saturation")):
         with pytest.raises(ValueError, match=message):
             colorizer.interpolate(*arguments)

@@ -376,9 +376,9 @@ def test_nothing_to_read_is_an_error(tmp_path, path, rule):
 @pytest.mark.parametrize("options, rule", [
     ({"subset": "test"}, "subset must be None, train or validation"),
     ({"canvas": 0}, "canvas must be 1 or more"),
-    ({"margin": -1}, "margin 0 or more"),
+    ({"margin": -1}, "margin must be 0 or more"),
     ({"limit": 0}, "limit must be 1 or more"),
-    ({"validation_fraction": 1.5}, "validation_fraction must be 0 to 1"),
+    ({"validation_fraction": 1.5}, "validation_fraction must be a number of 0"),
     ({"subset": "validation", "validation_fraction": 0.0},
      "no pictures found for the subset 'validation'"),
 ])

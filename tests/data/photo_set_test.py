@@ -9,7 +9,7 @@ from hypothesis import given, settings as hypothesis_settings, strategies as st
 from PIL import Image
 
 from tfdivcolor.data.augmentation import Augmentation
-from tfdivcolor.data.photo_set import PhotoSet
+from tfdivcolor.data.photo_set import PhotoSet, Skipped
 
 CANVAS = 8
 
@@ -40,12 +40,31 @@ def equal_batches(ones, others):
     ({"luminance_size": 16}, "lab must have the shape"),
     ({"luminance_size": 12}, r"a multiple of 8, the canvas \(received 12\)"),
     ({"luminance_size": -8}, r"a multiple of 8, the canvas \(received -8\)"),
-    ({"balance": 1.5}, r"balance must be 0 to 1 \(received 1.5\)"),
-    ({"balance": float("nan")}, r"balance must be 0 to 1 \(received nan\)"),
+    ({"canvas": 0}, "canvas must be 1 or more"),
+    ({"canvas": "8"}, r"canvas must be a whole number \(received '8'\)"),
+    ({"balance": 1.5}, r"balance must be a number of 0 to 1 \(received 1.5\)"),
+    ({"balance": float("nan")}, r"a number of 0 to 1 \(received nan\)"),
 ])
 def test_what_does_not_fit_is_an_error(options, rule):
     with pytest.raises(ValueError, match=rule):
-        PhotoSet(np.zeros([1, 8, 8, 3]), ["a"], [], canvas=8, **options)
+        PhotoSet(np.zeros([1, 8, 8, 3]), ["a"], [], **{"canvas": 8, **options})
+
+
+def test_its_name_is_short():
+    lab = np.broadcast_to(np.float16(0), [12345, 144, 144, 3])
+    assert repr(PhotoSet(
+        lab, ["x"] * 12345, [Skipped("y", "grey")] * 3, 64, 16, 128, 0.5)) == (
+            "PhotoSet(12,345 pictures, canvas 64, luminance 128, margin 16, "
+            "balance 0.5, 3 skipped)")
+    assert repr(PhotoSet(np.zeros([1, 8, 8, 3]), ["a"], [], 8)) == (
+        "PhotoSet(1 picture, canvas 8, 0 skipped)")
+
+
+def test_none_has_no_batches():
+    photos = PhotoSet(np.zeros([0, 8, 8, 3]), [], [], 8)
+    for call in (photos.batches, photos.epochs, photos.steps_per_epoch):
+        with pytest.raises(ValueError, match="must hold a picture to give"):
+            call(2)
 
 
 def test_batches_are_the_fields_in_the_units_promised(photographs):
@@ -215,6 +234,13 @@ def test_epochs_chains_the_batches_without_end(photographs):
 @pytest.mark.parametrize("options, rule", [
     ({"batch_size": 25}, "batch_size must be 1 to 24"),
     ({"batch_size": 0}, "batch_size must be 1 to 24"),
+    ({"batch_size": 0, "drop_remainder": False}, "must be 1 to 24"),
+    ({"batch_size": None}, "batch_size must be a whole number"),
+    ({"batch_size": 2.0}, r"batch_size must be a whole number \(received 2.0"),
+    ({"batch_size": 8, "seed": 1.5}, "seed must be a whole number"),
+    ({"batch_size": 8, "start": None}, "start must be a whole number"),
+    ({"batch_size": 8, "augment": True},
+     r"augment must be an Augmentation or None \(received True\)"),
     ({"batch_size": 8, "start": 4}, "start must be 0 to 3"),
     ({"batch_size": 8, "seed": -1}, "seed must be 0 to 8388607"),
     ({"batch_size": 8, "epoch": -1}, "epoch must be 0 or more"),

@@ -582,8 +582,8 @@ def test_lossy_formats_keep_luminance_closely(image_format, mean, top):
 def test_sides_that_a_format_cannot_hold(image_format):
     with pytest.raises(images.ImageError) as caught:
         images.encode(np.zeros([1, 70_000, 3], np.uint8), image_format)
-    assert str(caught.value).startswith(
-        f"{image_format}: must be a format that holds 70000 x 1 pixels (rec")
+    assert f"written as {image_format} (received 70000 x 1)" in str(
+        caught.value)
 
 
 def test_heif_without_its_library(monkeypatch):

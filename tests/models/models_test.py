@@ -8,6 +8,7 @@ from tiny import TINY_LATENT, TINY_REGIONS, random_batch
 
 from tfdivcolor import color, presets
 from tfdivcolor.color import statistics
+from tfdivcolor.data import PhotoSet
 from tfdivcolor.latent import distributions, plain_tensorflow
 from tfdivcolor.models import losses
 from tfdivcolor.models.losses import LossWeights
@@ -208,6 +209,92 @@ def test_unknown_losses_and_stages_are_named(tiny):
         LatentMDN(tiny.mdn.features, tiny.mdn.head, loss="l1")
     with pytest.raises(ValueError, match="joint, vae, mdn.*received 'all'"):
         tiny.fit(dataset(), stage="all")
+
+
+@pytest.fixture(scope="module")
+def own():
+    return parts("colorizer")
+
+
+@pytest.mark.parametrize("options, rule", [
+    ({"data": np.zeros([4, 32, 32, 3])},
+     r"fit: data must be a PhotoSet or .*\(received ndarray"),
+    ({"data": random_batch(4, 32)}, r"a PhotoSet or .* \(received dict\)"),
+    ({"data": dataset().unbatch()}, r"luminance as float32 of shape \(None,"),
+    ({"data": dataset(canvas=16)}, r"received float32 of shape \(None, 16"),
+    ({"data": dataset().repeat()}, "data must have an end"),
+    ({"validation_data": 3}, "fit: validation_data must be a PhotoSet or"),
+    ({"validation_data": dataset().take(0)}, "must have one batch or more"),
+    ({"epochs": -1}, "epochs must be 0 or more"),
+    ({"learning_rate": float("nan")}, "learning_rate must be a number of 0"),
+])
+@pytest.mark.parametrize("stage", ["vae", "mdn", "joint"])
+def test_what_fit_cannot_train_on_is_one_line(own, options, rule, stage):
+    with pytest.raises(ValueError, match=rule) as error:
+        own.fit(**{"data": dataset(), "stage": stage, **options})
+    assert "\n" not in str(error.value)
+
+
+def test_photo_sets_that_do_not_fit_are_one_line(own):
+    def photos(count, canvas, **options):
+        return PhotoSet(np.zeros([count, canvas, canvas, 3]), ["a"] * count,
+                        [], canvas, **options)
+
+    for given, rule in (
+            (photos(0, 32), r"hold a picture .*\(received PhotoSet\(0 pict"),
+            (photos(3, 32), r"batch_size must be 1 to 3, .*\(received 32\)"),
+            (photos(40, 16), r"received float32 of shape \(32, 16, 16, 1\)")):
+        with pytest.raises(ValueError, match=rule):
+            own.fit(given)
+    with pytest.raises(ValueError, match="augment must be an Augmentation or"):
+        own.fit(photos(40, 32), augment=True)
+
+
+def test_evaluate_and_predict_refuse_in_one_line_too(make_tiny):
+    colorizer, batch = make_tiny(), random_batch(2, 32)
+    grey = batch["luminance"]
+    for model in (colorizer, colorizer.vae, colorizer.mdn):
+        model.compile("adam")
+        for data in (grey, dataset().map(lambda batch: batch["ab"])):
+            with pytest.raises(ValueError, match="evaluate: data must be a tf."
+                               ) as error:
+                model.evaluate(data)
+            assert "\n" not in str(error.value)
+    for model in (colorizer, colorizer.vae):
+        with pytest.raises(ValueError, match="predict: data must be a tf.dat"):
+            model.predict(grey)
+        assert model.predict(batch, verbose=0)["z"].shape == (2, TINY_LATENT)
+    with pytest.raises(ValueError, match="predict: luminance must have shape"):
+        colorizer.mdn.predict(grey[:, ::2])
+    for data in (grey, batch):
+        found = colorizer.mdn.predict(data, verbose=0)
+        assert found["locs"].shape == (2, 4, TINY_LATENT)
+
+
+@pytest.mark.parametrize("name", ["vae", "mdn", "colorizer"])
+def test_terms_have_the_names_that_they_promise(name):
+    batch, model = random_batch(2, 32), parts(name)
+    if name == "mdn":
+        batch = presets.build("regions", **TINY_REGIONS).posteriors(batch)
+    terms = model.loss_terms(batch, model(batch))
+    assert [*model.term_names, "loss"] == list(terms)
+
+
+def test_a_compiled_model_stays_compiled_in_its_file(tmp_path):
+    batch, vae = random_batch(4, 32), parts("vae")
+    vae.compile(keras.optimizers.Adam(1e-3))
+    first = vae.train_on_batch(batch, return_dict=True)
+    assert set(first) == {"loss", *vae.term_names}
+    vae.save(tmp_path / "vae.keras")
+    again = keras.models.load_model(tmp_path / "vae.keras")
+    assert again.compiled and int(again.optimizer.iterations) == 1
+    data = tf.data.Dataset.from_tensor_slices(batch).batch(3)
+    found = vae.evaluate(data, verbose=0)
+    np.testing.assert_allclose(again.evaluate(data, verbose=0), found)
+    # The mean of a batch's pictures, however they come in batches.
+    means = [float(tf.reduce_mean(values)) for values in
+             vae.loss_terms(batch, vae(batch)).values()]
+    np.testing.assert_allclose(found, [means[-1], *means[:-1]], rtol=1e-4)
 
 
 # --- Colorizer: the joint model --------------------------------------------

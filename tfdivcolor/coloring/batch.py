@@ -177,8 +177,10 @@ class Work:
             photo = replace(photo, name=str(path))
         if self._first[0] is None:
             coloring.check_hints(photo, self.steering.hints)
-        return (photo, formats.output_format(photo, self.image_format),
-                truncated)
+        chosen = formats.output_format(photo, self.image_format)
+        height, width, _ = photo.pixels.shape
+        formats.check_sides(photo.name, chosen, width, height)
+        return photo, chosen, truncated
 
     def _job(self, path, page, base, inputs):
         """Reads a photograph, unless everything has been made of it."""

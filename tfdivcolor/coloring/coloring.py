@@ -24,6 +24,7 @@ from tfdivcolor.settings import (
     Sampling,
     Steering,
 )
+from tfdivcolor.utils.arguments import check_whole
 from tfdivcolor.utils.types import Tensor
 
 
@@ -173,6 +174,8 @@ def colorize(
             raise ValueError(
                 f"latents must have shape [S, {colorizer.latent_dim}] "
                 f"(received {list(latents.shape)})")
+        if not np.isfinite(latents).all():
+            raise ValueError("latents must be finite numbers (received others)")
         drawn = _decoded(
             colorizer, small, latents, steering.saturation, options.seed)
     elif steering.moves_latents:
@@ -201,7 +204,11 @@ def check_hints(photo: images.Photo, hints: Sequence[Hint]) -> None:
 def interpolate(colorizer: JointModel, first: Coloring, last: Coloring,
                 steps: int) -> Coloring:
     """Colourings on the way from one to another; see `Colorizer`."""
+    check_whole("steps", steps, 2, MAX_SAMPLES)
     for name, end in (("first", first), ("last", last)):
+        if not isinstance(end, Coloring):
+            raise ValueError(f"{name} must be a Coloring "
+                             f"(received {type(end).__name__})")
         if len(end) != 1:
             raise ValueError(f"{name} must be one result, such as result[2] "
                              f"(received {len(end)})")
@@ -212,9 +219,6 @@ def interpolate(colorizer: JointModel, first: Coloring, last: Coloring,
         raise ValueError("first and last must have one saturation (received "
                          f"{first.steering.saturation} and "
                          f"{last.steering.saturation})")
-    if not 2 <= steps <= MAX_SAMPLES:
-        raise ValueError(f"steps must be 2 to {MAX_SAMPLES} "
-                         f"(received {steps})")
     share = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
     z = (1 - share) * first.latents + share * last.latents
     return _coloring(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,6 +18,8 @@ from tfdivcolor.models import storage
 from tfdivcolor.models.blocks import PACKAGE
 from tfdivcolor.models.joint import JointModel
 from tfdivcolor.settings import DEFAULTS, MAX_PIXELS, Sampling, Steering
+from tfdivcolor.utils import files
+from tfdivcolor.utils.arguments import check_whole
 
 # Name -> configuration, whose `colorizer()` builds one; `presets` fills it.
 PRESETS = {}
@@ -51,15 +56,18 @@ class Colorizer(JointModel):
                  seed: int = DEFAULTS.seed,
                  temperature: float = DEFAULTS.temperature,
                  mode: str = DEFAULTS.mode, max_pixels: int = MAX_PIXELS,
+                 page: int | None = None, lenient: bool = False,
                  latents: np.ndarray | None = None,
                  **steering: Any) -> Coloring:
         """Colourises one photograph at its own size.
 
         Args:
-            source: path, bytes of an image file, PIL image, or uint8 array
-                [H, W] or [H, W, 3]. Of a colour picture the luminance counts.
+            source: what `images.read` takes: path, bytes, open file, PIL image
+                or array. Of a colour picture the luminance counts.
             num_samples, seed, temperature, mode: as in `sample`.
             max_pixels: int. Larger pictures are refused before decoding.
+            page, lenient: as in `images.read`. What that says of how it read
+                the picture (`result.photo.notes`) is given as a warning.
             latents: float32 [S, D], to decode instead of sampling: those of
                 another frame of the same film. Or None.
             **steering: fields of `settings.Steering`: hints, keep, strength,
@@ -79,8 +87,15 @@ class Colorizer(JointModel):
             again = colorizer.colorize("photo.jpg", hints=[hint], keep=2)
         """
         options = Sampling(num_samples, seed, temperature, mode)
+        known = [field.name for field in fields(Steering)]
+        if unknown := [name for name in steering if name not in known]:
+            raise TypeError(f"colorize has no argument {unknown[0]!r}; those "
+                            f"that steer are {', '.join(known)}")
         steered = Steering(**steering)
-        photo = images.read(source, max_pixels=max_pixels)
+        check_whole("max_pixels", max_pixels, 1)
+        photo = images.read(source, max_pixels, page, lenient)
+        for note in photo.notes:
+            warnings.warn(f"{photo.name}: {note}", stacklevel=2)
         return coloring.colorize(self, photo, options, steered, latents)
 
     def interpolate(self, first: Coloring, last: Coloring,
@@ -119,6 +134,7 @@ class Colorizer(JointModel):
                 can be read.
             ValueError: the picture has no colours.
         """
+        check_whole("max_pixels", max_pixels, 1)
         return coloring.reconstruct(
             self, images.read(source, max_pixels=max_pixels))
 
@@ -129,9 +145,9 @@ class Colorizer(JointModel):
         """Saves everything that `tdc.load` needs.
 
         Args:
-            path: str or path. A folder; or a file ending in .keras, for
-                `keras.models.load_model` in a program that has imported
-                tfdivcolor and touched `tdc.Colorizer`.
+            path: str or path. A folder, which `tdc.load` reads; or a file
+                ending in .keras, for `keras.models.load_model` in a program
+                that has imported tfdivcolor and touched `tdc.Colorizer`.
             overwrite: bool. Whether to replace what is there.
             half: bool. Store a folder's weights as float16; see
                 `storage.save`.
@@ -140,13 +156,22 @@ class Colorizer(JointModel):
 
         Raises:
             ValueError: if there is something at `path` and not `overwrite`, or
-                something else than a saved Colorizer.
+                something else than a saved Colorizer; if `path` is named like
+                a file of another format (.h5, ...); or if a .keras file is to
+                be `half` or to keep something.
         """
-        if str(path).endswith(".keras"):
-            super().save(path, overwrite=overwrite)
-        else:
+        if not str(path).endswith(".keras"):
             storage.save(
                 self, path, overwrite=overwrite, about=about, half=half)
+            return
+        if half or about:
+            kept = ", ".join(["half"] * half + list(about))
+            raise ValueError(f"{path}: must be a folder to keep {kept} with "
+                             "the weights (received the name of a file)")
+        storage.check_free(Path(path), overwrite)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with files.whole_file(path) as part:
+            super().save(part)
 
     @staticmethod
     def load(weights: str | os.PathLike) -> Colorizer:
@@ -160,7 +185,7 @@ class Colorizer(JointModel):
 
         Raises:
             ValueError: if there are no such weights, or they do not load
-                completely.
+                completely. A .keras file is for `keras.models.load_model`.
         """
         return storage.load(storage.find(weights))
 
@@ -171,7 +196,7 @@ def preset(name: str) -> Any:
     Raises:
         ValueError: if there is no such preset.
     """
-    if name not in PRESETS:
+    if name not in list(PRESETS):  # not every name can be hashed
         raise ValueError(
             f"preset must be one of {', '.join(PRESETS)} (received {name!r})")
     return PRESETS[name]

@@ -80,6 +80,9 @@ def load(path: str | os.PathLike, canvas: int = settings.CANVAS,
         ValueError: if there is nothing at `path`, nothing usable in it, or an
             argument is out of range.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError("path must be that of a folder, an archive or "
+                         f"TFRecord files (received {path!r})")
     options = {
         "canvas": canvas, "margin": margin, "subset": subset,
         "validation_fraction": validation_fraction, "limit": limit,
@@ -195,16 +198,10 @@ def _field_function(size, squash):
         return tf.image.resize(lab, [size, size], antialias=True)
 
     def field(pixels):
-        height, width, _ = pixels.shape
-        rows = columns = min(height, width)
-        if squash:
-            rows, columns = height, width
         # Bounds the memory of large photographs; what is left still has
         # 8 pixels for each of the field's.
-        factor = max(min(rows, columns) // (8 * size), 1)
-        rows, columns = rows - rows % factor, columns - columns % factor
-        top, left = (height - rows) // 2, (width - columns) // 2
-        pixels = pixels[top:top + rows, left:left + columns]
+        factor = max(min(pixels.shape[:2]) // (8 * size), 1)
+        pixels = encoded.cropped(pixels, squash, factor)
         if factor > 1:
             pixels = np.asarray(Image.fromarray(pixels).reduce(factor))
         return convert(pixels).numpy()

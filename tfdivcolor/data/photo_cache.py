@@ -29,6 +29,7 @@ from tfdivcolor.data.photo_set import (
 )
 from tfdivcolor.data.sources import VALIDATION_FRACTION, is_validation
 from tfdivcolor.utils import files
+from tfdivcolor.utils.arguments import check_number, check_whole
 from tfdivcolor.utils.errors import reason
 
 SUBSETS = ("train", "validation")
@@ -56,21 +57,15 @@ class Selection:
     squash: bool = False
 
     def __post_init__(self):
-        if self.canvas < 1 or self.margin < 0:
-            raise ValueError(
-                "canvas must be 1 or more and margin 0 or more "
-                f"(received {self.canvas} and {self.margin})")
+        check_whole("margin", self.margin, 0)
         object.__setattr__(self, "luminance_size", whole_luminance_size(
             self.luminance_size, self.canvas))
         if self.subset is not None and self.subset not in SUBSETS:
             raise ValueError(f"subset must be None, {' or '.join(SUBSETS)} "
                              f"(received {self.subset!r})")
-        if not 0 <= self.validation_fraction <= 1:
-            raise ValueError("validation_fraction must be 0 to 1 "
-                             f"(received {self.validation_fraction})")
-        if self.limit is not None and self.limit < 1:
-            raise ValueError(
-                f"limit must be 1 or more (received {self.limit})")
+        check_number("validation_fraction", self.validation_fraction, 0, 1)
+        if self.limit is not None:
+            check_whole("limit", self.limit, 1)
 
     @property
     def size(self) -> int:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from tfdivcolor import color
 from tfdivcolor.data import augmentation, no_autotune
 from tfdivcolor.latent import seeds
+from tfdivcolor.utils.arguments import check_number, check_whole
 
 GREY = "grey"
 MIN_CHROMA = 1.0  # mean |ab| in CIE units below which a picture is grey
@@ -49,7 +50,7 @@ class Batch(TypedDict):
     seed: NotRequired[tf.Tensor]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PhotoSet:
     """Decoded photographs and the batches that training draws from them.
 
@@ -86,18 +87,27 @@ class PhotoSet:
     def __post_init__(self):
         object.__setattr__(self, "luminance_size", whole_luminance_size(
             self.luminance_size, self.canvas))
-        if not 0 <= self.balance <= 1:
-            raise ValueError(
-                f"balance must be 0 to 1 (received {self.balance})")
+        check_whole("margin", self.margin, 0)
+        check_number("balance", self.balance, 0, 1)
         size = self.luminance_size + self.margin
         expected = (len(self.names), size, size, 3)
-        if self.lab.shape != expected:
+        shape = getattr(self.lab, "shape", type(self.lab).__name__)
+        if shape != expected:
             raise ValueError(
                 f"lab must have the shape {expected}, from names, "
-                f"luminance_size and margin (received {self.lab.shape})")
+                f"luminance_size and margin (received {shape})")
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __repr__(self) -> str:
+        parts = [f"{len(self):,} picture{'s' * (len(self) != 1)}",
+                 f"canvas {self.canvas}"]
+        if self.luminance_size != self.canvas:
+            parts.append(f"luminance {self.luminance_size}")
+        parts += [f"{name} {value}" for name, value in (
+            ("margin", self.margin), ("balance", self.balance)) if value]
+        return f"PhotoSet({', '.join(parts)}, {len(self.skipped):,} skipped)"
 
     def report(self) -> str:
         """One line: how many pictures were read and skipped, and why."""
@@ -107,8 +117,13 @@ class PhotoSet:
         """Number of whole batches in an epoch.
 
         Raises:
-            ValueError: if `batch_size` is not 1 to the number of pictures.
+            ValueError: if `batch_size` is not 1 to the number of pictures, or
+                there are none.
         """
+        if not len(self):
+            raise ValueError("a PhotoSet must hold a picture to give batches "
+                             f"(received {self!r})")
+        check_whole("batch_size", batch_size)
         if not 1 <= batch_size <= len(self):
             raise ValueError(
                 f"batch_size must be 1 to {len(self)}, the number of pictures "
@@ -143,7 +158,10 @@ class PhotoSet:
         Raises:
             ValueError: if an argument is out of range.
         """
+        check_whole("epoch", epoch, 0)
+        check_whole("start", start)
         if not drop_remainder:
+            check_whole("batch_size", batch_size)
             # One batch that is not full is as good as many.
             batch_size = min(batch_size, len(self))
         steps = self.steps_per_epoch(batch_size)
@@ -153,8 +171,6 @@ class PhotoSet:
             raise ValueError(
                 f"start must be 0 to {steps}, the number of batches "
                 f"(received {start})")
-        if epoch < 0:
-            raise ValueError(f"epoch must be 0 or more (received {epoch})")
         index, count = shard
         if not 0 <= index < count or batch_size % count:
             raise ValueError(
@@ -186,9 +202,10 @@ class PhotoSet:
 
     def _chain(self, epochs, batch_size, seed, start, shuffle, augment, shard,
                drop_remainder):
-        if not 0 <= seed < 2**23:
-            raise ValueError(
-                f"seed must be 0 to {2**23 - 1} (received {seed})")
+        check_whole("seed", seed, 0, 2**23 - 1)
+        if not isinstance(augment, augmentation.Augmentation | None):
+            raise ValueError("augment must be an Augmentation or None "
+                             f"(received {augment!r})")
         side = self.luminance_size + self.margin
         size = self.luminance_size
 
@@ -245,14 +262,17 @@ class PhotoSet:
     def _sources(self):
         """Each source's rows, and how many of an epoch's are its own."""
         _, source = np.unique(
-            [name.rpartition("/")[0].partition("/")[0]
-             for name in self.names],
-            return_inverse=True)
+            [first_folder(name) for name in self.names], return_inverse=True)
         share = np.bincount(source).astype(float) ** (1 - self.balance)
         ends = np.rint(
             np.cumsum(share) / share.sum() * len(self)).astype(int)
         return ([np.flatnonzero(source == s) for s in range(len(share))],
                 np.diff(ends, prepend=0))
+
+
+def first_folder(name: str) -> str:
+    """The source that a picture belongs to, "" for those without a folder."""
+    return name.rpartition("/")[0].partition("/")[0]
 
 
 def whole_luminance_size(size: int, canvas: int) -> int:
@@ -261,7 +281,9 @@ def whole_luminance_size(size: int, canvas: int) -> int:
     Raises:
         ValueError: if it is not a multiple of the canvas.
     """
+    check_whole("canvas", canvas, 1)
     size = size or canvas
+    check_whole("luminance_size", size)
     if size < 1 or size % canvas:
         raise ValueError(f"luminance_size must be a multiple of {canvas}, the "
                          f"canvas (received {size})")

@@ -19,6 +19,7 @@ from tfdivcolor.data import sources
 from tfdivcolor.data.encoded import square
 from tfdivcolor.data.photo_set import GREY, MIN_CHROMA, Skipped
 from tfdivcolor.utils import files
+from tfdivcolor.utils.arguments import check_whole
 from tfdivcolor.utils.errors import reason
 
 TONED = "toned in one colour"
@@ -70,11 +71,13 @@ def write_tfrecords(
             shards, or shards of another number are there.
         OSError: if the files cannot be written; then there is none of them.
     """
-    for name, value in (("num_shards", num_shards), ("size", size)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name} must be 1 or more (received {value})")
+    check_whole("num_shards", num_shards, 1)
+    if size is not None:
+        check_whole("size", size, 1)
     if not isinstance(paths, Mapping):
         paths = {"": paths}
+    if not paths:
+        raise ValueError("paths must name a source (received none)")
     # All of them are looked for before the first is read.
     found = {name: (sources.source_of(path), path)
              for name, path in paths.items()}

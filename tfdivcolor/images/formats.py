@@ -35,6 +35,9 @@ DEEP_FORMATS = ("PNG", "TIFF")
 WITH_ALPHA = ("PNG", "WEBP", "TIFF", "HEIF")
 READ_ONLY = ("GIF", "AVIF", "JPEG2000")
 
+# Pixels that a side may have; the other formats hold more than memory does.
+_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "HEIF": 16_384}
+
 SNIFFED = 32  # bytes that tell a format
 
 # Files of HEIF and AVIF begin: length (4 bytes), "ftyp", one of these.
@@ -159,6 +162,24 @@ def output_format(photo: "Photo", wanted: str | None = None) -> str:
     if image_format == "HEIF":
         heif(image_format)
     return image_format
+
+
+def check_sides(name: str, image_format: str, width: int, height: int) -> None:
+    """Refuses a picture that a format cannot hold.
+
+    Args:
+        name: str. What messages call the picture.
+        image_format: str, a key of `FORMATS`.
+        width, height: int. Its size in pixels.
+
+    Raises:
+        ImageError: a side is too long.
+    """
+    limit = _LONGEST_SIDE.get(image_format)
+    if limit and max(width, height) > limit:
+        raise ImageError(
+            f"{name}: must have sides of at most {limit:,} pixels to be "
+            f"written as {image_format} (received {width} x {height})")
 
 
 def suffix(image_format: str) -> str:

@@ -13,7 +13,7 @@ from tfdivcolor.color import (
     normalize_luminance,
     statistics,
 )
-from tfdivcolor.data import Augmentation, Batch, PhotoSet
+from tfdivcolor.data import Augmentation, Batch, PhotoSet, batches
 from tfdivcolor.latent import distributions, sampling, seeds
 from tfdivcolor.latent.decoder import MeasuringDecoder
 from tfdivcolor.latent.distributions import MixtureParameters
@@ -29,6 +29,7 @@ from tfdivcolor.models.mdn import LatentMDN
 from tfdivcolor.models.optimizers import EncoderAdam
 from tfdivcolor.models.vae import ColorVAE
 from tfdivcolor.settings import DEFAULTS, Sampling
+from tfdivcolor.utils.arguments import check_number, check_whole
 from tfdivcolor.utils.types import Distribution, Tensor
 
 STAGES = ("joint", "vae", "mdn")
@@ -103,6 +104,11 @@ class JointModel(LossTermsModel):
             params = self.mdn(batch["luminance"], training=training)
         return {**outputs, "params": params, "grey": grey}
 
+    @property
+    def term_names(self):
+        energy = ("energy",) if self.vae.loss_weights.energy else ()
+        return (*self.vae.term_names, *energy)
+
     def loss_terms(self, batch, outputs):
         terms = self.vae.decoder_terms(batch["ab"], outputs["ab_hat"])
         posterior = self.vae.posterior_distribution(outputs)
@@ -151,8 +157,9 @@ class JointModel(LossTermsModel):
         """Trains with Keras.
 
         Args:
-            data: `PhotoSet` (augmented, in an order given by `seed`), or a
-                `tf.data.Dataset` of batch dicts, used as it is.
+            data: `PhotoSet` (augmented, in an order given by `seed`); or a
+                `tf.data.Dataset` of batch dicts (luminance, ab, seed), as
+                `PhotoSet.batches` gives, used as it is.
             stage: "joint", "vae", "mdn" (on the frozen VAE's posteriors), or
                 None for the preset's own stages, one after the other.
             epochs: int. Epochs of each stage.
@@ -169,7 +176,8 @@ class JointModel(LossTermsModel):
             the `keras.callbacks.History` of the last stage.
 
         Raises:
-            ValueError: if the stage is not known.
+            ValueError: if the stage is not known, the data are neither, or
+                the call is within a strategy's scope and the model is not.
         """
         stages = self.stages if stage is None else (stage,)
         for name in stages:
@@ -177,23 +185,33 @@ class JointModel(LossTermsModel):
                 raise ValueError(
                     f"stage must be one of {', '.join(STAGES)} "
                     f"(received {name!r})")
-        if isinstance(data, PhotoSet):
-            self.prepare(data)
-            options.setdefault(
-                "steps_per_epoch", data.steps_per_epoch(batch_size))
-            data = data.epochs(batch_size, seed=seed, augment=augment)
-        if isinstance(validation_data, PhotoSet):
-            validation_data = validation_data.batches(
-                batch_size, shuffle=False, drop_remainder=False)
-        for name in stages:
-            with self.training_stage(name) as (model, adapt):
-                if not model.compiled:
-                    model.compile(optimizer=EncoderAdam(
-                        learning_rate, global_clipnorm=20.0))
-                fit = super().fit if model is self else model.fit
-                history = fit(
-                    adapt(data), epochs=epochs,
-                    validation_data=adapt(validation_data), **options)
+        check_whole("epochs", epochs, 0)
+        if isinstance(learning_rate, float | int):
+            check_number("learning_rate", learning_rate, 0)
+        options.setdefault("shuffle", False)  # Keras warns that it cannot
+        with self.scope():
+            if isinstance(data, PhotoSet):
+                self.prepare(data)
+                options.setdefault(
+                    "steps_per_epoch", data.steps_per_epoch(batch_size))
+                data = data.epochs(batch_size, seed=seed, augment=augment)
+            if isinstance(validation_data, PhotoSet):
+                validation_data = validation_data.batches(
+                    batch_size, shuffle=False, drop_remainder=False)
+            shapes = self.batch_shapes
+            batches.check("fit: data", data, shapes, or_photos=True)
+            if validation_data is not None:
+                batches.check("fit: validation_data", validation_data, shapes,
+                              or_photos=True)
+            for name in stages:
+                with self.training_stage(name) as (model, adapt):
+                    if not model.compiled:
+                        model.compile(optimizer=EncoderAdam(
+                            learning_rate, global_clipnorm=20.0))
+                    fit = super().fit if model is self else model.fit
+                    history = fit(
+                        adapt(data), epochs=epochs,
+                        validation_data=adapt(validation_data), **options)
         return history
 
     def prepare(self, photos: PhotoSet) -> None:
@@ -205,9 +223,6 @@ class JointModel(LossTermsModel):
         if (self.vae.loss_weights.needs_statistics
                 and self.vae.statistics is None):
             self.vae.statistics = statistics.compute(photos)
-
-    def _with_posteriors(self, data):
-        return None if data is None else data.map(self.posteriors)
 
     @contextlib.contextmanager
     def training_stage(self, stage: str
@@ -235,11 +250,12 @@ class JointModel(LossTermsModel):
             before = self.vae.trainable
             self.vae.trainable = False
             try:
-                yield self.mdn, self._with_posteriors
+                yield self.mdn, lambda data: (
+                    None if data is None else data.map(self.posteriors))
             finally:
                 self.vae.trainable = before
         else:
-            yield self if stage == "joint" else self.vae, _unchanged
+            yield self if stage == "joint" else self.vae, lambda data: data
 
     # --- Sampling ----------------------------------------------------------
 
@@ -282,7 +298,7 @@ class JointModel(LossTermsModel):
         luminance = tf.convert_to_tensor(luminance, tf.float32)
         check_canvas("luminance", luminance, self.luminance_size, 1)
         self.check_sampling(Sampling(
-            num_samples, temperature=float(temperature), mode=mode))
+            num_samples, temperature=temperature, mode=mode))
         return self.sample_fields(
             luminance, picture_seeds(seed, luminance.shape[0]),
             tf.constant(temperature, tf.float32),
@@ -335,10 +351,7 @@ class JointModel(LossTermsModel):
         not seen, and training is refused.
 
         Returns:
-            this Colorizer.
-
-        Example:
-            colorizer = tdc.load().freeze()
+            this Colorizer: `colorizer = tdc.load().freeze()`.
         """
         values = [(weight, weight.numpy()) for weight in self.variables]
         sample_fields = type(self).sample_fields  # not traced yet
@@ -385,7 +398,3 @@ class JointModel(LossTermsModel):
         mdn = LatentMDN(features, deserialize(config.pop("head")),
                         canvas=vae.luminance_size, loss=config.pop("mdn_loss"))
         return cls(vae, mdn, **config)
-
-
-def _unchanged(data):
-    return data

@@ -53,6 +53,13 @@ class LossWeights:
             histogram=1.0, mahalanobis=0.1, gradient=1e-3, kl=1e-2 * 32)
 
     @property
+    def decoder_terms(self) -> tuple[str, ...]:
+        """Names of the decoder's terms whose weight is not 0."""
+        return tuple(
+            name for name, weight in asdict(self).items()
+            if weight and name not in ("kl", "energy"))
+
+    @property
     def needs_statistics(self) -> bool:
         """Whether a term needs the data's `ColorStatistics`."""
         return self.histogram > 0 or self.mahalanobis > 0

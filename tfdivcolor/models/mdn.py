@@ -3,6 +3,8 @@
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from tfdivcolor import color
 from tfdivcolor.latent import distributions
@@ -71,9 +73,25 @@ class LatentMDN(LossTermsModel):
             color.normalize_luminance(luminance), training=training)
         return self.head(grey, training=training)
 
+    def predict(self, x, *args, **options):
+        # Luminance may come without the dict, and needs no posterior.
+        if isinstance(x, np.ndarray | tf.Tensor):
+            check_canvas("predict: luminance", x, self.canvas, 1)
+        with self.scope():
+            return keras.Model.predict(self, x, *args, **options)
+
     def distribution(self, params: MixtureParameters) -> Distribution:
         """MixtureParameters -> `tfd.MixtureSameFamily` over z."""
         return distributions.mixture(params)
+
+    @property
+    def batch_shapes(self):
+        return {"luminance": (self.canvas, self.canvas, 1),
+                "loc": (None,), "scale": (None,)}
+
+    @property
+    def term_names(self):
+        return ("mdn_nll" if self.mdn_loss == "nll" else "mdn_nearest_loss",)
 
     def loss_terms(self, batch, outputs):
         """Loss at a draw of the frozen posterior.
@@ -91,9 +109,9 @@ class LatentMDN(LossTermsModel):
         z = loc + scale * self._noise(batch, [loc.shape[-1]])
         if self.mdn_loss == "nll":
             loss = losses.mdn_nll(self.distribution(outputs), z)
-            return {"mdn_nll": loss, "loss": loss}
-        loss = losses.mdn_nearest_loss(outputs, z)
-        return {"mdn_nearest_loss": loss, "loss": loss}
+        else:
+            loss = losses.mdn_nearest_loss(outputs, z)
+        return {**dict.fromkeys(self.term_names, loss), "loss": loss}
 
     def get_config(self):
         return {**super().get_config(),

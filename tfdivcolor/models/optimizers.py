@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from tfdivcolor.models.blocks import PACKAGE
 
@@ -37,6 +38,20 @@ class EncoderAdam(keras.optimizers.Adam):
         super().build(variables)
         self._slow = {self._var_key(variable) for variable in variables
                       if getattr(variable, "pretrained", False)}
+
+    def _clip_gradients(self, gradients):
+        """Keras' hook: clips the gradient of the whole batch.
+
+        Keras would clip each device's share of it before it sums them.
+        """
+        clips = (self.clipnorm, self.clipvalue, self.global_clipnorm)
+        context = tf.distribute.get_replica_context()
+        if (not any(clips) or context is None
+                or context.num_replicas_in_sync == 1):
+            return super()._clip_gradients(gradients)
+        whole = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        return [gradient / context.num_replicas_in_sync
+                for gradient in super()._clip_gradients(whole)]
 
     def update_step(self, gradient, variable, learning_rate):
         if self._var_key(variable) in self._slow:

@@ -4,6 +4,7 @@
     model.weights.h5    every weight, batch norm and colour statistics included
 """
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -21,6 +22,12 @@ from tfdivcolor.utils.files import checksum, whole_folder
 ABOUT = "colorizer.json"
 WEIGHTS = "model.weights.h5"
 FORMAT = 1
+# Names of files in formats of Keras, TensorFlow and others: who gives one does
+# not expect a folder.
+FILE_SUFFIXES = frozenset({
+    ".bin", ".ckpt", ".h5", ".hdf5", ".json", ".keras", ".npz", ".onnx", ".pb",
+    ".pickle", ".pkl", ".pt", ".pth", ".safetensors", ".tar", ".tflite", ".tgz",
+    ".zip"})
 SHIPPED = Path(tfdivcolor.__file__).parent / "weights"
 
 
@@ -46,12 +53,15 @@ def save(model: keras.Model, path: str | os.PathLike,
             loaded.
 
     Raises:
-        ValueError: if there is something at `path` and not `overwrite`.
+        ValueError: if there is something at `path` and not `overwrite`, or
+            its name is that of a file.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
+    if path.suffix.lower() in FILE_SUFFIXES:
         raise ValueError(
-            f"{path}: already there; overwrite=True replaces it")
+            f"{path}: must be a folder, or a file that ends in .keras "
+            f"(received a name that ends in {path.suffix})")
+    check_free(path, overwrite)
     if path.exists() and not (path / ABOUT).is_file():
         raise ValueError(
             f"{path}: only a saved Colorizer is replaced "
@@ -67,6 +77,17 @@ def save(model: keras.Model, path: str | os.PathLike,
             "about": about or {},
             "config": keras.saving.serialize_keras_object(model),
         }, indent=1) + "\n")
+
+
+def check_free(path: Path, overwrite: bool) -> None:
+    """Refuses to save where something is.
+
+    Raises:
+        ValueError: if there is something at `path` and not `overwrite`.
+    """
+    if path.exists() and not overwrite:
+        raise ValueError(
+            f"{path}: already there; overwrite=True replaces it")
 
 
 def _halve(path):
@@ -106,13 +127,21 @@ def find(weights: str | os.PathLike) -> Path:
     Raises:
         ValueError: if there is neither.
     """
-    if (Path(weights) / ABOUT).is_file():
-        return Path(weights)
-    if str(weights) in shipped():
-        return SHIPPED / str(weights)
+    received = repr(weights)
+    if isinstance(weights, str | os.PathLike):
+        path, received = Path(weights), repr(str(weights))
+        with contextlib.suppress(OSError):  # longer than a name can be
+            if (path / ABOUT).is_file():
+                return path
+            if path.is_file():
+                received += ", a file"
+        if str(weights) in shipped():
+            return SHIPPED / str(weights)
+        if path.suffix == ".keras":
+            received += "; keras.models.load_model reads .keras"
     raise ValueError(
         f"weights must be one of {', '.join(shipped())}, or a folder saved "
-        f"by Colorizer.save (received {str(weights)!r})")
+        f"by Colorizer.save (received {received})")
 
 
 def describe(path: str | os.PathLike) -> dict:

@@ -167,6 +167,10 @@ class ColorVAE(LossTermsModel):
                    "loc": loc, "scale": scale}
         return outputs, grey
 
+    @property
+    def term_names(self):
+        return (*self.loss_weights.decoder_terms, "kl")
+
     def loss_terms(self, batch, outputs):
         terms = self.decoder_terms(batch["ab"], outputs["ab_hat"])
         terms["kl"] = losses.kl(
@@ -191,23 +195,20 @@ class ColorVAE(LossTermsModel):
         Raises:
             ValueError: if a term needs `statistics` and they are not set.
         """
-        weights = self.loss_weights
-        true, predicted = color.normalize_ab(ab), color.normalize_ab(ab_hat)
-        terms = {}
-        if weights.l2:
-            terms["l2"] = losses.l2(true, predicted)
-        if weights.l1:
-            terms["l1"] = losses.l1(true, predicted)
-        if weights.histogram:
-            terms["histogram"] = losses.histogram(
+        def histogram(true, predicted):
+            return losses.histogram(
                 true, predicted, self._known_statistics().pixel_weights(ab))
-        if weights.mahalanobis:
+
+        def mahalanobis(true, predicted):
             known = self._known_statistics()
-            terms["mahalanobis"] = losses.mahalanobis(
+            return losses.mahalanobis(
                 true, predicted, known.components, known.stddev)
-        if weights.gradient:
-            terms["gradient"] = losses.gradient(true, predicted)
-        return terms
+
+        functions = {"l2": losses.l2, "l1": losses.l1, "histogram": histogram,
+                     "mahalanobis": mahalanobis, "gradient": losses.gradient}
+        true, predicted = color.normalize_ab(ab), color.normalize_ab(ab_hat)
+        return {name: functions[name](true, predicted)
+                for name in self.loss_weights.decoder_terms}
 
     def _known_statistics(self):
         if self.statistics is None:

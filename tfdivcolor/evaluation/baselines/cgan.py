@@ -97,6 +97,10 @@ class ConditionalGAN(Baseline):
                 "fake_logits": self.discriminator(tf.stop_gradient(fake)),
                 "judged_logits": judged}
 
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        return ("mae", "adversarial", "discriminator")
+
     def loss_terms(self, batch: Batch,
                    outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         mae = mean_absolute_error(batch["ab"], outputs["ab_hat"])

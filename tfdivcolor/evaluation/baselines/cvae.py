@@ -176,6 +176,10 @@ class ConditionalVAE(Baseline):
              training: bool = False) -> dict[str, Tensor]:
         return self.vae(batch, training=training)
 
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        return self.vae.term_names
+
     def loss_terms(self, batch: Batch,
                    outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         return self.vae.loss_terms(batch, outputs)

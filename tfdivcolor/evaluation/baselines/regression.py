@@ -47,6 +47,10 @@ class RegressionCNN(Baseline):
         return {"ab_hat": denormalize_ab(
             self.network(luminance_norm, training=training))}
 
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        return ("mae",)
+
     def loss_terms(self, batch: Batch,
                    outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         mae = mean_absolute_error(batch["ab"], outputs["ab_hat"])

@@ -15,7 +15,12 @@ from PIL import Image
 from tfdivcolor.images import xmp as words
 from tfdivcolor.images.decoding.stored import to_8_bits
 from tfdivcolor.images.encoding import png, tiff
-from tfdivcolor.images.formats import DEEP_FORMATS, WITH_ALPHA, heif
+from tfdivcolor.images.formats import (
+    DEEP_FORMATS,
+    WITH_ALPHA,
+    check_sides,
+    heif,
+)
 from tfdivcolor.images.profiles import SRGB
 from tfdivcolor.utils.errors import ImageError
 from tfdivcolor.utils.files import write_atomically
@@ -72,6 +77,7 @@ def encode(pixels: np.ndarray, image_format: str,
     """
     metadata = words.clean(metadata or {})
     values = np.asarray(pixels)
+    check_sides("pixels", image_format, values.shape[1], values.shape[0])
     if alpha is not None and image_format in WITH_ALPHA:
         alpha = _as_type(np.asarray(alpha), values.dtype)
         values = np.concatenate([values, alpha[..., np.newaxis]], axis=-1)
