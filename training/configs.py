@@ -141,7 +141,7 @@ CONFIGS = {
                 Stage("mdn", epochs=4, learning_rate=5e-4))),
     # Photographs of every kind, on the pretrained encoder, in two stages.
     # The shipped weights were trained in several such runs, one from the
-    # other's model (--set init=...); tfdivcolor/weights/photos/card.md says which.
+    # other's model (--set init=...); their card says which.
     #   python -m training.write_tfrecords NAME=FOLDER... --size 128 \
     #       --out shards/photos
     #   python -m training.train --config photos --data 'shards/*.tfrecord'
