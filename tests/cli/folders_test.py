@@ -112,4 +112,4 @@ def test_side_that_a_format_cannot_hold_is_named(run, tmp_path):
     assert said(stderr) == [
         f"{path}: must have sides of at most 65,500 pixels to be written as "
         "JPEG (received 66000 x 2)"]
-    assert files_in(tmp_path / "out") in ([], ["tfdivcolor_failed.txt"])
+    assert not files_in(tmp_path / "out")

@@ -187,7 +187,7 @@ def test_a_link_to_nothing_is_unreadable(tmp_path):
     photographs = data.load(tmp_path, canvas=CANVAS, progress=False)
     assert photographs.names == ["b.png"]
     assert photographs.skipped[0].name == "a.png"
-    assert "No such file" in photographs.skipped[0].reason
+    assert "a link to nothing" in photographs.skipped[0].reason
 
 
 def test_few_pictures_wait_for_the_decoder():

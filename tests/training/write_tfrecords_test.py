@@ -62,7 +62,7 @@ def test_files_that_cannot_be_read_are_named_and_counted(
     assert said.out.startswith("wrote 2 pictures, ")
     assert said.out.endswith(
         "/photos-00000-of-00001.tfrecord; skipped 1, named above\n")
-    assert "gone.png: No such file" in said.err
+    assert "gone.png: a link to nothing" in said.err
 
 
 @pytest.mark.parametrize("arguments, message", [

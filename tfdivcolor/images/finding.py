@@ -84,14 +84,18 @@ def names_in(folder: str | os.PathLike,
     Args:
         folder: str or os.PathLike.
         on_error: function of an `OSError` with a filename, called for each
-            folder, and each file without a suffix, that cannot be read.
+            folder, and each file without a suffix, that cannot be read; and
+            for what has a picture's name and is no file.
 
     Returns:
         list of str, sorted: paths from the folder, with slashes.
     """
-    names, _, errors = _search(folder)
+    names, others, errors = _search(folder)
     for _, error in errors:
         on_error(error)
+    for name, kind in others:
+        if is_picture(name) and kind != _LINKED_FOLDER:
+            on_error(OSError(errno.EINVAL, f"a {kind}", name))
     return names
 
 
