@@ -286,6 +286,7 @@ def test_one_pictures_fault_costs_no_other(
         "tfdivcolor_failed.txt"}
 
 
+@pytest.mark.slow
 def test_a_killed_call_goes_on(run, weights, tmp_path):
     for stem in "abc":
         put(tmp_path / "in" / f"{stem}.png", photograph())

@@ -178,6 +178,7 @@ def test_a_file_called_minus(run, photo, tmp_path, monkeypatch):
     assert sorted(os.listdir("-out")) == ["-.json", "-_00.png"]
 
 
+@pytest.mark.slow
 def test_pipes_that_break_or_are_full(weights, photo):
     """In processes of their own: what is left in a buffer fails at the end."""
     with subprocess.Popen(

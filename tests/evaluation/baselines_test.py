@@ -351,6 +351,7 @@ def test_a_prepared_folder_of_a_larger_luminance(
         about["validation"]["mae"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_no_more_steps_than_asked_for(
         tiny_models, pictures, tmp_path, monkeypatch):
     rates = []

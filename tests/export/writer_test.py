@@ -367,6 +367,7 @@ def test_outputs_have_a_row_a_picture(model, signature, count):
         assert list(result[name].shape) == expected
 
 
+@pytest.mark.slow
 def test_jpeg_and_batchable_exports(tiny, tmp_path):
     options = ExportOptions(
         num_samples=2, image_format="jpeg", batchable=True)
@@ -597,7 +598,8 @@ def test_libraries_of_the_serving_release(exported, model, tmp_path):
     check_in_c(tmp_path / "tensorflow", exported, model, tmp_path)
 
 
-@pytest.fixture(params=["tiny", "tiny_photos"])
+@pytest.fixture(params=[
+    "tiny", pytest.param("tiny_photos", marks=pytest.mark.slow)])
 def either(request):
     """A model that sees its canvas, or one that sees more."""
     return request.getfixturevalue(request.param)

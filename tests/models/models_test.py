@@ -280,6 +280,7 @@ def test_terms_have_the_names_that_they_promise(name):
     assert [*model.term_names, "loss"] == list(terms)
 
 
+@pytest.mark.slow
 def test_a_compiled_model_stays_compiled_in_its_file(tmp_path):
     batch, vae = random_batch(4, 32), parts("vae")
     vae.compile(keras.optimizers.Adam(1e-3))
