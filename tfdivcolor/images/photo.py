@@ -106,8 +106,8 @@ def read(source: Picture, max_pixels: int = MAX_PIXELS,
             before it is decoded.
         page: int from 1. Which page of a TIFF file, thumbnails and masks
             aside, or frame of another. None: the largest page, or the first.
-        lenient: bool. Whether JPEG, PNG and TIFF files that are truncated are
-            read as far as they go, the missing part mid grey.
+        lenient: bool. Whether JPEG, PNG, TIFF and WebP files that are truncated
+            are read as far as they go, the missing part mid grey.
 
     Returns:
         `Photo`.

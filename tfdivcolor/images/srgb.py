@@ -43,18 +43,14 @@ def _by_profile(stored):
     if not profile:
         return None
     space = profiles.space(profile)
+    of_others = (stored.kind, space) in (("grey", "rgb"), ("rgb", "grey"))
+    if (space == stored.kind or of_others) and profiles.is_srgb(profile):
+        return None  # converted it would only be rounded
     if space is not None and space == stored.kind:
-        if profiles.is_srgb(profile):
-            return None  # converted it would only be rounded
         return profiles.to_srgb(values, space, profile)
-    if (stored.kind, space) == ("grey", "rgb"):
-        if profiles.is_srgb(profile):
-            return None
-        return profiles.to_srgb(
-            np.repeat(values, 3, axis=-1), "rgb", profile)
-    if (stored.kind, space) == ("rgb", "grey"):
-        if profiles.is_srgb(profile):
-            return None
+    if of_others and space == "rgb":
+        return profiles.to_srgb(np.repeat(values, 3, axis=-1), "rgb", profile)
+    if of_others:
         stored.notes.append(
             "its colour profile is for grey pictures: each of its channels "
             "has that tone curve")

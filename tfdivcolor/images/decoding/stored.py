@@ -66,7 +66,6 @@ class Stored:
     missing: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
 
-
     def lacks(self, missing: np.ndarray, what: str) -> None:
         """Sets what is missing, and says how much of its `what` that is."""
         self.missing = missing
