@@ -15,6 +15,7 @@ import pytest
 import skimage.data
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
+from small_files import error_of
 
 from tfdivcolor import images
 
@@ -31,14 +32,6 @@ def _encode(image, image_format="PNG", **options):
 
 def _random(*shape, seed=0):
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-
-
-def _error(source, **options):
-    with pytest.raises(images.ImageError) as caught:
-        images.read(source, **options)
-    message = str(caught.value)
-    assert "\n" not in message and "(received" in message
-    return message
 
 
 # --- What can be read ---
@@ -126,8 +119,8 @@ def test_mode_i_counts_as_16_bits():
     values = np.array([[0, 257, 65535]], np.int32)
     photo = images.read(Image.fromarray(values))
     np.testing.assert_array_equal(photo.pixels[0, :, 0], [0, 1, 255])
-    assert "16 bits" in _error(Image.fromarray(values * 2))
-    assert "-1..0" in _error(Image.fromarray(np.int32([[0, -1]])))
+    assert "16 bits" in error_of(Image.fromarray(values * 2))
+    assert "-1..0" in error_of(Image.fromarray(np.int32([[0, -1]])))
 
 
 def test_big_endian_16_bits():
@@ -266,19 +259,19 @@ def test_profile_for_other_channels_is_left_out():
 
 def test_errors_of_files(tmp_path):
     missing = tmp_path / "missing.jpg"
-    assert _error(missing).startswith(f"{missing}: must be")
-    assert "folder" in _error(tmp_path)
-    assert "null" in _error("a\0b.png")
+    assert error_of(missing).startswith(f"{missing}: must be")
+    assert "folder" in error_of(tmp_path)
+    assert "null" in error_of("a\0b.png")
 
     empty = tmp_path / "empty.jpg"
     empty.touch()
-    assert _error(empty) == (
+    assert error_of(empty) == (
         f"{empty}: must be an image, one of JPEG, PNG, WEBP, TIFF, BMP, GIF, "
         "HEIF, AVIF, JPEG2000 (received an empty file)")
 
     text = tmp_path / "text.jpg"
     text.write_text("this is no picture")
-    assert "begin b'this is no pictu'" in _error(text)
+    assert "begin b'this is no pictu'" in error_of(text)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +279,7 @@ def test_errors_of_files(tmp_path):
 @pytest.mark.parametrize("part", [0.2, 0.6])
 def test_truncated_files(image_format, part):
     encoded = _encode(_random(40, 40, 3), image_format)
-    assert _error(encoded[:int(part * len(encoded))]).startswith("image: ")
+    assert error_of(encoded[:int(part * len(encoded))]).startswith("image: ")
 
 
 def gives_pixels_or_our_error(whole, length, changes):
@@ -349,7 +342,7 @@ def test_large_pictures_are_refused_by_their_header(
     limit = Image.MAX_IMAGE_PIXELS
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # Pillow's own, for the smaller size
-        message = _error(encoded)
+        message = error_of(encoded)
     assert message == (
         "image: must have at most 120000000 pixels "
         f"(received {width} x {height} = {width * height})")
@@ -360,7 +353,7 @@ def test_pixel_limit_is_an_argument():
     pixels = _random(10, 10, 3)
     for source in (pixels, Image.fromarray(pixels), _encode(pixels)):
         assert images.read(source, max_pixels=100).pixels.shape == (10, 10, 3)
-        assert "at most 99 pixels" in _error(source, max_pixels=99)
+        assert "at most 99 pixels" in error_of(source, max_pixels=99)
 
 
 @pytest.mark.parametrize("source, received", [
@@ -379,7 +372,7 @@ def test_pixel_limit_is_an_argument():
     (b"", "an empty file"),
 ])
 def test_errors_of_values(source, received):
-    assert f"(received {received}" in _error(source).replace(
+    assert f"(received {received}" in error_of(source).replace(
         "received data that begin", "received")
 
 
@@ -424,8 +417,8 @@ def test_no_tensorflow_is_imported():
 
 def test_named_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "photo.jpg")
-    assert "a named pipe" in _error(tmp_path / "photo.jpg")
+    assert "a named pipe" in error_of(tmp_path / "photo.jpg")
 
 
 def test_text_that_begins_like_a_bmp_is_none():
-    assert "data that begin" in _error(b"BMX racing, a history in words")
+    assert "data that begin" in error_of(b"BMX racing, a history in words")
