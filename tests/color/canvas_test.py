@@ -114,3 +114,35 @@ def test_inside_a_loop_of_a_graph():
 
     for pixels, field in zip(every(luminance, fields), fields):
         np.testing.assert_array_equal(pixels, canvas.join(luminance, field))
+
+
+@hypothesis.settings(deadline=None, max_examples=50)
+@hypothesis.given(
+    st.integers(1, 90), st.integers(1, 90), st.integers(0, 99), st.data())
+def test_a_part_is_that_part_of_the_whole(height, width, seed, data):
+    random = np.random.default_rng(seed)
+    luminance = random.uniform(
+        0, 100, [height, width, 1]).astype(np.float32)
+    ab = _wild_field(seed)
+    left, top = (data.draw(st.integers(0, side - 1))
+                 for side in (width, height))
+    right, bottom = (data.draw(st.integers(start + 1, side))
+                     for start, side in ((left, width), (top, height)))
+    part = canvas.join_part(
+        luminance[top:bottom, left:right], ab, canvas.on_canvas(luminance, 8),
+        left, top, width, height).numpy()
+    whole = canvas.join(luminance, ab).numpy()[top:bottom, left:right]
+    assert np.abs(part.astype(int) - whole).max() <= 1
+
+
+def test_a_small_picture_has_the_colours_of_the_full_size():
+    pixels = data.astronaut()
+    luminance, ab = canvas.luminance_of(pixels), _wild_field(3, 20)
+    small = canvas.luminance_of(pixels[::4, ::4])
+    part = canvas.join_part(
+        small, ab, canvas.on_canvas(luminance, 8), 0, 0, 128, 128).numpy()
+    whole = canvas.join(luminance, ab).numpy()[::4, ::4]
+    difference = skcolor.rgb2lab(part) - skcolor.rgb2lab(whole)
+    assert np.abs(difference[..., 0]).max() < 0.5
+    # One pixel of four is taken, whose place differs by 1.5 pixels.
+    assert np.abs(difference[..., 1:]).mean() < 1

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from browsers import chromium
 
 import tfdivcolor
 from tfdivcolor import cli
@@ -187,12 +188,10 @@ def test_built_pages_name_no_other_host(site):
 
 
 @pytest.mark.slow
-def test_a_browser_shows_the_pages(site, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "tests" / "gallery"))
-    browser = importlib.import_module("browser")
-    if not browser.find():
+def test_a_browser_shows_the_pages(site, tmp_path):
+    if not chromium.find():
         pytest.skip("needs Chromium")
-    with browser.Browser(tmp_path) as page:
+    with chromium.Browser(tmp_path) as page:
         page.open(f"{site.as_uri()}/index.html?q=temperature")
         page.wait("document.querySelectorAll('.md-search-result__item')"
                   ".length > 0", 30)

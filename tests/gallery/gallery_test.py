@@ -16,16 +16,16 @@ import tracemalloc
 import urllib.parse
 from pathlib import Path
 
-import browser
 import hypothesis
 import numpy as np
 import pytest
 import skimage.color
+from browsers import chromium as browser
 from hypothesis import strategies as st
 from PIL import Image
 
 from tfdivcolor import gallery, images
-from tfdivcolor.gallery import page as page_writer
+from tfdivcolor.gallery import page as page_writer, previews
 from tfdivcolor.images import formats
 from tfdivcolor.settings import OUTPUT_FORMATS
 
@@ -147,7 +147,7 @@ def test_grey_has_the_luminance_of_the_colours():
     pixels = np.random.default_rng(0).integers(
         0, 256, [200, 300, 3], dtype=np.uint8)
     pixels[0, :256] = np.arange(256)[:, np.newaxis]
-    grey = np.asarray(page_writer._grey(Image.fromarray(pixels)))
+    grey = np.asarray(previews.grey(Image.fromarray(pixels)))
     lab = skimage.color.rgb2lab(pixels)
     lab[..., 1:] = 0
     expected = skimage.color.lab2rgb(lab).mean(-1) * 255
@@ -178,7 +178,7 @@ def test_every_format_of_results_is_read(tmp_path, name, deep):
     path = tmp_path / f"one_00{formats.suffix(image_format)}"
     path.write_bytes(images.encode(
         pixels.astype(np.uint16) * 257 if deep else pixels, image_format))
-    image, size = page_writer._preview(path)
+    image, size = previews.read(path, page_writer.PREVIEW_PIXELS)
     assert size == (64, 48)
     assert np.abs(np.asarray(image).astype(int) - pixels).mean() < 1.5
 
@@ -187,7 +187,7 @@ def test_transparent_pixels_show_the_surround(tmp_path):
     pixels = np.full([8, 8, 4], 200, np.uint8)
     pixels[:4, :, 3], pixels[4:, :, 3] = 255, 0
     Image.fromarray(pixels).save(tmp_path / "one.png")
-    shown = np.asarray(page_writer._preview(tmp_path / "one.png")[0])
+    shown = np.asarray(previews.read(tmp_path / "one.png", 960)[0])
     assert (shown[:4] == 200).all() and (shown[4:] == 43).all()
 
 

@@ -114,6 +114,34 @@ def join_16(luminance: Values, ab: Values) -> tf.Tensor:
     return _joined(luminance, ab, tf.uint16)
 
 
+_SCALAR = tf.TensorSpec([], tf.int32)
+
+
+@tf.function(input_signature=(*_PICTURE, _PICTURE[0], *[_SCALAR] * 4),
+             autograph=False)
+def join_part(luminance: Values, ab: Values, small: Values, left: int,
+              top: int, width: int, height: int) -> tf.Tensor:
+    """A part of `join`'s picture, at any scale: for showing it on a screen.
+
+    A photograph that is shown smaller than it is has the colours of its full
+    size, as the models of chrominance are fitted to its own luminance.
+
+    Args:
+        luminance: float32 [h, w, 1], 0..100. Of the part, of the photograph
+            brought to `width` x `height` pixels.
+        ab: float32 [c, c, 2], CIE units.
+        small: float32 [c, c, 1], 0..100. Luminance of the whole photograph on
+            the canvas of `ab` (`on_canvas`).
+        left, top: ints. The part's corner.
+        width, height: ints. Size of the whole.
+
+    Returns:
+        uint8 [h, w, 3], sRGB: within one level that part of `join`'s, at full
+        size.
+    """
+    return _joined_part(luminance, ab, small, left, top, width, height)
+
+
 def _shrunk(luminance, size):
     small = tf.image.resize(luminance, size, "bilinear", antialias=True)
     # The antialiasing filter's rounding may overshoot by 1e-5.
@@ -131,6 +159,17 @@ def _joined(luminance, ab, dtype):
     models = models._replace(planes=turned(models.planes, [0, 2, 1]))
     pixels = _joined_rows(turned(luminance[..., 0], [1, 0]), models, dtype)
     return turned(pixels, [1, 0, 2])
+
+
+def _joined_part(luminance, ab, small, left, top, width, height):
+    size = tf.shape(luminance)[:2]
+    models = upsampling.columns(
+        upsampling.fit(small, ab), left, size[1], width)
+    plane = luminance[..., 0]
+    planes = plane, *upsampling.rows(models, plane, top, height)
+    pixels = lab.join_planes(
+        *(tf.reshape(plane, [-1]) for plane in planes), dtype=tf.uint8)
+    return tf.reshape(pixels, [size[0], size[1], 3])
 
 
 def _joined_rows(luminance, models, dtype):

@@ -114,6 +114,22 @@ def widen(models: Models, width: tf.Tensor | int) -> Models:
     return models._replace(planes=planes[..., 0])
 
 
+def columns(models: Models, first: tf.Tensor | int, count: tf.Tensor | int,
+            width: tf.Tensor | int) -> Models:
+    """As `widen`, of some columns only.
+
+    Args:
+        models: `Models` of [h, w] cells.
+        first, count: int32 scalars. The first column, and how many.
+        width: int32 scalar. The number of columns of the whole photograph.
+
+    Returns:
+        `Models` of [h, count] cells.
+    """
+    return models._replace(planes=_between(models.planes, 2, first, count,
+                                           width))
+
+
 def rows(models: Models, luminance: tf.Tensor, first: tf.Tensor | int,
          height: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
     """Chrominance of some rows of a photograph.
@@ -127,22 +143,9 @@ def rows(models: Models, luminance: tf.Tensor, first: tf.Tensor | int,
     Returns:
         a, b: float32 [R, W]. CIE units.
     """
-    # Half-pixel centres, and beyond the centres of the outermost cells what is
-    # there: as tf.image.resize does.
-    cells = tf.shape(models.planes)[1]
-    numbers = tf.cast(first + tf.range(tf.shape(luminance)[0]), tf.float32)
-    scale = tf.cast(cells, tf.float32) / tf.cast(height, tf.float32)
-    position = tf.clip_by_value(
-        (numbers + 0.5) * scale - 0.5, 0.0, tf.cast(cells - 1, tf.float32))
-    # Gathered, not a product with a matrix of weights: oneDNN would compile
-    # one for every size of photograph, and keep a thousand of them.
-    above = tf.cast(position, tf.int32)
-    below = tf.minimum(above + 1, cells - 1)
-    share = (position - tf.cast(above, tf.float32))[:, tf.newaxis]
-    upper, lower = (
-        tf.gather(models.planes, row, axis=1) for row in (above, below))
     slope_a, slope_b, offset_a, offset_b, lowest, highest = tf.unstack(
-        upper + share * (lower - upper), num=6)
+        _between(models.planes, 1, first, tf.shape(luminance)[0], height),
+        num=6)
     luminance = tf.clip_by_value(luminance, lowest, highest)
     a, b = (
         tf.clip_by_value(slope * luminance + offset,
@@ -150,6 +153,25 @@ def rows(models: Models, luminance: tf.Tensor, first: tf.Tensor | int,
         for i, (slope, offset) in enumerate(
             ((slope_a, offset_a), (slope_b, offset_b))))
     return a, b
+
+
+def _between(planes, axis, first, count, size):
+    """Interpolates cells along an axis, for some pixels of `size` there."""
+    # Half-pixel centres, and beyond the centres of the outermost cells what is
+    # there: as tf.image.resize does.
+    cells = tf.shape(planes)[axis]
+    numbers = tf.cast(first + tf.range(count), tf.float32)
+    scale = tf.cast(cells, tf.float32) / tf.cast(size, tf.float32)
+    position = tf.clip_by_value(
+        (numbers + 0.5) * scale - 0.5, 0.0, tf.cast(cells - 1, tf.float32))
+    # Gathered, not a product with a matrix of weights: oneDNN would compile
+    # one for every size of photograph, and keep a thousand of them.
+    above = tf.cast(position, tf.int32)
+    below = tf.minimum(above + 1, cells - 1)
+    share = position - tf.cast(above, tf.float32)
+    share = share[:, tf.newaxis] if axis == 1 else share
+    upper, lower = (tf.gather(planes, row, axis=axis) for row in (above, below))
+    return upper + share * (lower - upper)
 
 
 def _blur(field):

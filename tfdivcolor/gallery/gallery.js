@@ -1,14 +1,16 @@
-"use strict";
-(() => {
-const $ = id => document.getElementById(id);
+import {$, closeByClickBehind, fitThumbs, fitTiles, make, nextSurround, percent,
+        press, recall, recallSurround, release, remember, say}
+  from "./common.js";
+import {makeStage} from "./stage.js";
+
 const photos = [];      // {..., pictures: data blocks, kept: Set of ranks}
 const images = new Map();  // index of a photograph -> its loaded previews
-const HOLD = 300;       // ms after which a key counts as held, not tapped
 const state = {
   at: 0, rank: 0, view: "contact", only: false,
-  show: "after", against: "grey", split: false, divider: 0.5,
-  zoom: null,           // or the point in the middle, as fractions {x, y}
+  show: "after", against: "grey",
 };
+const stage = makeStage(() => photos[state.at], {
+  tap: toggleZoom, swipe: flip, changed: renderStage});
 let target = null;      // what the address asks for, until it has been read
 
 // --- Data: read while the page still loads ---------------------------------
@@ -52,7 +54,8 @@ function scan() {
 
 function add(photo, pictures) {
   photo.pictures = pictures;
-  photo.kept = new Set(recall(photo).filter(
+  const ranks = recall(memory(photo));
+  photo.kept = new Set((Array.isArray(ranks) ? ranks : []).filter(
     rank => Number.isInteger(rank) && photo.results[rank]));
   const index = photos.push(photo) - 1;
   const item = make("li");
@@ -93,28 +96,7 @@ function kinds(photo) {
 
 // --- Marks -----------------------------------------------------------------
 
-// A browser may forbid storage to pages from files: marks then last as long
-// as the page.
 const memory = photo => "tfdivcolor.gallery/" + photo.key;
-
-function recall(photo) {
-  try {
-    const ranks = JSON.parse(localStorage.getItem(memory(photo)));
-    return Array.isArray(ranks) ? ranks : [];
-  } catch (error) {
-    return [];
-  }
-}
-
-function remember(photo) {
-  try {
-    if (photo.kept.size) {
-      localStorage.setItem(memory(photo), JSON.stringify([...photo.kept]));
-    } else {
-      localStorage.removeItem(memory(photo));
-    }
-  } catch (error) { /* as above */ }
-}
 
 function keptOf(photo) {
   return [...photo.kept].sort((a, b) => a - b);
@@ -129,7 +111,7 @@ function toggleKept(rank = state.rank) {
   const photo = photos[state.at];
   if (!photo) return;
   if (!photo.kept.delete(rank)) photo.kept.add(rank);
-  remember(photo);
+  remember(memory(photo), photo.kept.size ? [...photo.kept] : null);
   renderMarks();
   renderFilmItem(state.at);
   say(`${label(rank)} ${photo.kept.has(rank) ? "kept" : "not kept"}`);
@@ -186,7 +168,8 @@ function step(by) {
 
 function open(view, show = "after", against = "grey") {
   if (!photos[state.at]) return;
-  Object.assign(state, {view, show, against, zoom: null});
+  stage.zoom = null;
+  Object.assign(state, {view, show, against});
   render();
 }
 
@@ -212,29 +195,19 @@ function toggleShow(against) {
   setShow(shown ? "after" : "before", against);
 }
 
-function setSplit(split, divider = state.divider) {
-  state.split = split;
-  state.divider = Math.min(1, Math.max(0, divider));
-  if (state.split) state.show = "after";
+function setSplit(split, divider) {
+  if (split) state.show = "after";
+  stage.setSplit(split, divider);
   renderChoice();
 }
 
-function toggleZoom(x = 0.5, y = 0.5) {
+function toggleZoom(x, y) {
   if (state.view === "contact") open("large");
-  state.zoom = state.zoom ? null : {x, y};
+  stage.toggleZoom(x, y);
   renderChoice();
 }
 
 // --- Drawing ---------------------------------------------------------------
-
-function make(name, attributes = {}, ...children) {
-  const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    element.setAttribute(key, value);
-  }
-  element.append(...children);
-  return element;
-}
 
 function minus(number) {
   return number.toFixed(1).replace("-", "\u2212");
@@ -244,10 +217,7 @@ function minus(number) {
 // tfdivcolor 0.5.
 function rating(rank) {
   const share = photos[state.at].share?.[rank];
-  if (typeof share === "number") {
-    const percent = Math.round(100 * share);
-    return percent || !share ? `${percent} %` : "<1 %";
-  }
+  if (typeof share === "number") return percent(share);
   const density = photos[state.at].log_prob?.[rank];
   return typeof density === "number" ? "log p " + minus(density) : "";
 }
@@ -260,15 +230,6 @@ function explanation(rank) {
 
 function label(rank) {
   return `Result ${rank}` + (rating(rank) ? ", " + rating(rank) : "");
-}
-
-function say(text, seen = false) {
-  $("status").textContent = text;
-  $("status").classList.toggle("seen", seen);
-  clearTimeout(say.timer);
-  if (seen) {
-    say.timer = setTimeout(() => $("status").classList.remove("seen"), 2500);
-  }
 }
 
 function renderBar() {
@@ -437,18 +398,13 @@ function renderChoice() {
   if (state.view === "contact") return;
 
   const file = photo.results[state.rank];
-  const sharp = full();
-  draw($("after"), state.rank, sharp);
-  draw($("before"), state.against, state.against === "grey" && sharp);
-  $("caption").textContent = caption();
   $("caption").title = explanation(state.rank);
   $("after").style.visibility = state.show === "before" ? "hidden" : "";
   $("after").alt = label(state.rank);
-  $("large").classList.toggle("split", state.split);
   const before = state.against;
-  $("left").textContent = state.split || state.show === "before" ? before : "";
-  $("right").textContent = state.split ? String(state.rank) : "";
-  $("split").setAttribute("aria-pressed", state.split);
+  $("left").textContent = stage.split || state.show === "before" ? before : "";
+  $("right").textContent = stage.split ? String(state.rank) : "";
+  $("split").setAttribute("aria-pressed", stage.split);
   for (const name of ["grey", "original"]) {
     $(name).setAttribute(
       "aria-pressed", state.show === "before" && before === name);
@@ -486,7 +442,7 @@ let result = {};
 
 function full() {
   const photo = photos[state.at];
-  if (!state.zoom || photo.width <= photo.preview[0]) return null;
+  if (!stage.zoom || photo.width <= photo.preview[0]) return null;
   const key = `${state.at}/${state.rank}`;
   if (result.key !== key) {
     const image = new Image();
@@ -504,7 +460,7 @@ function full() {
 }
 
 function caption() {
-  return [rating(state.rank), state.zoom && result.note]
+  return [rating(state.rank), stage.zoom && result.note]
     .filter(Boolean).join("  \u00b7  ");
 }
 
@@ -513,155 +469,35 @@ function caption() {
 function layout() {
   const photo = photos[state.at];
   if (!photo) return;
-  if (state.view === "contact") layoutContact(photo);
-  else layoutLarge(photo);
-}
-
-function layoutContact(photo) {
-  const list = $("contact");
-  const count = list.children.length, gap = 12, edge = 6;
-  const width = list.clientWidth - edge, height = list.clientHeight - edge;
-  const under = list.querySelector(".under")?.offsetHeight || 30;
   const aspect = photo.width / photo.height;
-  let best = 0, columns = 1;
-  for (let tried = 1; tried <= count; tried++) {
-    const rows = Math.ceil(count / tried);
-    const size = Math.min(
-      (width - gap * (tried - 1)) / tried,
-      ((height - gap * (rows - 1)) / rows - under) * aspect);
-    if (size > best) [best, columns] = [size, tried];
+  if (state.view === "contact") {
+    fitTiles($("contact"), aspect, 2 * photo.preview[0]);
+    return;
   }
-  // Where all would be small, they scroll instead.
-  const least = width < 600 ? (width - gap) / 2 : 160;
-  if (best < least) {
-    best = least;
-    columns = Math.max(1, Math.floor((width + gap) / (least + gap)));
-  }
-  best = Math.floor(Math.min(best, 2 * photo.preview[0]));
-  list.style.gridTemplateColumns = `repeat(${columns}, ${best}px)`;
+  fitThumbs($("results"), aspect);  // first: it leaves the stage its width
+  stage.layout();
 }
 
-let frame = {x: 0, y: 0, width: 1, height: 1};
-
-function layoutLarge(photo) {
-  layoutThumbs(photo);  // first: it leaves the stage its width
-  const {clientWidth: width, clientHeight: height} = $("stage");
-  if (!width || !height) return;
-  const fit = Math.min(width / photo.width, height / photo.height,
-                       2 * photo.preview[0] / photo.width);
-  const pixel = 1 / devicePixelRatio;
-  // A picture that fits at its own size is enlarged instead.
-  const close = pixel > 1.1 * fit ? pixel : 2 * fit;
-  const scale = state.zoom ? close : fit;
-  frame = {width: photo.width * scale, height: photo.height * scale};
-  const at = state.zoom || {x: 0.5, y: 0.5};
-  const place = (middle, size, room) => size <= room ? (room - size) / 2
-    : Math.min(0, Math.max(room - size, room / 2 - middle * size));
-  frame.x = Math.round(place(at.x, frame.width, width));
-  frame.y = Math.round(place(at.y, frame.height, height));
-  const style = $("frame").style;
-  style.left = `${frame.x}px`;
-  style.top = `${frame.y}px`;
-  style.width = `${frame.width}px`;
-  style.height = `${frame.height}px`;
-  $("stage").classList.toggle("zoomed", !!state.zoom);
-  $("zoom").setAttribute("aria-pressed", !!state.zoom);
-  $("zoom").textContent = `${Math.round(100 * close / pixel)} %`;
-
-  const [left, right] = visible();
-  const divider = left + state.divider * (right - left);
-  const top = Math.max(0, frame.y);
-  $("slider").style.left = `${divider}px`;
-  $("slider").style.top = `${top}px`;
-  $("slider").style.height = `${Math.min(height - top, frame.height)}px`;
-  $("slider").setAttribute("aria-valuenow", Math.round(100 * state.divider));
-  $("after").style.clipPath = state.split
-    ? `inset(0 0 0 ${divider - frame.x}px)` : "";
-  $("left").style.left = `${left + 10}px`;
-  $("right").style.right = `${width - right + 10}px`;
-  for (const id of ["left", "right"]) {
-    $(id).style.top = `${top + 10}px`;
-  }
-}
-
-// So large that all can be seen, within reason.
-function layoutThumbs(photo) {
-  const list = $("results");
-  const count = list.children.length;
-  const room = (list.clientHeight - 15 - 10 * (count - 1)) / count;
-  const size = Math.min(116, Math.max(44, room * photo.width / photo.height));
-  list.style.setProperty("--thumb", `${Math.floor(size)}px`);
-}
-
-// Where the picture is within the stage, from left to right.
-function visible() {
-  return [Math.max(0, frame.x),
-          Math.min($("stage").clientWidth, frame.x + frame.width)];
+// What depends on the zoom as well.
+function renderStage() {
+  const sharp = full();
+  draw($("after"), state.rank, sharp);
+  draw($("before"), state.against, state.against === "grey" && sharp);
+  $("caption").textContent = caption();
+  $("zoom").setAttribute("aria-pressed", !!stage.zoom);
+  const shown = stage.zoom ? stage.scale : stage.close;
+  $("zoom").textContent = `${Math.round(100 * shown * devicePixelRatio)} %`;
 }
 
 addEventListener("resize", layout);
 
-// --- Pointer ---------------------------------------------------------------
-
-let drag = null;
-
-$("stage").addEventListener("pointerdown", event => {
-  if (event.button) return;
-  const onSlider = !!event.target.closest("#slider");
-  drag = {x: event.clientX, y: event.clientY, moved: false, onSlider,
-          touch: event.pointerType === "touch",
-          zoom: state.zoom && {...middle()}};
-  $("stage").setPointerCapture(event.pointerId);
-  if (!onSlider) event.preventDefault();
-});
-
-$("stage").addEventListener("pointermove", event => {
-  if (!drag) return;
-  const dx = event.clientX - drag.x, dy = event.clientY - drag.y;
-  if (Math.hypot(dx, dy) > 4) drag.moved = true;
-  if (!drag.moved) return;
-  if (state.split && (drag.onSlider || !state.zoom)) {
-    const [left, right] = visible();
-    const x = event.clientX - $("stage").getBoundingClientRect().left;
-    state.divider = Math.min(1, Math.max(0, (x - left) / (right - left)));
-    layout();
-  } else if (drag.zoom) {
-    state.zoom = {x: drag.zoom.x - dx / frame.width,
-                  y: drag.zoom.y - dy / frame.height};
-    layout();
-  }
-});
-
-$("stage").addEventListener("pointerup", event => {
-  if (!drag) return;
-  const {moved, touch, onSlider, zoom} = drag;
-  if (onSlider) $("slider").blur();
-  const dx = event.clientX - drag.x, dy = event.clientY - drag.y;
-  drag = null;
-  if (!moved && !onSlider) {
-    const box = $("frame").getBoundingClientRect();
-    toggleZoom((event.clientX - box.left) / box.width,
-               (event.clientY - box.top) / box.height);
-  } else if (touch && !zoom && !state.split && Math.abs(dx) > 50
-             && Math.abs(dx) > 2 * Math.abs(dy)) {
-    flip(dx < 0 ? 1 : -1);
-  }
-});
-
-$("stage").addEventListener("pointercancel", () => { drag = null; });
-
-// The point in the middle of the stage, within the picture.
-function middle() {
-  const {clientWidth: width, clientHeight: height} = $("stage");
-  return {x: (width / 2 - frame.x) / frame.width,
-          y: (height / 2 - frame.y) / frame.height};
-}
+// --- Buttons ---------------------------------------------------------------
 
 const clicks = {
   previous: () => flip(-1), next: () => flip(1), back: () => open("contact"),
   only: () => setOnly(!state.only), list: openList,
   help: () => $("keys").showModal(), surround: nextSurround,
-  keep: () => toggleKept(), split: () => setSplit(!state.split),
+  keep: () => toggleKept(), split: () => setSplit(!stage.split),
   grey: () => toggleShow("grey"), original: () => toggleShow("original"),
   zoom: () => toggleZoom(), copy, download,
 };
@@ -673,45 +509,28 @@ for (const [id, act] of Object.entries(clicks)) {
   });
 }
 
-function nextSurround() {
-  const all = ["dark", "grey", "light"];
-  const now = all.indexOf(document.body.dataset.surround);
-  setSurround(all[(now + 1) % all.length]);
-}
-
-function setSurround(name) {
-  document.body.dataset.surround = name;
-  try {
-    localStorage.setItem("tfdivcolor.gallery/surround", name);
-  } catch (error) { /* it lasts as long as the page */ }
-}
-
 // --- Keyboard --------------------------------------------------------------
-
-let held = null;  // a key that shows the picture before, and since when
 
 const keys = {
   ArrowLeft: () => flip(-1), ArrowRight: () => flip(1),
   ArrowUp: () => step(-1), ArrowDown: () => step(1),
   Home: () => go(listed()[0]), End: () => go(listed().at(-1)),
   Enter: () => open(state.view === "large" ? "contact" : "large"),
-  Escape: () => state.zoom ? toggleZoom() : open("contact"),
+  Escape: () => stage.zoom ? toggleZoom() : open("contact"),
   " ": () => toggleKept(),
   z: () => toggleZoom(), k: () => setOnly(!state.only), l: openList,
   b: nextSurround, "?": () => $("keys").showModal(),
   s: () => {
-    const split = state.view === "contact" || !state.split;
+    const split = state.view === "contact" || !stage.split;
     if (state.view === "contact") open("large");
     setSplit(split);
   },
 };
 
 function nudge(event) {
-  const by = {ArrowLeft: -0.05, ArrowDown: -0.05, ArrowRight: 0.05,
-              ArrowUp: 0.05, PageDown: -0.2, PageUp: 0.2,
-              Home: -1, End: 1}[event.key];
-  if (by) setSplit(true, state.divider + by);
-  return !!by;
+  if (!stage.nudge(event.key)) return false;
+  setSplit(true);
+  return true;
 }
 
 document.addEventListener("keydown", event => {
@@ -732,7 +551,7 @@ document.addEventListener("keydown", event => {
     event.preventDefault();
   } else if (key === "g" || key === "o") {
     if (event.repeat) return;
-    held = {key, since: performance.now()};
+    press(key);
     toggleShow(key === "g" ? "grey" : "original");
   } else if (/^[0-9]$/.test(key)) {
     choose(Number(key));
@@ -746,10 +565,9 @@ document.addEventListener("keyup", event => {
   if (event.key === " " && event.target.closest(".open, .thumb")) {
     event.preventDefault();
   }
-  if (held && event.key.toLowerCase() === held.key) {
-    const long = performance.now() - held.since > HOLD;
-    if (long || state.view === "contact") setShow("after", "grey");
-    held = null;
+  const how = release(event.key);
+  if (how && (how === "held" || state.view === "contact")) {
+    setShow("after", "grey");
   }
 });
 
@@ -796,21 +614,12 @@ function download() {
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
-for (const dialog of document.querySelectorAll("dialog")) {
-  dialog.addEventListener("click", event => {  // on what is behind it
-    if (event.target === dialog) dialog.close();
-  });
-}
-
 // --- Start -----------------------------------------------------------------
 
-try {
-  const name = localStorage.getItem("tfdivcolor.gallery/surround");
-  if (["grey", "light"].includes(name)) document.body.dataset.surround = name;
-} catch (error) { /* the default */ }
+closeByClickBehind();
+recallSurround();
 const asked = /^#(\d+)\.(\d+)$/.exec(location.hash);
 if (asked) target = {at: Number(asked[1]), rank: Number(asked[2])};
 const parsing = new MutationObserver(scan);
 parsing.observe(document.body, {childList: true, subtree: true});
 document.addEventListener("DOMContentLoaded", scan);
-})();

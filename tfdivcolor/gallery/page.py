@@ -4,7 +4,7 @@ Every photograph's grey picture and results stand in the page as previews,
 with a slider before/after, a keyboard map, and marks for the keepers. Links
 lead from there to the results themselves, which stay where they are.
 
-The page is the template gallery.html with gallery.css, gallery.js and a run
+The page is the template gallery.html with its styles, its scripts and a run
 of data blocks put in, which the browser does not take for scripts. A
 photograph is the blocks of its previews, then one that describes it, so
 that the page shows the first ones while the others are still being read.
@@ -14,7 +14,6 @@ import base64
 import concurrent.futures
 import hashlib
 import html
-import io
 import json
 import math
 import os
@@ -25,27 +24,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from tfdivcolor import images
 from tfdivcolor.coloring import outputs
-from tfdivcolor.images import formats
+from tfdivcolor.gallery import previews
 from tfdivcolor.utils import files
-from tfdivcolor.utils.errors import reason
 
 PREVIEW_PIXELS = 960  # longer side of a preview
 THUMBNAIL_PIXELS = 120  # longer side of a picture in the filmstrip
 
-_PREVIEW = {"quality": 88, "subsampling": 0}  # chrominance is the point
-_THUMBNAIL = {"quality": 80}
 _READERS = 2  # pictures at once: each may take a third of a gigabyte
-_SURROUND = (43, 43, 43)  # of the page; shows through transparent pixels
 _PLACE = b"<!-- photographs -->"
+_STYLES = ("look.css", "gallery.css")
+_SCRIPTS = ("common.js", "stage.js", "gallery.js")  # each after its imports
 
-# Linear sRGB -> luminance: IEC 61966-2-1, as in color/lab.py.
-_LUMINANCE = np.array([0.212671, 0.715160, 0.072169])
 _HEX_COLOR = re.compile("#[0-9a-fA-F]{6}")
 _SHOWN = ("input", "seed", "temperature", "mode", "weights")
 
@@ -128,9 +121,9 @@ def is_page(path: str | os.PathLike) -> bool:
 
 def _template(title):
     """The page without its photographs, whose place is marked."""
-    page, style, script = (
-        Path(__file__).with_name(f"gallery.{kind}").read_text("utf-8")
-        for kind in ("html", "css", "js"))
+    page = _text("gallery.html")
+    style = "".join(map(_text, _STYLES))
+    script = _joined(map(_text, _SCRIPTS))
     # The policy holds the page to its own style and script, whatever a file
     # may be called, and keeps it off the network.
     for name, text in (("style", style), ("script", script)):
@@ -142,6 +135,17 @@ def _template(title):
     page = page.encode().split(_PLACE)
     return _PLACE.join(
         [page[0].replace(b"{{title}}", title), page[1]])
+
+
+def _text(name):
+    return Path(__file__).with_name(name).read_text("utf-8")
+
+
+def _joined(modules):
+    """One script of JavaScript modules, as modules need a server."""
+    lines = re.compile(r"^import\s[^;]*;\n|^export ", re.MULTILINE)
+    return '"use strict";\n(() => {\n%s})();\n' % "".join(
+        lines.sub("", module) for module in modules)
 
 
 def _readable(name):
@@ -191,17 +195,18 @@ def _blocks(base, folder):
 
     paths = [base.with_name(name)
              for name in ([*names, original] if original else names)]
-    first, (width, height) = _preview(paths[0])
-    pictures = [_encode(picture, **_PREVIEW)
-                for picture in (_grey(first), first)]
+    first, (width, height) = previews.read(paths[0], PREVIEW_PIXELS)
+    pictures = [previews.data_uri(picture, **previews.PREVIEW)
+                for picture in (previews.grey(first), first)]
     with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
-        pictures += readers.map(_encoded_preview, paths[1:])
+        pictures += readers.map(_preview, paths[1:])
     thumbnail = first.copy()
     thumbnail.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
     about = {
         **_about(record, len(names)), "width": width, "height": height,
         "preview": first.size, "name": _file(base, folder)["name"],
-        "thumbnail": _encode(thumbnail, **_THUMBNAIL).decode(),
+        "thumbnail": previews.data_uri(
+            thumbnail, **previews.THUMBNAIL).decode(),
         "results": [_file(base.with_name(name), folder) for name in names]}
     if original:
         about["original"] = _file(base.with_name(original), folder)
@@ -245,73 +250,6 @@ def _file(path, folder):
             "href": urllib.parse.quote(os.fsencode(relative))}
 
 
-# --- Pictures --------------------------------------------------------------
-
-
 def _preview(path):
-    """Reads a picture, no larger than a preview, as economically as can be.
-
-    Returns:
-        image: PIL image, RGB.
-        size: (int, int). Width and height of the picture itself.
-
-    Raises:
-        images.ImageError: if it cannot be read.
-    """
-    limits = (PREVIEW_PIXELS, PREVIEW_PIXELS)
-    try:
-        with open(path, "rb") as file:
-            image, _ = formats.open_image(file, str(path))
-            size = image.size
-            image.draft("RGB", limits)  # a JPEG need not be decoded whole
-            if image.mode in ("P", "PA", "LA", "La", "RGBa"):
-                image = image.convert("RGBA")
-            image.thumbnail(limits, reducing_gap=2.0)
-            upright = ImageOps.exif_transpose(image)
-            if upright.size != image.size:
-                size = size[::-1]
-            if upright.mode == "RGBA":
-                surround = Image.new("RGBA", upright.size, _SURROUND)
-                upright = Image.alpha_composite(surround, upright)
-            return upright.convert("RGB"), size
-    except images.ImageError:
-        raise
-    except Exception as error:  # decoders raise almost anything
-        raise images.ImageError(
-            f"{path}: must be a picture that can be read "
-            f"(received {reason(error)})") from error
-
-
-def _encoded_preview(path):
-    return _encode(_preview(path)[0], **_PREVIEW)
-
-
-def _grey(image):
-    """The grey picture of the same luminance.
-
-    Args:
-        image: PIL image, RGB. sRGB.
-
-    Returns:
-        PIL image, L. The sRGB curve of linear luminance, within half a level.
-    """
-    srgb = np.arange(256) / 255
-    linear = np.where(srgb <= 0.04045, srgb / 12.92,
-                      ((srgb + 0.055) / 1.055) ** 2.4)
-    luminance = (linear[:, np.newaxis] * _LUMINANCE).astype(np.float32)
-    pixels = np.asarray(image)
-    luminance = sum(luminance[:, channel][pixels[..., channel]]
-                    for channel in range(3))
-    # Between which two levels: at their middle in sRGB one gives way.
-    middles = (np.arange(255) + 0.5) / 255
-    borders = np.where(middles <= 0.04045, middles / 12.92,
-                       ((middles + 0.055) / 1.055) ** 2.4)
-    return Image.fromarray(np.searchsorted(
-        borders.astype(np.float32), luminance).astype(np.uint8))
-
-
-def _encode(image, **options):
-    """A JPEG file as a data URI."""
-    file = io.BytesIO()
-    image.save(file, "JPEG", optimize=True, **options)
-    return b"data:image/jpeg;base64," + base64.b64encode(file.getvalue())
+    image, _ = previews.read(path, PREVIEW_PIXELS)
+    return previews.data_uri(image, **previews.PREVIEW)

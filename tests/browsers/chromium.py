@@ -12,13 +12,17 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
+
+from browsers import common
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 # Keys with a name of their own; others are their characters.
 _KEY_CODES = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39,
               "ArrowDown": 40, "Enter": 13, "Escape": 27, "Tab": 9,
-              "Home": 36, "End": 35, " ": 32}
+              "Home": 36, "End": 35, "PageUp": 33, "PageDown": 34,
+              "Backspace": 8, "Delete": 46, " ": 32}
 _TYPED = {"Enter": "\r", " ": " "}
 
 
@@ -28,11 +32,14 @@ def find():
 
 
 class Browser:
-    """One browser with one page; a context manager.
+    """One browser with one page, or several tabs; a context manager.
+
+    Points are (x, y) in pixels of the window.
 
     Attributes:
         errors: list of str. What the console and uncaught errors said.
-        requests: list of str. URLs that the page asked for.
+        requests: list of str. URLs that the pages asked for.
+        downloads: Path of the folder where downloads are put.
     """
 
     def __init__(self, profile, width=1440, height=900):
@@ -60,12 +67,21 @@ class Browser:
         self._buffer, self._count, self._session = b"", 0, None
         page = next(info for info in self.send("Target.getTargets")[
             "targetInfos"] if info["type"] == "page")
-        self._session = self.send(
-            "Target.attachToTarget", targetId=page["targetId"],
-            flatten=True)["sessionId"]
+        self._size, self._tabs = (width, height), []
+        self._attach(page["targetId"])
+        self.downloads = Path(profile) / "downloads"
+        self.downloads.mkdir()
+        self.send("Browser.setDownloadBehavior", behavior="allow",
+                  downloadPath=str(self.downloads))
+
+    def _attach(self, target):
+        self._session = None  # the browser's own
+        self._session = self.send("Target.attachToTarget", targetId=target,
+                                  flatten=True)["sessionId"]
+        self._tabs.append((target, self._session))
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.send(f"{domain}.enable")
-        self.resize(width, height)
+        self.resize(*self._size)
 
     def __enter__(self):
         return self
@@ -108,57 +124,131 @@ class Browser:
         kind, about = message.get("method"), message.get("params", {})
         if kind == "Network.requestWillBeSent":
             self.requests.append(about["request"]["url"])
+        elif kind == "Network.webSocketCreated":
+            self.requests.append(about["url"])
         elif kind in ("Runtime.exceptionThrown", "Log.entryAdded",
                       "Runtime.consoleAPICalled"):
             self.errors.append(str(about))
-        elif kind == "Page.loadEventFired":
+        elif (kind == "Page.loadEventFired"
+              and message.get("sessionId") == self._session):
             self._loaded = True
         return message
+
+    def tab(self, number):
+        """Goes to a tab, 0 for the first; the next one is made."""
+        if number == len(self._tabs):
+            self._session = None
+            self._attach(self.send("Target.createTarget",
+                                   url="about:blank")["targetId"])
+        _, self._session = self._tabs[number]
+        self.send("Page.bringToFront")
 
     def open(self, url):
         """Opens a page and waits until it is loaded."""
         self._loaded = False
-        self.send("Page.navigate", url=url)
+        answer = self.send("Page.navigate", url=url)
+        if "errorText" in answer:
+            raise RuntimeError(f"{url}: {answer['errorText']}")
         while not self._loaded:
             self._receive()
 
-    def run(self, script):
-        """The JSON value of a script; of what it promises, if a promise."""
+    def _evaluate(self, script, **options):
         answer = self.send("Runtime.evaluate", expression=script,
-                           returnByValue=True, awaitPromise=True)
+                           awaitPromise=True, **options)
         if "exceptionDetails" in answer:
             raise RuntimeError(str(answer["exceptionDetails"]))
-        return answer["result"].get("value")
+        return answer["result"]
 
-    def wait(self, script, timeout=10):
-        """Waits until a script is true."""
-        end = time.monotonic() + timeout
-        while not self.run(script):
-            if time.monotonic() > end:
-                raise TimeoutError(script)
-            time.sleep(0.02)
+    def run(self, script):
+        """The JSON value of an expression; of what it promises, if so."""
+        return self._evaluate(script, returnByValue=True).get("value")
 
-    def press(self, key, shift=False, hold=0.0):
+    wait = common.wait
+
+    def press(self, key, shift=False, control=False, hold=0.0):
         """Presses and releases a key."""
-        code = _KEY_CODES.get(key, ord(key[0].upper()))
+        # Punctuation has none: its numbers are those of other keys.
+        plain = len(key) == 1 and key.isalnum()
+        code = _KEY_CODES.get(key, ord(key.upper()) if plain else 0)
         event = {"key": key, "windowsVirtualKeyCode": code,
-                 "modifiers": 8 * shift}
+                 "modifiers": 8 * shift + 2 * control}
         text = _TYPED.get(key, key if len(key) == 1 else None)
+        if control:
+            text = None
+        if control and key == "v":
+            event["commands"] = ["paste"]  # a headless one has no menu
         self.send("Input.dispatchKeyEvent", type="keyDown", **event,
                   **({"text": text} if text else {}))
         time.sleep(hold)
         self.send("Input.dispatchKeyEvent", type="keyUp", **event)
 
-    def drag(self, start, end):
-        """Presses the left button at one point, releases it at another."""
-        for kind, (x, y) in (("mousePressed", start), ("mouseMoved", end),
-                             ("mouseReleased", end)):
-            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y,
-                      button="left", buttons=1, clickCount=1)
+    def type(self, text):
+        """Types a text into what has the focus."""
+        for character in text:
+            self.press(character)
+
+    def _mouse(self, kind, at, held=False, **options):
+        self.send("Input.dispatchMouseEvent", type=kind, x=at[0], y=at[1],
+                  buttons=int(held), **options)
+
+    def hover(self, *at):
+        """Moves the pointer to a point."""
+        self._mouse("mouseMoved", at)
+
+    def drag(self, start, *points):
+        """Presses the left button at one point, releases it at the last."""
+        left = {"button": "left", "clickCount": 1}
+        self.hover(*start)
+        self._mouse("mousePressed", start, held=True, **left)
+        for at in points:
+            self._mouse("mouseMoved", at, held=True, button="left")
+        self._mouse("mouseReleased", (start, *points)[-1], **left)
+
+    def click(self, *at):
+        self.drag(at)
+
+    def wheel(self, at, by):
+        """Turns the wheel above a point; positive `by` (pixels) is down."""
+        self._mouse("mouseWheel", at, deltaX=0, deltaY=by)
+
+    def touch(self, *fingers):
+        """Moves fingers over the screen at the same time.
+
+        Args:
+            fingers: lists of points, of the same length; where each finger
+                goes down, on to, and is lifted.
+        """
+        kind = "touchStart"
+        for points in zip(*fingers, strict=True):
+            self.send("Input.dispatchTouchEvent", type=kind, touchPoints=[
+                {"x": x, "y": y, "id": finger}
+                for finger, (x, y) in enumerate(points)])
+            kind = "touchMove"
+        self.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def choose(self, selector, *paths):
+        """Chooses files in a file input."""
+        node = self._evaluate(f"document.querySelector({selector!r})")
+        self.send("DOM.setFileInputFiles", objectId=node["objectId"],
+                  files=[str(path) for path in paths])
+
+    def drop(self, at, *paths):
+        """Drops files from outside at a point."""
+        data = {"items": [], "dragOperationsMask": 1,  # to copy
+                "files": [str(path) for path in paths]}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.send("Input.dispatchDragEvent", type=kind, x=at[0], y=at[1],
+                      data=data)
 
     def resize(self, width, height, mobile=False):
         self.send("Emulation.setDeviceMetricsOverride", width=width,
                   height=height, deviceScaleFactor=1, mobile=mobile)
+        self.send("Emulation.setTouchEmulationEnabled", enabled=mobile)
+
+    def prefer(self, scheme):
+        """Sets what the reader prefers: "light", "dark" or "" for neither."""
+        self.send("Emulation.setEmulatedMedia", features=[
+            {"name": "prefers-color-scheme", "value": scheme}])
 
     def screenshot(self):
         """What the page looks like: bytes of a PNG file."""

@@ -1,0 +1,98 @@
+"""Small pictures of photographs and results, as pages show them."""
+
+import base64
+import io
+import os
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from tfdivcolor import images
+from tfdivcolor.images import formats
+from tfdivcolor.utils.errors import reason
+
+# Options of JPEG; chrominance is the point.
+PREVIEW = {"quality": 88, "subsampling": 0}
+THUMBNAIL = {"quality": 80}
+
+_SURROUND = (43, 43, 43)  # of the page; shows through transparent pixels
+
+# Linear sRGB -> luminance: IEC 61966-2-1, as in color/lab.py.
+_LUMINANCE = np.array([0.212671, 0.715160, 0.072169])
+
+
+def read(path: str | os.PathLike, size: int
+         ) -> tuple[Image.Image, tuple[int, int]]:
+    """Reads a picture, made small, as economically as can be.
+
+    Args:
+        path: str or os.PathLike.
+        size: int. What its longer side becomes, at most.
+
+    Returns:
+        image: PIL image, RGB.
+        size: (int, int). Width and height of the picture itself.
+
+    Raises:
+        images.ImageError: if it cannot be read.
+    """
+    limits = (size, size)
+    try:
+        with open(path, "rb") as file:
+            image, _ = formats.open_image(file, str(path))
+            width, height = image.size
+            image.draft("RGB", limits)  # a JPEG need not be decoded whole
+            if image.mode in ("P", "PA", "LA", "La", "RGBa"):
+                image = image.convert("RGBA")
+            image.thumbnail(limits, reducing_gap=2.0)
+            upright = ImageOps.exif_transpose(image)
+            if upright.size != image.size:
+                width, height = height, width
+            if upright.mode == "RGBA":
+                surround = Image.new("RGBA", upright.size, _SURROUND)
+                upright = Image.alpha_composite(surround, upright)
+            return upright.convert("RGB"), (width, height)
+    except images.ImageError:
+        raise
+    except Exception as error:  # decoders raise almost anything
+        raise images.ImageError(
+            f"{path}: must be a picture that can be read "
+            f"(received {reason(error)})") from error
+
+
+def grey(image: Image.Image) -> Image.Image:
+    """The grey picture of the same luminance.
+
+    Args:
+        image: PIL image, RGB. sRGB.
+
+    Returns:
+        PIL image, L. The sRGB curve of linear luminance, within half a level.
+    """
+    srgb = np.arange(256) / 255
+    linear = np.where(srgb <= 0.04045, srgb / 12.92,
+                      ((srgb + 0.055) / 1.055) ** 2.4)
+    luminance = (linear[:, np.newaxis] * _LUMINANCE).astype(np.float32)
+    pixels = np.asarray(image)
+    luminance = sum(luminance[:, channel][pixels[..., channel]]
+                    for channel in range(3))
+    # Between which two levels: at their middle in sRGB one gives way.
+    middles = (np.arange(255) + 0.5) / 255
+    borders = np.where(middles <= 0.04045, middles / 12.92,
+                       ((middles + 0.055) / 1.055) ** 2.4)
+    return Image.fromarray(np.searchsorted(
+        borders.astype(np.float32), luminance).astype(np.uint8))
+
+
+def jpeg(image: Image.Image, **options: int) -> bytes:
+    """A JPEG file; options as Pillow's."""
+    image = image.copy()
+    image.info.pop("comment", None)  # Pillow would write that of the file read
+    file = io.BytesIO()
+    image.save(file, "JPEG", optimize=True, **options)
+    return file.getvalue()
+
+
+def data_uri(image: Image.Image, **options: int) -> bytes:
+    """A JPEG file as a data URI."""
+    return b"data:image/jpeg;base64," + base64.b64encode(jpeg(image, **options))
