@@ -13,6 +13,9 @@ VERSION = re.search(
 TRAIN = ["scikit-learn>=1.5,<2", "tensorboard>=2.20,<3"]
 DEMO = ["scikit-image>=0.25,<0.27"]
 HEIC = ["pillow-heif>=1.0,<2"]
+# The page to colour photographs in, its data folder, its layered files.
+STUDIO = ["platformdirs>=4.3,<5", "psd-tools>=1.11,<2", "starlette>=0.46,<2",
+          "uvicorn>=0.34,<1"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22", "grpcio>=1.80,<2",
            "aiohttp>=3.11,<4", "urllib3>=2.2,<3",
            "prometheus-client>=0.21,<1"]
@@ -27,9 +30,9 @@ DOCS = ["mkdocs-material>=9.7,<10", "mkdocstrings[python]>=1.0,<2",
 MATRIX = ["nox>=2025.2.9", "uv>=0.5"]
 LINT = ["import-linter>=2.17,<3", "pyright[nodejs]>=1.1.400,<1.2",
         "ruff>=0.9"]
-TEST = ["hypothesis>=6.100,<7", "pytest>=8,<10", "pytest-xdist>=3.6,<4",
-        "pyyaml>=6,<7", *LINT, *TRAIN, *DEMO, *HEIC,
-        *SERVING, *DOCS]
+TEST = ["httpx>=0.28,<1", "hypothesis>=6.100,<7", "pytest>=8,<10",
+        "pytest-xdist>=3.6,<4", "pyyaml>=6,<7", "websockets>=14,<18", *LINT,
+        *TRAIN, *DEMO, *HEIC, *SERVING, *STUDIO, *DOCS]
 
 setup(
     name="tfdivcolor",
@@ -42,7 +45,8 @@ setup(
     # training/ and serving/ are programs, run from a checkout.
     packages=find_packages(include=["tfdivcolor", "tfdivcolor.*"]),
     package_data={"tfdivcolor": ["weights/*/*", "gallery/*.html",
-                                 "gallery/*.css", "gallery/*.js", "py.typed"]},
+                                 "gallery/*.css", "gallery/*.js",
+                                 "studio/page/*", "py.typed"]},
     install_requires=[
         "tensorflow>=2.21,<2.22",
         # [tf] brings the tf-keras that belongs to TensorFlow's version.
@@ -60,7 +64,8 @@ setup(
     extras_require={
         "train": TRAIN, "demo": DEMO, "bulk": BULK, "heic": HEIC,
         "docs": [*DOCS, *SERVING], "matrix": MATRIX,
-        "benchmarks": BENCHMARKS, "serving": SERVING, "test": TEST},
+        "benchmarks": BENCHMARKS, "serving": SERVING, "studio": STUDIO,
+        "test": TEST},
     entry_points={
         "console_scripts": ["tfdivcolor = tfdivcolor.cli:main"]},
 )

@@ -21,7 +21,7 @@ from benchmarks.common.results import Options, spread_of
 from tfdivcolor.settings import DEFAULT_WEIGHTS
 
 NAMES = ("machine", "train_step", "input", "sampling", "full_size", "start",
-         "growth")
+         "studio", "growth")
 
 
 def main(arguments=None):

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from tfdivcolor.cli import pipes
+from tfdivcolor.cli import pipes, recipes
 from tfdivcolor.cli.common import (
     UsageError,
     add_quiet,
@@ -48,6 +48,7 @@ def add(commands: Any) -> None:
         "is, one with the same photograph, page, weights, number, seed, mode, "
         "temperature, steering and --format.")
     parser.set_defaults(run=_run)
+    recipes.note_given(parser)
     parser.add_argument(
         "paths", nargs="+", metavar="PATH",
         help="image file; or folder: all images in it and its folders, by "
@@ -55,7 +56,9 @@ def add(commands: Any) -> None:
         "files and folders are skipped; or -, standard input")
     _add_input(parser.add_argument_group("what is read"))
     _add_output(parser.add_argument_group("what is written"))
-    add_sampling(parser.add_argument_group("which colourings"))
+    which = parser.add_argument_group("which colourings")
+    add_sampling(which)
+    recipes.add(which)
     _add_steering(parser.add_argument_group("a hand on the colours"))
     running = parser.add_argument_group("how it runs")
     add_running(running)
@@ -158,18 +161,9 @@ def _run(options):
     from tfdivcolor.coloring import listing, outputs
 
     with checking():
+        recipes.check(options)
         pipes.check(options)
-        if options.strength is not None and options.keep is None:
-            raise ValueError("--strength needs --keep "
-                             f"(received --strength {options.strength})")
-        sampling = Sampling(options.num_samples, options.seed,
-                            options.temperature, options.mode)
-        strength = options.strength
-        steering = Steering(
-            tuple(options.hints), options.keep,
-            UNSTEERED.strength if strength is None else strength,
-            options.warmer - options.cooler, options.saturation)
-        steering.check(sampling)
+        sampling, steering = _chosen(options)
     streams = options.out == pipes.STDOUT
     pictures, failed, others = listing.find_pictures(
         options.paths, None if streams else options.out, options.follow_links)
@@ -195,10 +189,28 @@ def _run(options):
     return 1 if failed else 0
 
 
+def _chosen(options):
+    """Which colourings: `Sampling` and `Steering`."""
+    if options.recipe:
+        return options.recipe.sampling, options.recipe.steering
+    if options.strength is not None and options.keep is None:
+        raise ValueError("--strength needs --keep "
+                         f"(received --strength {options.strength})")
+    sampling = Sampling(options.num_samples, options.seed,
+                        options.temperature, options.mode)
+    strength = options.strength
+    steering = Steering(
+        tuple(options.hints), options.keep,
+        UNSTEERED.strength if strength is None else strength,
+        options.warmer - options.cooler, options.saturation)
+    steering.check(sampling)
+    return sampling, steering
+
+
 def _stream(options, work, path):
     """Colourises one photograph to standard output."""
     with _quiet_pillow():
-        result, data = work.encoded(path)
+        result, data = work.stream(path)
     if not options.quiet:
         _say(path, result)
     pipes.write(data)
@@ -272,19 +284,22 @@ def _quiet_pillow():
 
 
 def _start(options, sampling, steering, stdin):
-    from tfdivcolor.coloring import batch
+    from tfdivcolor.coloring import batch, drawing
     from tfdivcolor.coloring.colorizer import Colorizer
 
-    folder, described = find_weights(options.weights)
+    folder, described = find_weights(recipes.weights(options))
+    with checking():
+        recipes.check_weights(options, described["sha256"])
     colorizer = Colorizer.load(folder).freeze()
     with checking():
-        colorizer.check_sampling(sampling)
-    return batch.Work(
+        drawing.check(colorizer, sampling, steering)
+    work = batch.Work(
         colorizer, folder.resolve().name, described["sha256"], sampling,
         steering, same_z=options.same_z, image_format=options.format,
         sheet=options.sheet, original=options.keep_original,
         overwrite=options.overwrite, max_pixels=options.max_pixels,
         page=options.page, lenient=options.lenient, stdin=stdin)
+    return options.recipe.applied(work) if options.recipe else work
 
 
 def _say(path, result, told=False):
@@ -345,7 +360,7 @@ def _write_gallery(options, bases, failed):
 
 def _made(work, written):
     each = "" if written == 1 else " each"
-    return (f"{plural(work.sampling.num_samples, 'colouring')}{each} of "
+    return (f"{plural(work.num_results, 'colouring')}{each} of "
             f"{plural(written, 'photograph')} "
             f"(weights {work.weights}, {work.sha256[:12]}...)")
 

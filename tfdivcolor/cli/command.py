@@ -1,4 +1,4 @@
-"""The command `tfdivcolor`: colorize, evaluate, export, info.
+"""The command `tfdivcolor`: colorize, studio, evaluate, export, info.
 
 Each command is a module with `add`, which adds its parser with `run` set to
 the function that does the work and returns the exit code.  What takes time to
@@ -11,7 +11,7 @@ stderr; 2 the arguments were wrong; 130 stopped by Ctrl-C.
 
 from collections.abc import Sequence
 
-from tfdivcolor.cli import colorize, evaluate, export, info
+from tfdivcolor.cli import colorize, evaluate, export, info, studio
 from tfdivcolor.cli.common import Parser, UsageError
 from tfdivcolor.utils.messages import report
 
@@ -45,6 +45,6 @@ def _parser():
         description="Samples many plausible colourings of grey photographs.")
     commands = parser.add_subparsers(
         metavar="COMMAND", required=True, title="commands")
-    for command in (colorize, evaluate, export, info):
+    for command in (colorize, studio, evaluate, export, info):
         command.add(commands)
     return parser

@@ -38,7 +38,12 @@ def check(options: argparse.Namespace) -> None:
     if len(options.paths) > 1:
         raise ValueError("--out - must go with one photograph "
                          f"(received {len(options.paths)} paths)")
-    if options.num_samples != 1:
+    if options.recipe:
+        if len(options.recipe.results) != 1:
+            raise ValueError(
+                "--out - must go with a recipe of one result "
+                f"(received {len(options.recipe.results)})")
+    elif options.num_samples != 1:
         raise ValueError("--out - must go with -n 1 "
                          f"(received -n {options.num_samples})")
     for given, name in ((options.sheet, "--sheet"),

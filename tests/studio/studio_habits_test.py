@@ -1,0 +1,443 @@
+"""The studio's page as people use it: by keys, on a phone, in two tabs."""
+
+import io
+import json
+import re
+import zipfile
+
+import pytest
+import studio_photos
+from browsers import common
+from PIL import Image
+
+# --- Opening ---------------------------------------------------------------
+
+
+def test_a_folder_is_a_film_strip_with_its_bad_file(page, plates):
+    page.open()
+    page.wait_for_text("#name", "1 first.png")
+    page.browser.wait("document.querySelector('#film .unreadable')")
+    names = page.browser.run("[...document.querySelectorAll("
+                             "'#film .photo')].map(photo => photo.ariaLabel)")
+    assert names[:4] == sorted(path.name for path in plates.iterdir())
+    assert page.text("#film .unreadable") == "4 broken.png"
+    page.browser.press("ArrowRight")
+    page.wait_for_text("#details", "60 × 90")  # as it was seen
+    page.browser.press("ArrowRight")
+    page.wait_for_text("#details", "16 bits")
+    page.colored()
+    page.browser.press("ArrowRight")
+    page.wait_for_text("#notice", "4 broken.png")
+    assert "undamaged" in page.text("#notice")
+    page.browser.press("Home")
+    page.wait_for_text("#name", "1 first.png")
+    page.colored()
+
+
+def test_files_are_dropped_pasted_and_taken_out(page, tmp_path):
+    page.open()
+    page.colored()
+    there = page.number("#film .photo")
+    good = [studio_photos.write(tmp_path) for _ in range(2)]
+    bad = tmp_path / "letter.txt"
+    bad.write_text("Dear Sir")
+    page.browser.drop((500, 400), good[0], bad, good[1])
+    page.wait_for("#uploads .failed")
+    assert "letter.txt" in page.text("#uploads .failed")
+    page.browser.wait("document.querySelectorAll('#film .photo').length === "
+                      f"{there + 2}")
+    page.wait_for_text("#name", good[0].name)
+    page.colored()
+    page.click("#uploads .failed button")
+    page.wait_for("#uploads .failed", seen=False)
+
+    page.browser.send("Browser.grantPermissions", permissions=[
+        "clipboardReadWrite", "clipboardSanitizedWrite"])
+    page.browser.run("""new Promise(done => {
+        const canvas = document.createElement("canvas");
+        canvas.width = 70; canvas.height = 50;
+        canvas.getContext("2d").fillRect(0, 0, 30, 30);
+        canvas.toBlob(async blob => done(await navigator.clipboard.write(
+            [new ClipboardItem({"image/png": blob})]))); })""")
+    page.browser.press("v", control=True)
+    page.wait_for_text("#details", "70 × 50")
+    assert page.number("#film .photo") == there + 3
+    page.colored()
+    for _ in range(3):
+        added = [photo["id"] for photo in page.studio.ask(
+            "GET", "/api/studio")["photos"] if photo["added"]]
+        page.browser.run("document.querySelector(`#film "
+                         f"[data-photo='{added[-1]}'] .remove`).click()")
+        page.browser.wait("!document.querySelector(`#film "
+                          f"[data-photo='{added[-1]}']`)")
+
+
+# --- Hints -----------------------------------------------------------------
+
+
+def test_contradictory_hints_are_said_at_the_hint(page, photo):
+    page.open(photo)
+    page.large()
+    page.hint(0.5, 0.5, "#d02020")
+    page.browser.press("Escape")
+    page.hint(0.5, 0.53, "#2030d0")
+    page.browser.press("Escape")
+    page.browser.wait("document.querySelectorAll('#rings .failed').length")
+    said = page.browser.run("[...document.querySelectorAll('#hints .warning')]"
+                            ".map(warning => warning.textContent)")
+    assert said and all(re.search("Hint [12] asks for another", text)
+                        for text in said), said
+    # Muted, it contradicts nobody.
+    page.click("#hints li:nth-child(2) [data-act=mute]")
+    page.wait_for_state(lambda state: state["hints"][1]["muted"])
+    page.colored()
+    page.browser.wait("!document.querySelector('#rings .failed')")
+
+
+def test_sliders_and_others_change_all_results(page, photo):
+    page.open(photo)
+    key = page.browser.run("document.querySelector('#grid .tile img.shown"
+                           "[data-source*=key]').dataset.source")
+    page.browser.run("document.getElementById('warmth').focus()")
+    for _ in range(3):
+        page.browser.press("ArrowRight")
+    warm = page.wait_for_state(lambda state: state["warmth"] > 0)
+    page.browser.press("Escape")
+    page.browser.run("document.activeElement.blur()")
+    page.browser.press("x")
+    others = page.wait_for_state(lambda state: state["seed"] != warm["seed"])
+    assert others["warmth"] == warm["warmth"]
+    page.browser.press("3")
+    page.browser.press("l")
+    like = page.wait_for_state(lambda state: state["kept"])
+    assert like["warmth"] == 0 and like["hints"] == []
+    page.colored()
+    assert page.browser.run(
+        "document.querySelector('#grid .tile:nth-child(2) img')"
+        ".dataset.source") != key
+    history = page.session(photo)["history"]
+    for _ in history[1:]:
+        page.browser.press("z", control=True)
+    start = page.wait_for_state(lambda state: not state["warmth"])
+    assert start == history[0]["state"]
+
+
+# --- By keys ---------------------------------------------------------------
+
+
+def test_the_keyboard_is_enough(page, photo):
+    """From a photograph to a hint, its way, back, and a file."""
+    browser = page.browser
+    page.open(photo)
+    for _ in range(2):
+        browser.press("ArrowDown")
+    browser.press("Enter")
+    page.wait_for("#stage")
+    assert page.stage("rank") == "2"
+    browser.press("h")
+    page.wait_for("#cursor")
+    for _ in range(5):
+        browser.press("ArrowLeft")
+    browser.press("ArrowUp", shift=True)
+    browser.press("Enter")
+    page.wait_for("#point .chips .chip")
+    browser.wait("document.activeElement.matches('#point .chip')")
+    browser.press("Tab")  # from colour to colour
+    browser.press("Enter")
+    hint, = page.wait_for_state(lambda state: state["hints"])["hints"]
+    assert 0.38 < hint["x"] / 96 < 0.42
+    page.colored()
+
+    for _ in range(60):
+        if browser.run("document.activeElement.matches('#rings .hint')"):
+            break
+        browser.press("Tab")
+    else:
+        raise AssertionError("Tab leads to no hint")
+    browser.press("ArrowRight")
+    moved, = page.wait_for_state(
+        lambda state: state["hints"] != [hint])["hints"]
+    assert moved["x"] > hint["x"] and moved["y"] == hint["y"]
+    browser.press("m")
+    page.wait_for_state(lambda state: state["hints"][0]["muted"])
+    browser.press("z", control=True)
+    page.wait_for_state(lambda state: state["hints"] == [moved])
+    browser.press("z", control=True)
+    page.wait_for_state(lambda state: state["hints"] == [hint])
+    page.colored()
+
+    browser.press("t")
+    page.wait_for("#taking")
+    browser.press("Enter")
+    page.wait_for("#taking_link", timeout=30)
+    browser.press("Escape")
+    page.wait_for("#taking", seen=False)
+    browser.press("?")
+    page.wait_for("#keys")
+    assert "undo" in page.text("#keys_list")
+    browser.press("Escape")
+    page.wait_for("#keys", seen=False)
+
+
+# The name that a screen reader says.
+UNNAMED = """[...document.querySelectorAll(
+    "button, input, select, [role=slider], [role=group], dialog, img, canvas")]
+    .filter(element => element.checkVisibility())
+    .filter(element => !(element.ariaLabel || element.alt === ""
+        || element.ariaHidden || element.textContent.trim()
+        || element.labels?.length || element.getAttribute("aria-labelledby")))
+    .map(element => element.outerHTML)"""
+
+
+def test_everything_has_a_name_for_screen_readers(page, photo):
+    page.open(photo)
+    assert page.browser.run(UNNAMED) == []
+    page.large()
+    page.hint(0.3, 0.3)
+    assert page.browser.run(UNNAMED) == []
+    page.click("#rings .hint")
+    page.wait_for("#point .chip")
+    assert page.browser.run(UNNAMED) == []
+    assert page.browser.run("document.documentElement.lang") == "en"
+    identities = page.browser.run(
+        "[...document.querySelectorAll('[id]')].map(element => element.id)")
+    assert len(identities) == len(set(identities))
+
+
+# --- Screens ---------------------------------------------------------------
+
+# What can be used and lies wholly or partly beside the screen, or below it
+# where nothing scrolls.
+BESIDE = """(() => {
+    const scrolls = (element, axis) => {
+        for (let at = element.parentElement; at; at = at.parentElement) {
+            const style = getComputedStyle(at)["overflow" + axis];
+            if (["auto", "scroll"].includes(style)) return true;
+        }
+        return false; };
+    return [...document.querySelectorAll(
+        "button, input, select, a, [tabindex]")].filter(element => {
+        if (!element.checkVisibility({visibilityProperty: true})) return false;
+        const box = element.getBoundingClientRect();
+        if (!box.width) return false;
+        return (box.left < -0.5 || box.right > innerWidth + 0.5)
+            && !scrolls(element, "X")
+            || (box.top < -0.5 || box.bottom > innerHeight + 0.5)
+            && !scrolls(element, "Y"); }).map(element =>
+        element.id || element.className || element.outerHTML); })()"""
+
+
+def test_a_phone_shows_and_reaches_everything(page, photo):
+    browser = page.browser
+    browser.resize(390, 844, mobile=True)
+    try:
+        page.open(photo)
+
+        def fits():
+            assert browser.run(
+                "[innerWidth, document.documentElement.scrollWidth]") == [
+                390, 390]
+            assert browser.run(BESIDE) == []
+
+        fits()
+        browser.touch([common.point(
+            browser, "#grid [data-which='1'] .open")])  # a tap
+        page.wait_for("#stage")
+        page.colored()
+        fits()
+        assert page.stage("rank") == "1"
+        browser.touch([page.point(0.4, 0.4)])
+        page.wait_for("#point .chip")
+        fits()
+        browser.touch([common.point(browser, "#point .chip")])
+        page.wait_for_state(lambda state: state["hints"])
+        page.colored()
+        reached = set()
+        for sheet in ("hints", "adjust", "more", "steps"):
+            browser.touch([common.point(
+                browser, f"#tabs [data-sheet='{sheet}']")])
+            browser.wait(f"document.body.dataset.sheet === '{sheet}'")
+            fits()
+            reached |= set(browser.run(
+                "[...document.querySelectorAll('[id]')].filter(element =>"
+                " element.checkVisibility() && element.getBoundingClientRect()"
+                ".width).map(element => element.id)"))
+        assert {"hints", "warmth", "saturation", "temperature", "num_samples",
+                "others", "like", "strength", "reset", "steps", "add_hint",
+                "undo", "redo", "take"} <= reached
+        browser.press("Escape")
+        browser.press("Escape")
+        # Two fingers that part enlarge the picture.
+        x, y = page.point(0.5, 0.5)
+        width = common.box(browser, "#frame")["width"]
+        browser.touch(*([(x + side * (20 + 10 * i), y) for i in range(6)]
+                        for side in (-1, 1)))
+        browser.wait("document.getElementById('frame').offsetWidth > "
+                     f"{1.5 * width}")
+        fits()
+        browser.press("z")
+        browser.press("t")
+        page.wait_for("#taking")
+        fits()
+        browser.press("Escape")
+    finally:
+        browser.resize(1440, 900)
+
+
+# Texts whose contrast to what is behind them is below that of WCAG AA.
+FAINT = """(() => {
+    const parse = color => color.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map(level => level / 255).map(
+        level => level <= 0.04045 ? level / 12.92
+            : ((level + 0.055) / 1.055) ** 2.4).reduce((sum, level, i) =>
+            sum + level * [0.2126, 0.7152, 0.0722][i], 0);
+    const behind = element => {
+        const layers = [];
+        for (let at = element; at; at = at.parentElement) {
+            const [r, g, b, a = 1] = parse(
+                getComputedStyle(at).backgroundColor);
+            layers.push([r, g, b, a]);
+            if (a === 1) break;
+        }
+        return layers.reverse().reduce((below, [r, g, b, a]) =>
+            [r, g, b].map((level, i) => a * level + (1 - a) * below[i]),
+            [255, 255, 255]); };
+    return [...document.querySelectorAll("body *")].filter(element =>
+        element.checkVisibility({visibilityProperty: true,
+                                 opacityProperty: true})
+        && !element.closest("#stage, .photo, .tile .open, :disabled, .chip")
+        && [...element.childNodes].some(node =>
+            node.nodeType === 3 && node.data.trim())).map(element => {
+        const style = getComputedStyle(element);
+        const back = behind(element);
+        const [r, g, b, a = 1] = parse(style.color);
+        const front = [r, g, b].map((level, i) =>
+            a * level + (1 - a) * back[i]);
+        const [high, low] = [light(front), light(back)].sort((x, y) => y - x);
+        const ratio = (high + 0.05) / (low + 0.05);
+        return [element.id || element.className || element.tagName,
+                element.textContent.trim().slice(0, 20), ratio]; }).filter(
+        ([, , ratio]) => ratio < 4.5); })()"""
+
+
+def test_dark_and_light_can_be_read(page, photo):
+    page.open(photo)
+    brightness = []
+    for surround in ("dark", "grey", "light"):
+        page.browser.wait(
+            f"document.body.dataset.surround === '{surround}'")
+        shot = Image.open(io.BytesIO(page.browser.screenshot())).convert("L")
+        brightness.append(shot.getpixel((3, 450)))
+        assert page.browser.run(FAINT) == [], surround
+        page.browser.press("b")
+    assert brightness[0] < 80 < brightness[1] < brightness[2]
+    page.browser.press("b")
+    page.show(photo)  # remembered
+    assert page.browser.run("document.body.dataset.surround") == "grey"
+
+
+# --- Server and tabs -------------------------------------------------------
+
+
+def test_a_killed_server_is_said_and_the_work_goes_on(page, photo):
+    browser, studio = page.browser, page.studio
+    page.open(photo)
+    page.large()
+    page.hint(0.3, 0.6)
+    page.wait_for_state(lambda state: len(state["hints"]) == 1)
+    key = page.stage("key")
+    studio.stop()
+    browser.run("document.getElementById('warmth').focus()")
+    browser.press("ArrowRight")
+    page.wait_for("#gone")
+    assert "does not answer" in page.text("#gone")
+    studio.start()
+    page.wait_for("#gone", seen=False, timeout=20)
+    browser.wait(f"document.getElementById('stage').dataset.key !== '{key}'",
+                 20)
+    page.colored()
+    state = page.wait_for_state(lambda state: state["warmth"])
+    assert len(state["hints"]) == 1
+    browser.run("document.activeElement.blur()")
+    browser.press("z", control=True)
+    page.wait_for_state(lambda state: not state["warmth"])
+    page.colored()
+    # The results of before, which the new server has never drawn.
+    browser.press("ArrowUp")
+    browser.press("ArrowDown")
+    browser.press("z")
+    browser.wait("document.querySelector('#after .detail img.shown')"
+                 " || document.querySelector('#after img.base.shown')")
+
+
+def test_a_second_tab_works_and_is_told(page, photo):
+    browser = page.browser
+    page.open(photo)
+    browser.tab(1)
+    try:
+        page.open(photo)
+        browser.press("x")
+        page.wait_for_state(lambda state: state["seed"] == "1")
+        page.colored()
+        browser.tab(0)
+        browser.press("3")
+        page.wait_for_text("#status", "Another tab")
+        page.colored()
+        # What the other tab did is here, and goes on.
+        assert page.number("#steps li") == 2
+        browser.press("x")
+        page.wait_for_state(lambda state: state["seed"] == "2")
+    finally:
+        browser.tab(0)
+
+
+# --- Taking away -----------------------------------------------------------
+
+
+def test_several_results_come_as_a_zip(page, photo, studio):
+    page.open(photo)
+    for rank in "14":
+        page.browser.press(rank)
+        page.browser.press(" ")
+    path = page.take_away("png", "kept")
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        sizes = [Image.open(io.BytesIO(archive.read(name))).size
+                 for name in names]
+    assert len(names) == 2 and sizes == [(96, 64)] * 2
+    assert names[0].endswith("_01.png") and names[1].endswith("_04.png")
+    with zipfile.ZipFile(page.take_away("jpeg", "all")) as archive:
+        assert len(archive.namelist()) == 8
+
+
+def test_the_strip_comes_whole_but_for_the_bad_file(page, studio):
+    page.open()
+    page.colored()
+    page.browser.press("t")
+    page.wait_for("#taking")
+    path = page.take_away("original", "strip")
+    with zipfile.ZipFile(path) as archive:
+        suffixes = sorted(name.rpartition(".")[2]
+                          for name in archive.namelist())
+        assert archive.testzip() is None
+    photos = studio.ask("GET", "/api/studio")["photos"]
+    assert len(suffixes) == len(photos) - 1
+    assert {"png", "jpg", "tif"} <= set(suffixes)
+
+
+@pytest.mark.parametrize("image_format", ["tiff", "webp", "psd", "recipe"])
+def test_formats_can_be_read_elsewhere(studio, photo, image_format):
+    """By the API: the page only chooses."""
+    state = {"seed": "3", "num_samples": 2, "warmth": 4}
+    job = studio.ask("POST", "/api/exports", {
+        "format": image_format,
+        "items": [{"photo": photo, "state": state, "ranks": [1]}]})["id"]
+    made = studio.ready(job)
+    file = studio.request("GET", f"/api/exports/{job}/file")
+    assert int(file.headers["content-length"]) == made["bytes"]
+    if image_format == "recipe":
+        assert "photo" in json.loads(file.body)
+    else:
+        with Image.open(io.BytesIO(file.body)) as image:
+            image.load()
+            assert image.size == (96, 64)

@@ -1,0 +1,40 @@
+"""Small photographs for the studio: no two tests share one's history."""
+
+import itertools
+
+import numpy as np
+import skimage.data
+import tifffile
+from PIL import Image
+
+_count = itertools.count(1)
+
+
+def pixels(number, width=96, height=64):
+    """A part of the astronaut, another one for each number: uint8 [H, W, 3]."""
+    top, left = np.random.default_rng(number).integers(0, 400, 2)
+    return skimage.data.astronaut()[top:top + height, left:left + width]
+
+
+def write(folder, name=None, size=(96, 64), **options):
+    """Writes a grey photograph that is new; returns its path."""
+    number = next(_count)
+    path = folder / (name or f"photo {number}.png")
+    image = Image.fromarray(pixels(number, *size)).convert("L")
+    # A smaller part than asked for comes from the picture's edge.
+    image.resize(size).save(path, **options)
+    return path
+
+
+def turned():
+    """EXIF data of a camera that was held upright."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+def write_16_bits(path):
+    """Writes a grey photograph of 16 bits; returns its path."""
+    grey = pixels(next(_count))[..., 1].astype(np.uint16) * 257
+    tifffile.imwrite(path, grey, photometric="minisblack")
+    return path

@@ -1,0 +1,213 @@
+"""A studio as a process of its own, for tests, and its requests."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+from dataclasses import dataclass
+from pathlib import Path
+
+_COMMAND = "import sys; from tfdivcolor import cli; sys.exit(cli.main())"
+_START_TIME = 120  # seconds; TensorFlow alone takes five
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server answers: status, headers (names in small letters)."""
+
+    status: int
+    headers: dict
+    body: bytes
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def code(self):
+        """Status, and the error's code: what most tests compare."""
+        return self.status, self.json["code"]
+
+
+class Studio:
+    """The command `tfdivcolor studio` on a free port.
+
+    Args:
+        folder: Path. Everything that it stores comes there; its log too.
+        weights: folder of weights.
+        *arguments: photographs and options of the command.
+    """
+
+    def __init__(self, folder, weights, *arguments):
+        self.folder = Path(folder)
+        self.data = self.folder / "data"
+        self.data.mkdir(parents=True, exist_ok=True)
+        self._log = self.folder / "log.txt"
+        self.port = _free_port()
+        self._command = [sys.executable, "-c", _COMMAND, "studio",
+                         "--no-browser", "--port", str(self.port),
+                         "--weights", str(weights), *map(str, arguments)]
+        self.tab = "test"
+        self.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop(signal.SIGINT)
+
+    def start(self):
+        """Starts it, and waits until the networks are loaded."""
+        at = self._log.stat().st_size if self._log.exists() else 0
+        with open(self._log, "ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1",
+                                 "XDG_DATA_HOME": str(self.data)})
+        end = time.monotonic() + _START_TIME
+        while not (found := re.search(r"http://\S+[?&]token=([\w-]+)",
+                                      self.log()[at:])):
+            self._check_start(end)
+        self.address, self.token = found[0], found[1]
+        while not self._is_ready():
+            self._check_start(end)
+
+    def _check_start(self, end):
+        if self._process.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(f"the studio does not start:\n{self.log()}")
+        time.sleep(0.05)
+
+    def _is_ready(self):
+        try:
+            return self.ask("GET", "/api/studio")["ready"]
+        except ConnectionError:
+            return False
+
+    def stop(self, how=signal.SIGKILL):
+        """Ends it by a signal; returns its exit code."""
+        if self._process.poll() is None:
+            self._process.send_signal(how)
+        try:
+            return self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+
+    def log(self):
+        return self._log.read_text(errors="replace")
+
+    def files(self):
+        """All files that it has stored."""
+        return [path for path in self.data.rglob("*") if path.is_file()]
+
+    def memory(self):
+        """Its resident memory, MB."""
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text()
+                    .split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def counts(self):
+        """Its open files and its threads, as ints."""
+        return tuple(len(os.listdir(f"/proc/{self._process.pid}/{kind}"))
+                     for kind in ("fd", "task"))
+
+    # --- Requests --------------------------------------------------------
+
+    @property
+    def origin(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def headers(self):
+        """Headers as the page sends them."""
+        return {"Cookie": self._cookie(), "Origin": self.origin,
+                "Sec-Fetch-Site": "same-origin", "X-Tab": self.tab}
+
+    def _cookie(self):
+        if self.token != getattr(self, "_token", None):  # a new one
+            answer = self.request("GET", f"/?token={self.token}", headers={})
+            self._of_token = answer.headers["set-cookie"].partition(";")[0]
+            self._token = self.token
+        return self._of_token
+
+    def connection(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+
+    def request(self, method, path, body=None, headers=None):
+        """One request; its headers are the page's where none are given."""
+        headers = self.headers() if headers is None else headers
+        connection = self.connection()
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return Answer(answer.status,
+                          {name.lower(): value
+                           for name, value in answer.getheaders()},
+                          answer.read())
+        finally:
+            connection.close()
+
+    def ask(self, method, path, value=None):
+        """The JSON of an answer that must be good."""
+        body = None if value is None else json.dumps(value)
+        answer = self.request(method, path, body)
+        assert answer.status < 300, (method, path, answer)
+        return answer.json
+
+    def raw(self, data, breaks_off=False, timeout=20):
+        """Sends bytes as they are; returns all that comes back.
+
+        Args:
+            data: bytes of a request that asks to close the connection.
+            breaks_off: bool. Whether they are only a part of it.
+        """
+        with socket.create_connection(
+                ("127.0.0.1", self.port), timeout=timeout) as connection:
+            try:
+                connection.sendall(data)
+                if breaks_off:
+                    connection.shutdown(socket.SHUT_WR)
+            except OSError:  # it has heard enough
+                pass
+            parts = []
+            try:
+                while part := connection.recv(1 << 16):
+                    parts.append(part)
+            except ConnectionResetError:
+                pass
+            return b"".join(parts)
+
+    def add(self, path):
+        """Adds a photograph as the page does; returns its id."""
+        path = Path(path)
+        answer = self.request("POST", "/api/photos", path.read_bytes(), {
+            **self.headers(), "X-Name": urllib.parse.quote(path.name)})
+        assert answer.status == 201, answer
+        return answer.json["id"]
+
+    def ready(self, job):
+        """Waits until an export is ready; returns what is said of it."""
+        end = time.monotonic() + 60
+        while (found := self.ask("GET", f"/api/exports/{job}"))[
+                "state"] == "running":
+            assert time.monotonic() < end, found
+            time.sleep(0.02)
+        assert found["state"] == "ready", found
+        return found
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def status_of(answer):
+    """Status of a raw answer; None if there is none."""
+    found = re.match(rb"HTTP/1\.1 (\d{3}) ", answer)
+    return int(found[1]) if found else None

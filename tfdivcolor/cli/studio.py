@@ -1,0 +1,85 @@
+"""`tfdivcolor studio`: a page in the browser to colour photographs."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tfdivcolor.cli.common import (
+    UsageError,
+    add_running,
+    find_weights,
+    start_tensorflow,
+)
+
+
+def add(commands: Any) -> None:
+    """Adds the command's parser."""
+    parser = commands.add_parser(
+        "studio", help="colour photographs in the browser",
+        description="Opens a page in the browser where you colour "
+        "photographs: choose among results, give hints, undo, take files "
+        "away. Photographs can be given here, dropped on the page or chosen "
+        "there. The page is served to this machine only, and only to whoever "
+        "has the printed address. Your work is saved with every step. Started "
+        "again without photographs, the studio opens the last ones. Ctrl-C "
+        "ends it.")
+    parser.set_defaults(run=_run)
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH",
+        help="photograph, or folder: all photographs in it")
+    parser.add_argument(
+        "--port", type=_port, metavar="N",
+        help="port to listen at; 0: any that is free (default: 8765, or the "
+        "next free one)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS",
+        help="address to listen at; 0.0.0.0 lets other machines in that have "
+        "the address with its token (default: %(default)s)")
+    parser.add_argument(
+        "--no-browser", action="store_true",
+        help="do not open the browser; the address is printed")
+    add_running(parser)
+
+
+def _port(text):
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(
+            f"must be 0 to 65535 (received {text!r})")
+    return int(text)
+
+
+def _run(options):
+    """Serves the studio; returns the exit code."""
+    try:
+        from tfdivcolor.studio import server
+        from tfdivcolor.studio.desk import Model
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("tfdivcolor"):
+            raise
+        raise UsageError(
+            "the studio needs its libraries: pip install 'tfdivcolor[studio]' "
+            f"(received no {error.name})") from error
+    pictures, failed = [], []
+    if options.paths:
+        from tfdivcolor.coloring import listing
+
+        if set(options.paths) & set(listing.STDIN_NAMES):
+            raise UsageError("PATH must be a file or a folder (received -, "
+                             "standard input)")
+        found = listing.find_pictures(options.paths)
+        failed = found.failed
+        pictures = [Path(path) for path, _ in found.pictures]
+        if not pictures:
+            return 1
+
+    def load():
+        start_tensorflow(options.threads, in_order=True)
+        from tfdivcolor.coloring.colorizer import Colorizer
+
+        folder, described = find_weights(options.weights)
+        colorizer = Colorizer.load(folder).freeze()
+        return Model(colorizer, folder.resolve().name, described["sha256"])
+
+    server.serve(pictures, options.paths, options.weights, load, options.host,
+                 options.port, not options.no_browser)
+    return 1 if failed else 0

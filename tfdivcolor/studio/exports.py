@@ -1,0 +1,273 @@
+"""Results at full size, as files to take away: one, or a zip of several.
+
+A job is made of whole photographs and their states; it runs beside the page,
+which asks how far it is.  The bytes of a result are those that `tfdivcolor
+colorize --recipe` writes, as the same function makes them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import shutil
+import threading
+import zipfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfdivcolor import images
+from tfdivcolor.images import finding
+from tfdivcolor.settings import OUTPUT_FORMATS
+from tfdivcolor.studio import states
+from tfdivcolor.studio.strip import Entry
+from tfdivcolor.utils import files
+from tfdivcolor.utils.errors import ImageError, reason
+
+if TYPE_CHECKING:
+    from tfdivcolor.studio.desk import Desk
+
+# What the page offers, in its order; "original": the photograph's own format.
+FORMATS = ("original", "png", "tiff", "jpeg", "webp", "psd", "recipe")
+STRIP = "strip"
+_JOBS = 20  # whose files are kept
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be taken away.
+
+    Attributes:
+        items: list of (entry, state or None, ranks). A state of None is the
+            one that the photograph's session shows, and its chosen result.
+        format: one of `FORMATS`.
+    """
+
+    items: list[tuple[Entry, states.State | None, tuple[int, ...]]]
+    format: str
+
+
+@dataclass
+class Job:
+    """An order that is being carried out.
+
+    Attributes:
+        order: `Order`.
+        done, total: ints. Files.
+        state: "running", "ready", "failed" or "stopped".
+        error: str, or None. What it failed with.
+        left_out: list of str. Photographs that failed, one line each.
+        path, name: Path and str, or None. The file, once it is ready.
+    """
+
+    order: Order
+    total: int
+    done: int = 0
+    state: str = "running"
+    error: str | None = None
+    left_out: list[str] = field(default_factory=list)
+    path: Path | None = None
+    name: str | None = None
+    folder: Path | None = None
+
+    def described(self) -> dict[str, Any]:
+        """What the page is told."""
+        size = self.path.stat().st_size if self.path else None
+        return {"done": self.done, "total": self.total, "state": self.state,
+                "error": self.error, "left_out": self.left_out,
+                "name": self.name, "bytes": size}
+
+
+def parse(values: Any, entries: Mapping[str, Entry]) -> Order:
+    """Reads an order of the page.
+
+    Args:
+        values: JSON value.
+        entries: the strip's photographs by their ids.
+
+    Returns:
+        `Order`.
+
+    Raises:
+        ValueError: naming what is wrong, in one line.
+    """
+    if not isinstance(values, dict) or set(values) != {"items", "format"}:
+        raise ValueError("an export must be an object of items and format")
+    chosen, items = values["format"], values["items"]
+    if chosen not in FORMATS:
+        raise ValueError(f"format must be one of {', '.join(FORMATS)}")
+    if items == STRIP:
+        return Order([(entry, None, ()) for entry in entries.values()], chosen)
+    if not isinstance(items, list) or not items:
+        raise ValueError(f"items must be a list, not empty, or {STRIP!r}")
+    return Order([_item(item, entries) for item in items], chosen)
+
+
+def _item(item, entries):
+    if not isinstance(item, dict) or set(item) != {"photo", "state", "ranks"}:
+        raise ValueError("an item must be an object of photo, state, ranks")
+    if not isinstance(item["photo"], str) or item["photo"] not in entries:
+        raise ValueError("photo must be one of the strip's")
+    state, ranks = states.parse(item["state"]), item["ranks"]
+    count = state.sampling.num_samples
+    if (not isinstance(ranks, list) or not ranks
+            or not all(isinstance(rank, int) and not isinstance(rank, bool)
+                       and 0 <= rank < count for rank in ranks)):
+        raise ValueError(f"ranks must be a list of 0 to {count - 1}")
+    return entries[item["photo"]], state, tuple(sorted(set(ranks)))
+
+
+class Exports:
+    """Carries orders out, one after the other.
+
+    Args:
+        folder: Path. Where files lie until they are taken; emptied at once.
+    """
+
+    def __init__(self, folder: Path):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        self._folder = folder
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="exports")
+        self._lock = threading.Lock()
+        self.jobs: dict[str, Job] = {}
+
+    def start(self, desk: Desk, order: Order) -> str:
+        """Begins to carry an order out.
+
+        Args:
+            desk: `Desk`.
+            order: `Order`.
+
+        Returns:
+            str, the job's name in `jobs`.
+        """
+        job = Job(order, sum(
+            1 if order.format == "recipe" else max(1, len(ranks))
+            for _, _, ranks in order.items))
+        name = secrets.token_hex(12)
+        with self._lock:
+            self.jobs[name] = job
+            while len(self.jobs) > _JOBS:
+                self.stop(self.jobs.pop(next(iter(self.jobs))))
+        job.folder = self._folder / name
+        self._thread.submit(self._run, desk, job)
+        return name
+
+    def stop(self, job: Job) -> None:
+        """Ends a job, and removes what it has made."""
+        job.state, job.path = "stopped", None
+        if job.folder:
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Ends all jobs."""
+        for job in self.jobs.values():
+            self.stop(job)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _run(self, desk, job):
+        try:
+            self._carry_out(desk, job)
+        except _Stopped:
+            self.stop(job)
+        except Exception as error:  # nothing of it may be taken
+            self.stop(job)
+            job.state, job.error = "failed", _one_line(error)
+            if not isinstance(error, (OSError, ValueError, MemoryError)):
+                raise
+
+    def _carry_out(self, desk, job):
+        job.folder.mkdir()
+        whole = job.folder / "results"
+        names = []
+        with zipfile.ZipFile(whole, "w", allowZip64=True) as archive:
+            for item in job.order.items:
+                try:
+                    for name, data in _files(desk, job, *item):
+                        name = _free(name, names)
+                        names.append(name)
+                        archive.writestr(name, data)
+                        single = data
+                        job.done += 1
+                except (ValueError, OSError) as error:
+                    job.left_out.append(_one_line(error))
+        if not names:
+            raise ImageError(job.left_out[0])
+        if len(names) == 1:
+            whole.write_bytes(single)
+            job.name = names[0]
+        else:
+            job.name = "tfdivcolor_results.zip"
+        if job.state == "stopped":
+            raise _Stopped
+        job.path, job.state = whole, "ready"
+
+
+def _files(desk, job, entry, state, ranks):
+    """The files of one photograph: yields pairs of name and bytes."""
+    from tfdivcolor.coloring import batch, recipes
+
+    model, form = desk.model(), job.order.format
+    checksum = files.checksum(entry.path)
+    if state is None:
+        session = desk.sessions.read(checksum, model.sha256)
+        steps = session["history"]
+        state = states.parse(
+            steps[session["at"]]["state"] if steps else states.START)
+        ranks = state.chosen,
+    recipe = recipes.Recipe(
+        entry.name, checksum, None, model.name, model.sha256, state.sampling,
+        state.steering, ranks, form if form in OUTPUT_FORMATS else None)
+    stem = finding.without_suffix(entry.name)
+    if form == "recipe":
+        yield f"{stem}_recipe.json", recipe.to_json().encode()
+        return
+    photo = dataclasses.replace(images.read(entry.path), name=entry.name)
+    work = recipe.applied(batch.Work(
+        model.colorizer, model.name, model.sha256, recipe.sampling))
+    # On the networks' thread: the same bytes as ever.
+    result = desk.worker.call(lambda _: work.colorize(photo))
+    made = _layered(result) if form == "psd" else work.encoded(result)
+    for ending, data in made:
+        if job.state == "stopped":
+            raise _Stopped
+        yield f"{stem}_{ending}", data
+
+
+def _layered(result):
+    """Layered files of results: yields pairs of ending and bytes."""
+    from tfdivcolor.color import canvas
+    from tfdivcolor.images.encoding import layered
+
+    photo, nothing = result.photo, np.zeros([1, 1, 2], np.float32)
+    deep = photo.pixels_16 is not None
+    join = canvas.join_16 if deep else canvas.join
+    grey = join(result.luminance, nothing).numpy()
+    for index, rank in enumerate(result.rank):
+        yield f"{rank:02d}.psd", layered.encode(
+            grey, result.image_16(index) if deep else result.image(index),
+            photo.alpha, photo.dpi)
+
+
+class _Stopped(Exception):
+    pass
+
+
+def _free(name, taken):
+    """A name that no other file of the zip has."""
+    stem, dot, suffix = name.rpartition(".")
+    number, found = 2, name
+    while found in taken:
+        found = f"{stem}~{number}{dot}{suffix}"
+        number += 1
+    return found
+
+
+def _one_line(error):
+    return str(error) if isinstance(error, ValueError) else reason(error)

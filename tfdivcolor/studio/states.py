@@ -1,0 +1,155 @@
+"""A step of a person's work on one photograph, as the page sends it.
+
+A state says how results are drawn, which hints they follow and which of them
+is chosen.  What depends on it is found again by its key: equal states of one
+photograph have equal results.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tfdivcolor.settings import DEFAULTS, UNSTEERED, Hint, Sampling, Steering
+
+_KEYS = {"seed", "num_samples", "temperature", "warmth", "saturation", "kept",
+         "strength", "hints", "chosen"}
+_HINT_KEYS = {"x", "y", "rgb", "muted"}
+MAX_HINTS = 100
+
+START = {
+    "seed": str(DEFAULTS.seed), "num_samples": DEFAULTS.num_samples,
+    "temperature": DEFAULTS.temperature, "warmth": UNSTEERED.warmth,
+    "saturation": UNSTEERED.saturation, "kept": None,
+    "strength": UNSTEERED.strength, "hints": [], "chosen": 0}
+
+
+@dataclass(frozen=True)
+class State:
+    """What the results of a photograph depend on.
+
+    Attributes:
+        sampling: `Sampling`, of mode "diverse".
+        steering: `Steering`. Its hints are those that are not muted.
+        places: tuple of int. The place of each of those hints in the page's
+            list of N hints.
+        num_hints: int N, muted ones included.
+        chosen: int. Rank of the chosen result.
+    """
+
+    sampling: Sampling
+    steering: Steering
+    places: tuple[int, ...]
+    num_hints: int
+    chosen: int
+
+    def key(self, *identity: str) -> str:
+        """Name of the results: 24 hexadecimal digits.
+
+        Args:
+            *identity: checksums of the photograph and the weights.
+
+        Returns:
+            str. The chosen rank and muted hints do not matter.
+        """
+        steering = asdict(self.steering)
+        steering["hints"] = [str(hint) for hint in self.steering.hints]
+        text = json.dumps([identity, asdict(self.sampling), steering])
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def parse(values: Any) -> State:
+    """Reads a state of the page.
+
+    Args:
+        values: JSON value.
+
+    Returns:
+        `State`.
+
+    Raises:
+        ValueError: naming what is wrong, in one line.
+    """
+    values = {**START, **_mapping("state", values, _KEYS)}
+    # As text: it may have more digits than JavaScript's numbers.
+    seed = values["seed"]
+    if not (isinstance(seed, str) and len(seed) <= 20
+            and seed.removeprefix("-").isascii()
+            and seed.removeprefix("-").isdecimal()):
+        raise ValueError("seed must be a whole number, as text "
+                         f"(received {_shown(seed)})")
+    sampling = Sampling(
+        _whole("num_samples", values["num_samples"]), int(seed),
+        _number("temperature", values["temperature"]))
+    hints = values["hints"]
+    if not isinstance(hints, list) or len(hints) > MAX_HINTS:
+        raise ValueError(f"hints must be a list of at most {MAX_HINTS} "
+                         f"(received {_shown(hints)})")
+    parsed = [_hint(hint) for hint in hints]
+    places = tuple(place for place, (_, muted) in enumerate(parsed)
+                   if not muted)
+    kept = values["kept"]
+    if kept is not None:
+        if not isinstance(kept, list) or len(kept) > 4096:
+            raise ValueError("kept must be a list of latents "
+                             f"(received {_shown(kept)})")
+        kept = tuple(_number("kept", value) for value in kept)
+    steering = Steering(
+        hints=tuple(parsed[place][0] for place in places), kept=kept,
+        strength=_number("strength", values["strength"]),
+        warmth=_number("warmth", values["warmth"]),
+        saturation=_number("saturation", values["saturation"]))
+    chosen = _whole("chosen", values["chosen"])
+    if not 0 <= chosen < sampling.num_samples:
+        raise ValueError(
+            f"chosen must be 0 to {sampling.num_samples - 1} "
+            f"(received {chosen})")
+    return State(sampling, steering, places, len(parsed), chosen)
+
+
+def _hint(values):
+    """One hint: (`Hint`, whether it is muted)."""
+    values = _mapping("hint", values, _HINT_KEYS)
+    if missing := {"x", "y", "rgb"} - set(values):
+        raise ValueError(f"hint must have {', '.join(sorted(missing))}")
+    x, y = (_whole(name, values[name]) for name in "xy")
+    if not isinstance(values["rgb"], str):
+        raise ValueError("hint: rgb must read #RRGGBB "
+                         f"(received {_shown(values['rgb'])})")
+    muted = values.get("muted", False)
+    if not isinstance(muted, bool):
+        raise ValueError("hint: muted must be true or false "
+                         f"(received {_shown(muted)})")
+    return Hint.parse(f"{x},{y},{values['rgb']}"), muted
+
+
+def _mapping(name, values, keys) -> Mapping[str, Any]:
+    if not isinstance(values, dict):
+        raise ValueError(f"{name} must be an object "
+                         f"(received {_shown(values)})")
+    if unknown := set(values) - keys:
+        raise ValueError(f"{name} has no {_shown(min(unknown))}; it has "
+                         f"{', '.join(sorted(keys))}")
+    return values
+
+
+def _number(name: str, value: Any) -> float:
+    if (isinstance(value, bool) or not isinstance(value, (int, float))
+            or abs(value) > 1e9):
+        raise ValueError(f"{name} must be a number (received {_shown(value)})")
+    return float(value)
+
+
+def _whole(name: str, value: Any) -> int:
+    if (isinstance(value, bool) or not isinstance(value, int)
+            or abs(value) > 1e9):
+        raise ValueError(
+            f"{name} must be a whole number (received {_shown(value)})")
+    return value
+
+
+def _shown(value):
+    """A value in a message: not all of a long one."""
+    text = ascii(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
