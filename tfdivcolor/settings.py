@@ -18,6 +18,7 @@ MODES = ("diverse", "samples", "components")
 MAX_SAMPLES = 100
 MAX_PIXELS = 120_000_000
 MAX_WARMTH = 30  # beyond that even what is certain would have to move
+MAX_LATENT = 1000  # results are a hundred times nearer to 0
 
 _HINT = re.compile(r"(\d+),(\d+),#?([0-9a-fA-F]{6})")
 
@@ -52,10 +53,19 @@ class Sampling:
             raise ValueError(
                 f"seed must fit into 64 bits (received {self.seed})")
         check_number("temperature", self.temperature, 0)
+        _plain(self, int, "num_samples", "seed")
+        _plain(self, float, "temperature")
         if self.mode not in MODES:
             raise ValueError(
                 f"mode must be one of {', '.join(MODES)} "
                 f"(received {self.mode!r})")
+
+
+def _plain(settings, kind, *names):
+    """Makes Python's numbers of NumPy's and of 1 for 1.0, as records and
+    metadata tell them."""
+    for name in names:
+        object.__setattr__(settings, name, kind(getattr(settings, name)))
 
 
 DEFAULTS = Sampling()
@@ -136,8 +146,13 @@ class Steering:
         hints: tuple of `Hint`. Colours known at points of the picture.
         keep: int or None. Rank of a result of the same call without `keep`:
             it comes first, and variations of it after it.
+        kept: tuple of D floats, or None. Latents of any result, of this call
+            or another (`Coloring.latents[i]`), instead of `keep`: that result
+            comes first, moved by hints and warmth, and variations of it after
+            it.
         strength: float, 0 to 10. How far the variations go, as a factor on
-            the standard deviations around the kept result; only for `keep`.
+            the standard deviations around the kept result; only for `keep`
+            and `kept`.
         warmth: float. By how much warmer (cooler, if below 0) the whole
             picture becomes on average, CIE units, up to `MAX_WARMTH`; 10 is
             plain to see.
@@ -152,6 +167,7 @@ class Steering:
     strength: float = 0.3
     warmth: float = 0.0
     saturation: float = 1.0
+    kept: tuple[float, ...] | None = None
 
     def __post_init__(self):
         if not isinstance(self.hints, Iterable):
@@ -166,9 +182,17 @@ class Steering:
                 hasattr(self.keep, "__index__") and self.keep >= 0):
             raise ValueError("keep must be the rank of a result, from 0 on "
                              f"(received {self.keep})")
+        if self.kept is not None:
+            if self.keep is not None:
+                raise ValueError("kept must come without keep "
+                                 f"(received keep={self.keep} too)")
+            object.__setattr__(self, "kept", _latent(self.kept))
         check_number("strength", self.strength, 0, 10)
         check_number("saturation", self.saturation, 0, 10)
         check_number("warmth", self.warmth, -MAX_WARMTH, MAX_WARMTH)
+        _plain(self, float, "strength", "saturation", "warmth")
+        if self.keep is not None:
+            _plain(self, int, "keep")
 
     def check(self, sampling: Sampling) -> None:
         """Refuses to keep a result that there is not.
@@ -187,7 +211,19 @@ class Steering:
     @property
     def moves_latents(self) -> bool:
         """Whether anything but the saturation differs from none."""
-        return bool(self.hints or self.warmth or self.keep is not None)
+        return bool(self.hints or self.warmth or self.keep is not None
+                    or self.kept is not None)
+
+
+def _latent(values):
+    """A latent as a tuple of floats."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise ValueError("kept must be a list of numbers, the latents of a "
+                         f"result (received {values!r})")
+    values = tuple(values)
+    for value in values:
+        check_number("kept: latents", value, -MAX_LATENT, MAX_LATENT)
+    return tuple(map(float, values))
 
 
 UNSTEERED = Steering()

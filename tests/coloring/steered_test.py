@@ -9,7 +9,8 @@ from tiny import TINY_REGIONS
 from tfdivcolor import presets
 from tfdivcolor.color import canvas
 from tfdivcolor.images import ImageError
-from tfdivcolor.settings import Hint, Steering
+from tfdivcolor.latent.steering import WARM
+from tfdivcolor.settings import MODES, Hint, Steering
 
 RED = Hint(30, 20, (200, 40, 40))
 
@@ -48,6 +49,25 @@ def test_some_of_the_results(colorizer, photo):
         with pytest.raises(IndexError, match="rank must be below 4"):
             result[index]
     assert len(list(result)) == 4  # iterable, by the sequence protocol
+
+
+@pytest.mark.parametrize("options", [{}, {"hints": [RED]}])
+def test_results_picked_by_rank(colorizer, photo, options):
+    result = colorizer.colorize(photo, 5, **options)
+    assert result.rank.tolist() == [0, 1, 2, 3, 4]
+    picked = result.pick([3, 0, 4])
+    assert picked.rank.tolist() == [3, 0, 4] and len(picked) == 3
+    for name in ("ab", "share", "latents", "component", "hints_after"):
+        np.testing.assert_array_equal(
+            getattr(picked, name), getattr(result, name)[[3, 0, 4]])
+    # Ranks stay those of the call.
+    assert picked[1:].rank.tolist() == [0, 4]
+    assert picked.pick([4]).rank.tolist() == [4] == result[4].rank.tolist()
+    np.testing.assert_array_equal(
+        result[2:].pick(np.array([3])).ab, result.ab[3:4])
+    for ranks in ([5], [-1], [0, 2]):
+        with pytest.raises(ValueError, match=r"ranks must be of 3, 0, 4 \(rec"):
+            picked.pick(ranks)
 
 
 def test_hints_are_met_and_reported(colorizer, photo):
@@ -100,6 +120,47 @@ def test_kept_and_hinted(colorizer, photo):
         result.ab[0], colorizer.colorize(photo, 3, hints=[RED]).ab[1],
         atol=1e-3)
     assert result.hints_after.max() < 12
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_latent_of_another_call_is_kept_and_varied(colorizer, photo, mode):
+    other = colorizer.colorize(photo, 4, seed=7)
+    varied = colorizer.colorize(
+        photo, 3, seed=2, mode=mode, kept=other.latents[3], strength=0.2)
+    np.testing.assert_allclose(varied.ab[0], other.ab[3], atol=1e-3)
+    np.testing.assert_array_equal(varied.latents[0], other.latents[3])
+    away = np.abs(varied.ab[1:] - varied.ab[0]).mean(axis=(1, 2, 3))
+    others = np.abs(other.ab[:3] - other.ab[3]).mean(axis=(1, 2, 3))
+    assert 0 < away.max() < others.mean()
+    still = colorizer.colorize(photo, 2, kept=other.latents[3], strength=0)
+    np.testing.assert_allclose(
+        still.ab, np.repeat(other.ab[3:], 2, 0), atol=1e-3)
+    # Another seed gives other variations of the same.
+    seed = colorizer.colorize(
+        photo, 3, seed=3, mode=mode, kept=other.latents[3], strength=0.2)
+    np.testing.assert_array_equal(seed.ab[0], varied.ab[0])
+    assert np.abs(seed.ab[1:] - varied.ab[1:]).max() > 0.1
+
+
+def test_a_kept_latent_follows_hints_and_warmth(colorizer, photo):
+    other = colorizer.colorize(photo, 4, seed=7)
+    kept = {"kept": other.latents[3], "strength": 0.2}
+    hinted = colorizer.colorize(photo, 3, hints=[RED], **kept)
+    assert hinted.hints_after.max() < 12 < hinted.hints_before[0]
+    plain = colorizer.colorize(photo, 3, **kept)
+    assert hinted.hints_before[0] == colorizer.colorize(
+        photo, 3, hints=[RED]).hints_before[0]
+    warm = colorizer.colorize(photo, 3, warmth=8.0, **kept)
+    moved = (mean_ab(warm) - mean_ab(plain)) @ WARM
+    np.testing.assert_allclose(moved, 8.0, atol=1.5)
+
+
+def test_kept_latents_are_those_of_the_model(colorizer, photo):
+    with pytest.raises(ValueError, match="kept must be the 16 latents of a "
+                                         r"result \(received 3\)"):
+        colorizer.colorize(photo, kept=(0.0, 1.0, 2.0))
+    with pytest.raises(ValueError, match="latents must come without"):
+        colorizer.colorize(photo, kept=np.zeros(16), latents=np.zeros((1, 16)))
 
 
 def test_components_can_be_kept(colorizer, photo):
@@ -190,6 +251,11 @@ def test_luminance_error_is_skimages(colorizer, photo):
     ({"strength": -0.1}, "strength must be a number of 0 to 10"),
     ({"saturation": float("inf")}, "saturation must be"),
     ({"warmth": float("nan")}, "warmth must be a number of -30 to 30"),
+    ({"kept": 3}, "kept must be a list of numbers"),
+    ({"kept": "12"}, "kept must be a list of numbers"),
+    ({"kept": (0.0, float("nan"))}, "kept: latents must be a number of -1000"),
+    ({"kept": (0.0, 1e30)}, "kept: latents must be a number of -1000"),
+    ({"kept": (0.0,), "keep": 1}, "kept must come without keep"),
 ])
 def test_out_of_range(options, message):
     with pytest.raises(ValueError, match=message):

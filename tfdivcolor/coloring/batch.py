@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # they import TensorFlow
     from tfdivcolor.coloring.coloring import Coloring
     from tfdivcolor.models.joint import JointModel
 
+_OF_ANOTHER = "the recipe is that of another photograph, {}, and is used here"
+
 
 @dataclass
 class Work:
@@ -36,6 +38,8 @@ class Work:
         sha256: str. Their checksum.
         sampling: `Sampling`.
         steering: `Steering`.
+        ranks: tuple of int, or None. The results that are written, under
+            these ranks; None for all.
         same_z: bool. Whether all photographs have the latents of the first.
         image_format: one of `settings.OUTPUT_FORMATS`, or None for each
             photograph's own.
@@ -48,6 +52,8 @@ class Work:
             resolution. The outputs of a page that is asked for have its
             number in their names, if the file has several.
         lenient: bool. Whether truncated files are taken too.
+        made_for: name and SHA-256 of the photograph that all this was chosen
+            for, or None; others get a note.
         stdin: bytes. The picture that goes by the path `listing.STDIN`.
     """
 
@@ -56,6 +62,7 @@ class Work:
     sha256: str
     sampling: Sampling
     steering: Steering = UNSTEERED
+    ranks: tuple[int, ...] | None = None
     same_z: bool = False
     image_format: str | None = None
     sheet: bool = False
@@ -64,9 +71,16 @@ class Work:
     max_pixels: int = MAX_PIXELS
     page: int | Literal["all"] | None = None
     lenient: bool = False
+    made_for: tuple[str, str] | None = None
     stdin: bytes = b""
     # With `same_z`: checksum and latents of the first photograph.
     _first: tuple = field(default=(None, None), init=False)
+
+    @property
+    def num_results(self) -> int:
+        """How many results of a photograph are written."""
+        return (self.sampling.num_samples if self.ranks is None
+                else len(self.ranks))
 
     def run(self, pictures: Sequence[tuple[Path, str]], folder: Path
             ) -> Iterator[tuple[Path, Path, Coloring | None | ImageError]]:
@@ -103,7 +117,49 @@ class Work:
                 yield path, base, outcome
                 del outcome  # a photograph in memory, while the next is read
 
-    def encoded(self, path: Path) -> tuple[Coloring, bytes]:
+    def colorize(self, photo: images.Photo) -> Coloring:
+        """Colourises a photograph that has been read.
+
+        Args:
+            photo: `images.Photo`.
+
+        Returns:
+            `Coloring` of the results that are written.
+
+        Raises:
+            ImageError: a hint lies outside of the photograph.
+            ValueError: the sampling or the steering are not for the model.
+        """
+        from tfdivcolor.coloring import coloring
+
+        steering = self.steering
+        if self._first[1] is not None:
+            steering = replace(
+                steering, hints=(), keep=None, kept=None, warmth=0.0)
+        result = coloring.colorize(
+            self.colorizer, photo, self.sampling, steering,
+            latents=self._first[1])
+        return result if self.ranks is None else result.pick(self.ranks)
+
+    def encoded(self, result: Coloring) -> Iterator[tuple[str, bytes]]:
+        """The files of a photograph's results, into memory.
+
+        Args:
+            result: `Coloring`, of `colorize`.
+
+        Yields:
+            ending: str, of a result's name: "03.png" of NAME_03.png.
+            data: bytes, the very file that `run` writes.
+
+        Raises:
+            ImageError: the format cannot hold a picture of that size.
+        """
+        image_format = self._format(result.photo)
+        for index, rank in enumerate(result.rank):
+            yield (f"{rank:02d}{formats.suffix(image_format)}",
+                   self._encoded(result, index, image_format))
+
+    def stream(self, path: Path) -> tuple[Coloring, bytes]:
         """Colourises one photograph, for a stream.
 
         Args:
@@ -118,12 +174,15 @@ class Work:
         try:
             page = None if self.page == "all" else self.page
             photo, image_format, _ = self._read(path, page)
-            result = self._colorize(photo)
-            return result, writing.encode(
-                result, 0, writing.pixels(result, 0, image_format),
-                image_format, self._text())
+            result = self.colorize(photo)
+            return result, self._encoded(result, 0, image_format)
         except _faults() as error:
             raise self._failure(path, error) from error
+
+    def _encoded(self, result, index, image_format):
+        return writing.encode(
+            result, index, writing.pixels(result, index, image_format),
+            image_format, self._text())
 
     def _failure(self, path, error):
         """What a photograph failed with, as an `ImageError`."""
@@ -175,12 +234,19 @@ class Work:
             truncated = True
         if path == STDIN:
             photo = replace(photo, name=str(path))
+        if self.made_for and self.checksum(path) != self.made_for[1]:
+            photo = replace(photo, notes=(*photo.notes, _OF_ANOTHER.format(
+                ascii(self.made_for[0]))))
         if self._first[0] is None:
             coloring.check_hints(photo, self.steering.hints)
+        return photo, self._format(photo), truncated
+
+    def _format(self, photo):
+        """Format of a photograph's results, which can hold them."""
         chosen = formats.output_format(photo, self.image_format)
         height, width, _ = photo.pixels.shape
         formats.check_sides(photo.name, chosen, width, height)
-        return photo, chosen, truncated
+        return chosen
 
     def _job(self, path, page, base, inputs):
         """Reads a photograph, unless everything has been made of it."""
@@ -205,7 +271,10 @@ class Work:
         if wants_original and not photo.is_grey:
             extras.append("original" + formats.suffix(image_format))
         names = outputs.names(base, self.sampling.num_samples,
-                              formats.suffix(image_format), extras)
+                              formats.suffix(image_format))
+        if self.ranks is not None:
+            names = [names[rank] for rank in self.ranks]
+        names += outputs.names(base, 0, extras=extras)
         for name in (*names, outputs.record_path(base)):
             if _identity(name) in inputs:
                 raise ImageError(
@@ -222,14 +291,33 @@ class Work:
             record["original"] = None
         return writing.Job(base, record, names, image_format, photo)
 
+    def checksum(self, path: Path) -> str:
+        """SHA-256 of a photograph's file, in hexadecimal digits.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        if path == STDIN:
+            return hashlib.sha256(self.stdin).hexdigest()
+        try:
+            return files.checksum(path)
+        except OSError as error:
+            raise ImageError(
+                f"{path}: must be a file that can be read "
+                f"(received {reason(error)})") from error
+
     def _record(self, path):
         """What is known of a photograph's record before it is read."""
-        checksum = (hashlib.sha256(self.stdin).hexdigest() if path == STDIN
-                    else _checksum(path))
+        checksum = self.checksum(path)
         steering = asdict(self.steering)
         steering["hints"] = [str(hint) for hint in self.steering.hints]
+        # As JSON gives it back. Records of versions before 0.7 lack it.
+        kept = steering.pop("kept")
+        if kept is not None:
+            steering["kept"] = list(kept)
+        picked = {} if self.ranks is None else {"ranks": list(self.ranks)}
         return {
-            **asdict(self.sampling), "steering": steering,
+            **asdict(self.sampling), "steering": steering, **picked,
             "same_z_as": (self._first[0] or checksum) if self.same_z
             else None,
             "format": self.image_format, "weights": self.weights,
@@ -242,26 +330,18 @@ class Work:
         job = self._job(path, page, base, inputs)
         if job is None:
             return None
-        result = self._colorize(job.photo)
+        result = self.colorize(job.photo)
         writing.write(job, result, self._text())
         if self.same_z and self._first[0] is None:
             self._first = job.record["input_sha256"], result.latents
         return result
 
-    def _colorize(self, photo):
-        from tfdivcolor.coloring import coloring
-
-        steering = self.steering
-        if self._first[1] is not None:
-            steering = replace(steering, hints=(), keep=None, warmth=0.0)
-        return coloring.colorize(
-            self.colorizer, photo, self.sampling, steering,
-            latents=self._first[1])
-
     def _text(self):
         """What every result says of itself in its metadata."""
+        # The latents of a kept result are longer than all else together; the
+        # record has them.
         steered = {key: value for key, value in asdict(self.steering).items()
-                   if value != getattr(UNSTEERED, key)}
+                   if value != getattr(UNSTEERED, key) and key != "kept"}
         if self.steering.hints:
             steered["hints"] = " ".join(map(str, self.steering.hints))
         return {"Software": f"tfdivcolor {tfdivcolor.__version__}",
@@ -284,12 +364,3 @@ def _identity(path):
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _checksum(path):
-    try:
-        return files.checksum(path)
-    except OSError as error:
-        raise ImageError(
-            f"{path}: must be a file that can be read "
-            f"(received {reason(error)})") from error

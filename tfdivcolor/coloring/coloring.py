@@ -14,10 +14,9 @@ import tensorflow as tf
 
 from tfdivcolor import color, images
 from tfdivcolor.color import canvas
-from tfdivcolor.latent import hints as hint_points, sampling, steering as steer
+from tfdivcolor.coloring import drawing
 from tfdivcolor.models.joint import JointModel
 from tfdivcolor.settings import (
-    DEFAULTS,
     MAX_SAMPLES,
     UNSTEERED,
     Hint,
@@ -25,7 +24,6 @@ from tfdivcolor.settings import (
     Steering,
 )
 from tfdivcolor.utils.arguments import check_whole
-from tfdivcolor.utils.types import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +31,9 @@ class Coloring:
     """S colourings of one photograph, the safest first.
 
     Colour fields are kept at the canvas's size; the full-size pictures are
-    made when asked for, one at a time with `image(i)`.  `coloring[i]` and
-    `coloring[i:j]` are Colorings of some of the results.
+    made when asked for, one at a time with `image(i)`.  `coloring[i]`,
+    `coloring[i:j]` and `coloring.pick([i, j])` are Colorings of some of the
+    results.
 
     Attributes:
         photo: `images.Photo`, which has the picture as it came.
@@ -49,9 +48,11 @@ class Coloring:
         sampling: `settings.Sampling` that made it.
         steering: `settings.Steering` that made it.
         hints_before: float32 [N]. How far the first result was from each hint
-            without hints: distance in ab, CIE units, of what can be shown at
-            the pixel's own luminance.
+            without hints, and without a kept latent: distance in ab, CIE
+            units, of what can be shown at the pixel's own luminance.
         hints_after: float32 [S, N]. How far every result is.
+        rank: int32 [S]. Place of each in the order of its call, from 0: that
+            of `coloring[3]` is 3.
     """
 
     photo: images.Photo = field(repr=False)
@@ -67,7 +68,15 @@ class Coloring:
     hints_before: np.ndarray = field(
         default_factory=lambda: np.zeros([0], np.float32), repr=False)
     hints_after: np.ndarray = field(
-        default_factory=lambda: np.zeros([0, 0], np.float32), repr=False)
+        default=None, repr=False)  # pyright: ignore[reportAssignmentType]
+    rank: np.ndarray = None  # pyright: ignore[reportAssignmentType]
+
+    def __post_init__(self):
+        for name, value in (
+                ("hints_after", np.zeros([len(self), 0], np.float32)),
+                ("rank", np.arange(len(self), dtype=np.int32))):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
         return len(self.ab)
@@ -79,10 +88,33 @@ class Coloring:
                     f"a result's rank must be below {len(self)} "
                     f"(received {index})")
             index = slice(index % len(self), index % len(self) + 1)
+        return self._some(index)
+
+    def pick(self, ranks: Sequence[int]) -> Coloring:
+        """Some of the results, by their ranks.
+
+        Args:
+            ranks: sequence of ints, of `rank`.
+
+        Returns:
+            `Coloring` of these, in the order given.
+
+        Raises:
+            ValueError: there is no result of such a rank.
+        """
+        places = {rank: place for place, rank in enumerate(self.rank.tolist())}
+        for rank in ranks:
+            if rank not in places:
+                raise ValueError(
+                    f"ranks must be of {', '.join(map(str, places))} "
+                    f"(received {rank})")
+        return self._some([places[rank] for rank in ranks])
+
+    def _some(self, index):
         return replace(self, **{
             name: getattr(self, name)[index] for name in (
-                "ab", "log_prob", "component", "weight", "share",
-                "latents", "hints_after")})
+                "ab", "log_prob", "component", "weight", "share", "latents",
+                "hints_after", "rank")})
 
     @property
     def name(self) -> str:
@@ -143,9 +175,6 @@ def colorize(
         ) -> Coloring:
     """Colourises a photograph.
 
-    One at a time: how sums are rounded depends on a row's place in a batch,
-    and the same photograph is to give the same bytes in any company.
-
     Args:
         colorizer: `Colorizer`.
         photo: `images.Photo`.
@@ -160,30 +189,15 @@ def colorize(
         images.ImageError: a hint is outside of the picture.
         ValueError: the options are not for this model.
     """
-    colorizer.check_sampling(options)
-    steering.check(options)
     check_hints(photo, steering.hints)
     luminance = canvas.luminance_of(photo.finest)
-    small = _seen(colorizer, luminance)[None]
-    if latents is not None:
-        if steering.moves_latents:
-            raise ValueError("latents must come without hints, keep and "
-                             f"warmth (received {steering})")
-        latents = np.asarray(latents, np.float32)
-        if latents.ndim != 2 or latents.shape[1] != colorizer.latent_dim:
-            raise ValueError(
-                f"latents must have shape [S, {colorizer.latent_dim}] "
-                f"(received {list(latents.shape)})")
-        if not np.isfinite(latents).all():
-            raise ValueError("latents must be finite numbers (received others)")
-        drawn = _decoded(
-            colorizer, small, latents, steering.saturation, options.seed)
-    elif steering.moves_latents:
-        drawn = _steered(colorizer, luminance, small, options, steering)
-    else:
-        drawn = colorizer.sample(small, **vars(options))
-        drawn["ab"] *= steering.saturation
-        drawn = _first_row(drawn)
+    height, width, _ = photo.pixels.shape
+    lightness = np.asarray(luminance)[
+        [hint.y for hint in steering.hints], [hint.x for hint in steering.hints]
+    ] if steering.hints else np.zeros([0, 1], np.float32)
+    drawn = drawing.draw(
+        colorizer, drawing.seen(colorizer, luminance), (width, height),
+        lightness, options, steering, latents)
     return _coloring(photo, luminance, drawn, options, steering)
 
 
@@ -223,9 +237,9 @@ def interpolate(colorizer: JointModel, first: Coloring, last: Coloring,
     z = (1 - share) * first.latents + share * last.latents
     return _coloring(
         first.photo, first.luminance,
-        _decoded(colorizer, _seen(colorizer, first.luminance)[None], z,
-                 first.steering.saturation),
-        first.sampling, replace(first.steering, hints=(), keep=None))
+        drawing.decode(colorizer, drawing.seen(colorizer, first.luminance), z,
+                       first.steering.saturation),
+        first.sampling, replace(first.steering, hints=(), keep=None, kept=None))
 
 
 def reconstruct(colorizer: JointModel, photo: images.Photo) -> Coloring:
@@ -234,86 +248,13 @@ def reconstruct(colorizer: JointModel, photo: images.Photo) -> Coloring:
         raise ValueError(f"{photo.name}: must be in colour to be "
                          "reconstructed (received a grey picture)")
     luminance = canvas.luminance_of(photo.finest)
-    small = _seen(colorizer, luminance)[None]
+    small = drawing.seen(colorizer, luminance)
     ab = canvas.ab_on_canvas(photo.finest, colorizer.canvas)[None]
-    grey, _ = colorizer.look(small)
+    grey, _ = colorizer.look(small[None])
     loc, _ = colorizer.vae.posterior(color.normalize_ab(ab), grey)
-    return _coloring(photo, luminance, _decoded(colorizer, small, loc, 1.0),
-                     Sampling(num_samples=1), UNSTEERED)
-
-
-def _seen(colorizer, luminance):
-    return canvas.on_canvas(luminance, colorizer.luminance_size)
-
-
-def _decoded(colorizer, small, z, saturation, seed=DEFAULTS.seed):
-    """Given latents in place of sampled ones."""
-    grey, params = colorizer.look(small)
-    decoder = colorizer.vae.decoder
-    z = tf.convert_to_tensor(z)[None]
-    field = color.denormalize_ab(decoder(z, grey))
-    return _first_row({"ab": saturation * field, **sampling.rated(
-        params, params, decoder.sensitivity(grey),
-        tf.constant([seed], tf.int64), z)})
-
-
-def _steered(colorizer, luminance, small, options, steering):
-    """One photograph's results under steering."""
-    grey, params = colorizer.look(small)
-    decoder = colorizer.vae.decoder
-    height, width, _ = luminance.shape
-    weights: Tensor = None
-    targets: Tensor = None
-    if steering.hints:
-        weights, targets = hint_points.observations(
-            steering.hints, width, height, colorizer.canvas)
-    wanted = targets
-
-    def steered(**more):
-        return steer.apply(decoder, grey, params, weights, targets, **more)[0]
-
-    def chosen(mixture, mode, first=None):
-        return sampling.latents(
-            params, decoder.sensitivity(grey),
-            tf.constant([options.seed], tf.int64),
-            tf.constant(options.num_samples),
-            tf.constant(options.temperature, tf.float32), mode,
-            decoder.latent_is_palette, steered=mixture, first=first)
-
-    def field(z):
-        return color.denormalize_ab(decoder(z, grey))
-
-    saturation = steering.saturation
-    if steering.hints and saturation:
-        # So that the hints are met in the picture, with its saturation.
-        targets = targets / saturation
-    drawn = chosen(steered(warmth=steering.warmth or None), options.mode)
-    if steering.keep is not None:
-        # It is as warm as it shall be.
-        kept = drawn["z"][:, steering.keep]
-        # There is one component now: its mean would be the only result.
-        mode = "samples" if options.mode == "samples" else "diverse"
-        drawn = chosen(steered(kept=kept, strength=steering.strength),
-                       mode, first=kept)
-    found = {"ab": saturation * field(drawn["z"]), **drawn}
-    if steering.hints:
-        lightness = tf.stack([luminance[hint.y, hint.x]
-                              for hint in steering.hints])  # [N, 1]
-
-        def distance(fields):
-            # As it can be shown: a black pixel has no colour.
-            ab = color.map_to_gamut(
-                lightness, hint_points.means(fields, weights))
-            return tf.norm(ab - wanted, axis=-1)
-
-        before = chosen(params, options.mode)["z"][:, :1]
-        found["hints_before"] = distance(saturation * field(before))[:, 0]
-        found["hints_after"] = distance(found["ab"])
-    return _first_row(found)
-
-
-def _first_row(tensors):
-    return {name: value[0].numpy() for name, value in tensors.items()}
+    return _coloring(
+        photo, luminance, drawing.decode(colorizer, small, loc, 1.0),
+        Sampling(num_samples=1), UNSTEERED)
 
 
 def _coloring(photo, luminance, found, options, steering):

@@ -70,8 +70,8 @@ class Colorizer(JointModel):
                 the picture (`result.photo.notes`) is given as a warning.
             latents: float32 [S, D], to decode instead of sampling: those of
                 another frame of the same film. Or None.
-            **steering: fields of `settings.Steering`: hints, keep, strength,
-                warmth, saturation.
+            **steering: fields of `settings.Steering`: hints, keep or kept,
+                strength, warmth, saturation.
 
         Returns:
             `Coloring`.
@@ -85,6 +85,8 @@ class Colorizer(JointModel):
             hint = tdc.Hint(120, 80, (178, 34, 34))  # a red jacket
             result = colorizer.colorize("photo.jpg", hints=[hint])
             again = colorizer.colorize("photo.jpg", hints=[hint], keep=2)
+            more = colorizer.colorize("photo.jpg", seed=1, hints=[hint],
+                                      kept=again.latents[3])
         """
         options = Sampling(num_samples, seed, temperature, mode)
         known = [field.name for field in fields(Steering)]

@@ -106,7 +106,8 @@ def is_same(record: dict, wanted: dict) -> bool:
 
     Args:
         record: dict, of `read_record`; {} is none.
-        wanted: dict. The keys of `IDENTITY`; "page", the number of a file's
+        wanted: dict. The keys of `IDENTITY`; "ranks", those of the results
+            that are written, if not all are; "page", the number of a file's
             page, or None for the one that is read unless another is asked
             for; "lenient", whether a truncated file may be taken.
 
@@ -116,6 +117,7 @@ def is_same(record: dict, wanted: dict) -> bool:
     # Records of versions before 0.7 have neither; a whole file gives the same
     # whether or not a truncated one would have been taken.
     return (bool(record)
+            and record.get("ranks") == wanted.get("ranks")
             and all(record.get(key) == wanted[key] for key in IDENTITY)
             and wanted["page"] in (None, record.get("page"))
             and (wanted["lenient"] or not record.get("lenient")))

@@ -91,21 +91,21 @@ def write(job: Job, result: Coloring, text: Mapping[str, str]) -> None:
         raise
 
 
-def pixels(result: Coloring, rank: int, image_format: str) -> np.ndarray:
+def pixels(result: Coloring, index: int, image_format: str) -> np.ndarray:
     """A result at full size: uint8 [H, W, 3], or uint16 where the photograph
     has 16 bits a channel and the format holds them."""
     deep = (result.photo.pixels_16 is not None
             and image_format in formats.DEEP_FORMATS)
-    return result.image_16(rank) if deep else result.image(rank)
+    return result.image_16(index) if deep else result.image(index)
 
 
-def encode(result: Coloring, rank: int, made: np.ndarray, image_format: str,
+def encode(result: Coloring, index: int, made: np.ndarray, image_format: str,
            text: Mapping[str, str]) -> bytes:
     """The file of one result.
 
     Args:
         result: `Coloring`.
-        rank: int. Which of its results.
+        index: int. Which of its results.
         made: uint8 or uint16 [H, W, 3], of `pixels`.
         image_format: str, a key of `images.FORMATS`.
         text: dict. What it says in its metadata, beside its rank.
@@ -119,8 +119,9 @@ def encode(result: Coloring, rank: int, made: np.ndarray, image_format: str,
     photo = result.photo
     return images.encode(
         made, image_format, photo.alpha, photo.exif,
-        {**text, "rank": str(rank), "share": f"{result.share[rank]:.3f}",
-         "log_prob": f"{result.log_prob[rank]:.3f}"}, photo.dpi)
+        {**text, "rank": str(result.rank[index]),
+         "share": f"{result.share[index]:.3f}",
+         "log_prob": f"{result.log_prob[index]:.3f}"}, photo.dpi)
 
 
 def _write_results(job, result, text, sheet, written):
@@ -142,22 +143,22 @@ def _write_results(job, result, text, sheet, written):
     if sheet:
         from tfdivcolor import plots
 
-    def write_one(rank, made):
-        data = encode(result, rank, made, job.image_format, text)
-        files.write_atomically(job.names[rank], data)
+    def write_one(index, made):
+        data = encode(result, index, made, job.image_format, text)
+        files.write_atomically(job.names[index], data)
         if job.image_format not in formats.LOSSLESS_FORMATS:
             return result.luminance_error(images.read(
                 data, max_pixels=made[..., 0].size).pixels)
         return None
 
     with concurrent.futures.ThreadPoolExecutor(_WRITERS) as writers:
-        for rank in range(len(result)):
-            made = pixels(result, rank, job.image_format)
-            written.append(job.names[rank])
-            pending.append(writers.submit(write_one, rank, made))
+        for index in range(len(result)):
+            made = pixels(result, index, job.image_format)
+            written.append(job.names[index])
+            pending.append(writers.submit(write_one, index, made))
             if sheet:
                 tiles.append(plots.reduced(
-                    made if made.dtype == np.uint8 else result.image(rank)))
+                    made if made.dtype == np.uint8 else result.image(index)))
             del made
             if len(pending) > _WRITERS:
                 errors.append(pending.popleft().result())

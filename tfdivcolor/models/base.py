@@ -1,7 +1,8 @@
-"""What the three trainable models share: loss terms, noise, seeds."""
+"""What the trainable models share: loss terms, noise, seeds, graphs."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -175,6 +176,57 @@ class LossTermsModel(keras.Model):
             return seeds.normal(purpose, batch["seed"], shape)
         shape = [tf.shape(batch["luminance"])[0], *shape]
         return keras.random.normal(shape, seed=self.noise_generator)
+
+
+class Graphs:
+    """A model's functions as TensorFlow graphs, each of which is traced once.
+
+    They belong to the model.  Functions under a decorator outlive a Keras
+    model: programs that load models again and again would grow.
+
+    Args:
+        model: Keras model.
+        frozen: bool. Whether the weights are constants, as they are now.
+            TensorFlow then folds batch norm into the convolutions, and brings
+            kernels into the processor's order once instead of in every call.
+    """
+
+    def __init__(self, model: keras.Model, frozen: bool = False):
+        self._model = model
+        self._constants = [(weight, weight.numpy())
+                           for weight in model.variables] if frozen else []
+        self._traced = {}
+
+    def trace(self, function: Callable, signature: Sequence | None = None,
+              *fixed: Any) -> Any:
+        """A function's graph, the one of an earlier call if it is the same.
+
+        Args:
+            function: its arguments are the model, `fixed`, and tensors.
+            signature: sequence of (nested) `tf.TensorSpec`, of the tensors; or
+                None for any, with a new trace where they have other types.
+            *fixed: what the graph is made for, other than tensors.
+
+        Returns:
+            `tf.function` of the tensors.
+        """
+        key = function, *fixed, *tf.nest.flatten(signature)
+        if key not in self._traced:
+            # Not a closure: TensorFlow would take all of them for one
+            # function that is traced again and again, and warn of it.
+            self._traced[key] = tf.function(
+                functools.partial(self._run, function, fixed),
+                input_signature=signature, autograph=False,
+                reduce_retracing=signature is None)
+        return self._traced[key]
+
+    def _run(self, function, fixed, *tensors):
+        with contextlib.ExitStack() as stack:
+            if self._constants:
+                stack.enter_context(keras.StatelessScope([
+                    (weight, tf.constant(value))
+                    for weight, value in self._constants]))
+            return function(self._model, *fixed, *tensors)
 
 
 def check_canvas(name: str, tensor: Tensor, canvas: int,

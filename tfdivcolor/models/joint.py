@@ -19,6 +19,7 @@ from tfdivcolor.latent.decoder import MeasuringDecoder
 from tfdivcolor.latent.distributions import MixtureParameters
 from tfdivcolor.models import losses
 from tfdivcolor.models.base import (
+    Graphs,
     LossTermsModel,
     check_canvas,
     deserialize,
@@ -69,10 +70,7 @@ class JointModel(LossTermsModel):
                 "the energy loss needs a decoder with coordinates, that of "
                 f"regions (received {type(vae.decoder).__name__})")
         self.built = True  # the parts made their weights when they were made
-        # Not as a decorator, whose functions outlive a Keras model: programs
-        # that load models again and again would grow.
-        self.sample_fields = tf.function(
-            self.sample_fields, reduce_retracing=True, autograph=False)
+        self._make_graphs()
 
     @property
     def shares_grey(self) -> bool:
@@ -345,26 +343,19 @@ class JointModel(LossTermsModel):
     def freeze(self) -> Self:
         """Takes the weights as constants from here on: `sample` gets faster.
 
-        For programs that only colourise. TensorFlow then folds batch norm
-        into the convolutions, and brings kernels into the processor's order
-        once instead of in every call. What is assigned to a weight later is
-        not seen, and training is refused.
+        For programs that only colourise; see `base.Graphs`. What is assigned
+        to a weight later is not seen, and training is refused.
 
         Returns:
             this Colorizer: `colorizer = tdc.load().freeze()`.
         """
-        values = [(weight, weight.numpy()) for weight in self.variables]
-        sample_fields = type(self).sample_fields  # not traced yet
-
-        def frozen(*arguments):
-            with keras.StatelessScope([
-                    (weight, tf.constant(value)) for weight, value in values]):
-                return sample_fields(self, *arguments)
-
-        self.sample_fields = tf.function(
-            frozen, reduce_retracing=True, autograph=False)
+        self._make_graphs(frozen=True)
         self.trainable = False
         return self
+
+    def _make_graphs(self, frozen=False):
+        self.graphs = Graphs(self, frozen)
+        self.sample_fields = self.graphs.trace(type(self).sample_fields)
 
     def look(self, luminance: Tensor) -> tuple[Any, MixtureParameters]:
         """What the networks see in grey pictures.

@@ -50,7 +50,8 @@ def contact_sheet(coloring: Any, path: str | os.PathLike,
 
     Args:
         coloring: `Coloring`, or what has its grey, image, share and log_prob.
-            Where share is None, the sheet tells log_prob instead.
+            Where share is None, the sheet tells log_prob instead. Without
+            rank, that is their order.
         path: str or path of the PNG file, written whole or not at all.
         original: uint8 [H, W, 3], the photograph in colour, to stand beside
             the grey one; or None.
@@ -66,8 +67,9 @@ def contact_sheet(coloring: Any, path: str | os.PathLike,
         shown.append(reduced(original))
     if tiles is None:
         tiles = [reduced(coloring.image(i)) for i in range(len(coloring))]
-    titles += [f"{i:02d}   {_rating(coloring, i)}"
-               for i in range(len(coloring))]
+    ranks = getattr(coloring, "rank", range(len(coloring)))
+    titles += [f"{rank:02d}   {_rating(coloring, i)}"
+               for i, rank in enumerate(ranks)]
     shown += tiles
     height, width, _ = shown[0].shape
     columns = _columns(len(shown), width / height)
@@ -83,10 +85,10 @@ def contact_sheet(coloring: Any, path: str | os.PathLike,
     charts.save(figure, path)
 
 
-def _rating(coloring, rank):
+def _rating(coloring, index):
     if coloring.share is None:
-        return f"log p = {coloring.log_prob[rank]:.1f}"
-    share = coloring.share[rank]
+        return f"log p = {coloring.log_prob[index]:.1f}"
+    share = coloring.share[index]
     percent = int(100 * share + 0.5)  # halves up, as the gallery rounds
     return f"{percent} %" if percent or not share else "<1 %"
 
