@@ -5,7 +5,7 @@ PHOTOS ?=
 OUT ?= demo
 BIN = .venv/bin
 
-.PHONY: demo lint test test-bulk test-matrix docs docs-serve clean
+.PHONY: studio demo lint test test-bulk test-matrix docs docs-serve clean
 
 # Colourises five pictures of scikit-image, and PHOTOS if given:
 # make demo PHOTOS="a.jpg b.png"
@@ -25,6 +25,10 @@ demo: .venv/demo.installed
 	  --out $(OUT)/colorized --sheet --gallery --overwrite
 	@echo "look at $(OUT)/colorized/index.html, or at the contact sheets" \
 	  "$(OUT)/colorized/*_sheet.png"
+
+# The page to colour photographs in: make studio PHOTOS="a.jpg folder/"
+studio: .venv/studio.installed
+	$(BIN)/tfdivcolor studio $(PHOTOS)
 
 # Style, types, and which part may import which (docs/architecture.md).
 lint: .venv/test.installed

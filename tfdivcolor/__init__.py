@@ -14,17 +14,17 @@ import sys
 
 __version__ = "0.6.0"
 
-# TensorFlow leaves oneDNN off on processors without AVX-512 or AMX, where it
-# makes these networks 1.3x faster or more.  It reads the variable once, on
-# import; what the user has set stands.
+# TensorFlow leaves oneDNN off on processors without AVX-512 or AMX, although it
+# makes these networks 1.3x faster or more.  TensorFlow reads the variable once,
+# on import. A value set by the user is kept.
 if "tensorflow" not in sys.modules:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-# Public names, and where each lives: a module, or a module and a name in it.
+# Public names, and the place of each: a module, or a module and a name in it.
 _PUBLIC = {
     "ColorStatistics": "color.statistics:ColorStatistics",
     "ColorVAE": "models.vae:ColorVAE",
-    # Through `presets`, which knows the presets and registers every class.
+    # From `presets`, which knows the presets and registers every class.
     "Colorizer": "presets:Colorizer",
     "Hint": "settings:Hint",
     "LatentMDN": "models.mdn:LatentMDN",
@@ -53,7 +53,7 @@ _PUBLIC = {
     "statistics": "color.statistics",
 }
 
-# The names are given by __getattr__, which pyright cannot know.
+# __getattr__ provides the names, which pyright cannot know.
 __all__ = [
     "__version__", *_PUBLIC]  # pyright: ignore[reportUnsupportedDunderAll]
 

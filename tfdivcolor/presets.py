@@ -1,4 +1,4 @@
-"""Named configurations, and the weights that come with the package."""
+"""Named configurations of networks, and the shipped weights."""
 
 import os
 from dataclasses import dataclass, replace
@@ -32,25 +32,29 @@ __all__ = [
     "build_vae", "find", "get", "load", "shipped",
 ]
 
-# Of both presets with regions.
+# For both presets with regions.
 REGION_LOSSES = LossWeights(
     l2=1.0, l1=0.01, gradient=0.1, kl=0.01, energy=1.0)
 
 
 @dataclass(frozen=True)
 class Regions:
-    """A palette of regions, jointly trained with its mixture.
+    """A palette of regions, trained jointly with its mixture.
 
     Attributes:
         canvas: int. Side of the colour field in pixels, a multiple of 16.
-        num_regions: int M; the latent has 2M dimensions.
-        widths: channels of the grey network's strided stages.
+            Defaults to `settings.CANVAS`, 64.
+        num_regions: int M; the latent has 2M dimensions. Defaults to 32.
+        widths: channels of the grey network's strided stages. Defaults to
+            (32, 64, 96, 160).
         feature_channels: channels of the grey features at full resolution.
+            Defaults to 32.
         depth: int. Residual blocks after each of the two coarsest stages.
-        num_components: int K of the mixture.
-        rank: int R of each component's low-rank covariance.
-        dropout: float. In the mixture's network.
-        loss_weights: `LossWeights`.
+            Defaults to 2.
+        num_components: int K of the mixture. Defaults to 8.
+        rank: int R of each component's low-rank covariance. Defaults to 6.
+        dropout: float. Dropout in the mixture's network. Defaults to 0.1.
+        loss_weights: `LossWeights`. Defaults to `REGION_LOSSES`.
     """
 
     canvas: int = CANVAS
@@ -81,22 +85,26 @@ class Regions:
 class Photos:
     """For photographs of every kind: `regions` on a pretrained encoder.
 
-    The luminance is seen at twice the canvas's size.
+    The networks see the luminance at twice the size of the canvas.
 
     Attributes:
         canvas: int. Side of the colour field in pixels, a multiple of 16.
-        num_regions: int M; the latent has 2M dimensions.
-        widths: channels of the decoder at strides 32, 16, 8 and 4.
-        feature_channels: channels of the grey features at the canvas's size.
-        backbone: "efficientnet_lite0", or a name in `keras.applications`.
-        backbone_weights: "imagenet", a weights file, or None.
-        frozen_taps: int. The encoder's layers up to this of its five features
-            are not trained.
-        num_components: int K of the mixture.
-        rank: int R of each component's low-rank covariance.
-        width: int. Channels of a region's token.
-        dropout: float. In the mixture's network.
-        loss_weights: `LossWeights`.
+            Defaults to `settings.CANVAS`, 64.
+        num_regions: int M; the latent has 2M dimensions. Defaults to 32.
+        widths: channels of the decoder at strides 32, 16, 8 and 4. Defaults to
+            (160, 128, 96, 64).
+        feature_channels: channels of the grey features at the size of the
+            canvas. Defaults to 32.
+        backbone: "efficientnet_lite0" (the default), or a name in
+            `keras.applications`.
+        backbone_weights: "imagenet" (the default), a weights file, or None.
+        frozen_taps: int. Freezes the encoder's layers up to this one of its
+            five features. Defaults to 2.
+        num_components: int K of the mixture. Defaults to 10.
+        rank: int R of each component's low-rank covariance. Defaults to 6.
+        width: int. Channels of a region's token. Defaults to 128.
+        dropout: float. Dropout in the mixture's network. Defaults to 0.1.
+        loss_weights: `LossWeights`. Defaults to `REGION_LOSSES`.
     """
 
     canvas: int = CANVAS
@@ -153,21 +161,28 @@ def _region_colorizer(config, bottleneck_channels, **head_options):
 class Paper:
     """The published networks and losses (Deshpande et al., 2017).
 
-    The mixture sees our CNN's grey features, or, with a backbone, those of a
-    classification network: "VGG16" at 28x28x512 as in the paper.
+    The mixture sees the grey features of our CNN, or with a backbone those of
+    a classification network: "VGG16" at 28x28x512 as in the paper.
 
     Attributes:
         skip: bool. Whether the decoder sees the grey picture ("Ours+skip").
         canvas: int. Side of the colour field in pixels, a multiple of 16.
-        latent_dim: int d.
-        num_components: int K of the mixture.
-        backbone: None for our CNN, or a name in `keras.applications`; see
-            `features.BackboneFeatures` for it and the next.
-        backbone_weights: "imagenet", a weights file, or None.
-        backbone_layer: name of the layer to cut the backbone at.
+            Defaults to `settings.CANVAS`, 64.
+        latent_dim: int d. Defaults to 64.
+        num_components: int K of the mixture. Defaults to 8.
+        backbone: None for our CNN (the default), or a name in
+            `keras.applications`. `features.BackboneFeatures` describes this
+            and the next two.
+        backbone_weights: "imagenet", a weights file, or None (the default).
+        backbone_layer: name of the backbone's last layer to use. Defaults to
+            "block4_conv3".
         scale: standard deviation of the components, or None to learn it.
-        mdn_loss: "nearest" (the paper's bound) or "nll".
-        loss_weights: `LossWeights`.
+            Defaults to sqrt(0.1).
+        mdn_loss: "nearest" (the paper's bound, the default) or "nll".
+        loss_weights: `LossWeights`. Defaults to `LossWeights.paper()`.
+
+    References:
+        Deshpande et al. (2017), https://arxiv.org/abs/1612.01958
     """
 
     skip: bool
@@ -223,7 +238,7 @@ PRESETS.update({
 
 
 def get(name: str, **changes: Any) -> Photos | Regions | Paper:
-    """A preset's configuration, with some fields changed.
+    """Returns a preset's configuration, with some fields changed.
 
     Args:
         name: str, one of `PRESETS`.
@@ -234,18 +249,18 @@ def get(name: str, **changes: Any) -> Photos | Regions | Paper:
         models.
 
     Raises:
-        ValueError: if there is no such preset.
+        ValueError: if the preset does not exist.
     """
     return replace(preset(name), **changes)
 
 
 def build(name: str, **changes: Any) -> Colorizer:
-    """A new, untrained `Colorizer`; arguments as for `get`."""
+    """Builds a new, untrained `Colorizer`; arguments as in `get`."""
     return get(name, **changes).colorizer()
 
 
 def build_vae(name: str, **changes: Any) -> ColorVAE:
-    """A new, untrained `ColorVAE`; arguments as for `get`."""
+    """Builds a new, untrained `ColorVAE`; arguments as in `get`."""
     return get(name, **changes).vae()
 
 
@@ -254,13 +269,12 @@ def load(weights: str | os.PathLike = DEFAULT_WEIGHTS) -> Colorizer:
 
     Args:
         weights: str or path. A name of shipped weights, or a folder saved by
-            `Colorizer.save`.
+            `Colorizer.save`. Defaults to `settings.DEFAULT_WEIGHTS`.
 
     Returns:
         `Colorizer`.
 
     Raises:
-        ValueError: if there are no such weights, or they do not load
-            completely.
+        ValueError: if the weights do not exist or are incomplete.
     """
     return Colorizer.load(weights)

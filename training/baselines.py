@@ -1,20 +1,21 @@
-"""Trains the baselines of the evaluation's table.
+"""Trains the baseline models of the evaluation's table.
 
     python -m training.baselines --data data/lfw --out runs/baselines
 
-One after the other, on the pictures, variations and split that
-`training.train` gives `regions`, four or five epochs each (9 to 16 minutes on
-two cores that had other work too).  With those of another configuration, and
-no more steps than take the time there is:
+The baselines train one after the other, four or five epochs each (9 to 16
+minutes on two cores that had other work too).  They use the same pictures,
+augmentation and split as `training.train` uses for `regions`.  To use those of
+another configuration, and limit the number of steps:
 
     python -m training.baselines --config photos \\
         --data 'shards/photos-*.tfrecord' --steps 20000 \\
         --only regression cvae --out runs/photos_baselines
 
-Whatever luminance a prepared folder holds, the baselines see it at the
-canvas's size, shrunk by averaging, as they are measured.  Writes
-OUT/NAME.keras (for `tfdivcolor.evaluation.baselines.load`) and OUT/NAME.json;
-what is there already, with the same settings and pictures, is left as it is.
+The baselines see the luminance at the size of the canvas, as in the
+evaluation.  Larger luminance of a prepared folder is shrunk by averaging.
+The command writes OUT/NAME.keras (for `tfdivcolor.evaluation.baselines.load`)
+and OUT/NAME.json.  It keeps a finished baseline of the same settings and
+pictures.
 """
 
 from __future__ import annotations
@@ -42,20 +43,22 @@ SHOW_EVERY = 20  # steps
 class Settings:
     """Everything that a baseline's training depends on, besides the pictures.
 
+    The class body gives the defaults.
+
     Attributes:
         model: str. A name in `tfdivcolor.evaluation.baselines.MODELS`.
         epochs: int.
-        config: str. The configuration in `training.configs` whose pictures
-            they are: how they are divided, cut, drawn and varied.
-        steps: int or None. No more batches than that, in all epochs together.
-        canvas: int. Pixels a side.
-        batch_size: int.
-        seed: int. Initial weights, order, augmentation, noise.
-        learning_rate: float. Peak of Adam's; see `loop`.
+        config: str. A configuration in `training.configs`; it sets the split,
+            cropping, balance and augmentation of the pictures.
+        steps: int or None. Largest number of batches in all epochs together.
+        canvas: int. Side of the canvas, in pixels.
+        batch_size: int. Pictures of a batch.
+        seed: int. Seeds initial weights, order, augmentation and noise.
+        learning_rate: float. Adam's peak learning rate; see `loop.schedule`.
         beta_1: float. Adam's momentum.
-        warmup_steps: int.
-        ema_momentum: float. Of the weights' moving average, which is what is
-            evaluated and saved.
+        warmup_steps: int. Steps of linear learning-rate warm-up.
+        ema_momentum: float. Momentum of the moving average of the weights.
+            The averaged weights are evaluated and saved.
         clip_norm: float. Largest global norm of the gradients.
     """
 
@@ -73,7 +76,7 @@ class Settings:
     clip_norm: float = 20.0
 
 
-# A step of the regression takes 0.6 of the time of the CVAE's.
+# A step of the regression takes 0.6 times as long as a step of the CVAE.
 SETTINGS = {
     "cvae": Settings("cvae", epochs=4),
     "regression": Settings("regression", epochs=5),
@@ -92,11 +95,11 @@ def train(settings: Settings, photos: PhotoSet,
             comes from a prepared folder.
 
     Returns:
-        model: a `tfdivcolor.evaluation.baselines.Baseline`.
-        terms: dict of its validation terms, float.
+        model: `tfdivcolor.evaluation.baselines.Baseline`.
+        terms: dict from a validation term's name to float.
 
     Raises:
-        FloatingPointError: if the loss is not a number.
+        FloatingPointError: if the loss is not finite.
         ValueError: if a setting does not fit the pictures.
     """
     import keras
@@ -112,7 +115,7 @@ def train(settings: Settings, photos: PhotoSet,
     keras.utils.set_random_seed(settings.seed)
     model = baselines.MODELS[settings.model](settings.canvas)
     rate = loop.schedule(settings.learning_rate, settings.warmup_steps, total)
-    # Keras says float, and takes schedules too.
+    # Keras declares float but accepts schedules, too.
     optimizer = keras.optimizers.Adam(
         rate,  # pyright: ignore[reportArgumentType]
         settings.beta_1)
@@ -151,8 +154,8 @@ def train(settings: Settings, photos: PhotoSet,
 
 
 def _load(options, subset):
-    """The pictures of a subset, as the configuration wants them."""
-    # Here, so that --help does not wait for TensorFlow.
+    """The pictures of a subset, with the configuration's options."""
+    # Imported here so that --help does not wait for TensorFlow.
     from tfdivcolor import settings
     from tfdivcolor.data import sources
     from tfdivcolor.evaluation import pictures
@@ -167,18 +170,18 @@ def _load(options, subset):
         margin=(config.margin * options.canvas // settings.CANVAS
                 if subset == "train" else 0),
         squash=config.squash,
-        # A prepared folder is divided already.
+        # A prepared folder is already split.
         validation_fraction=(
             None if is_prepared else config.validation_fraction),
         on_demand=on_demand,
-        # Too many for memory, perhaps.
+        # The decoded pictures may not fit into memory.
         cache=(options.out / "fields"
                if config.on_demand and not on_demand else None))
     return replace(photos, balance=config.balance)
 
 
 def _show(progress, settings, means, step):
-    """Puts loss and rate beside the bar; stops where a term is no number."""
+    """Shows loss and rate in the bar; raises if a term is not finite."""
     from training import loop
 
     loop.add_terms({}, means, settings.model, step)
@@ -194,7 +197,7 @@ def _line(terms):
 
 def make(settings: Settings, out: Path, photos: PhotoSet,
          validation: PhotoSet) -> bool:
-    """Trains one baseline into a folder, unless it is there.
+    """Trains one baseline into a folder, unless the folder has it.
 
     Args:
         settings: `Settings`.
@@ -202,10 +205,11 @@ def make(settings: Settings, out: Path, photos: PhotoSet,
         photos, validation: `PhotoSet`.
 
     Returns:
-        bool. Whether it was trained now.
+        bool. True if this call trained it.
 
     Raises:
-        ValueError: if the folder holds one of other settings or pictures.
+        ValueError: if the folder holds a baseline of the same name with other
+            settings or pictures.
     """
     from tfdivcolor.evaluation import baselines
     from tfdivcolor.models import storage
@@ -214,7 +218,7 @@ def make(settings: Settings, out: Path, photos: PhotoSet,
     path, about = (out / f"{settings.model}{end}"
                    for end in (".keras", ".json"))
     wanted = {"settings": asdict(settings),
-              # Whose sizes and loss weights the baselines share.
+              # The baselines share this preset's sizes and loss weights.
               "preset": json.loads(json.dumps(asdict(baselines.REGIONS))),
               "pictures_sha256": checkpoints.fingerprint(photos, validation)}
     if _is_there(path, about, wanted):
@@ -235,7 +239,7 @@ def make(settings: Settings, out: Path, photos: PhotoSet,
 
 
 def _is_there(path, about, wanted):
-    """Whether the wanted baseline is there, whole."""
+    """Whether the folder has the wanted baseline, complete."""
     if not (path.is_file() and about.is_file()):
         return False
     try:
@@ -243,7 +247,8 @@ def _is_there(path, about, wanted):
     except json.JSONDecodeError as error:
         raise ValueError(
             f"{about}: must be JSON (received {error})") from None
-    # Those of before lack the newer settings, whose defaults were done then.
+    # Older files lack the newer settings. These defaults are what older
+    # versions did.
     defaults = {"config": "lfw", "steps": None}
     found["settings"] = defaults | found.get("settings", {})
     different = [key for key in wanted if found.get(key) != wanted[key]]
@@ -255,7 +260,7 @@ def _is_there(path, about, wanted):
 
 
 def _save(model, path):
-    """Writes the model whole or not at all."""
+    """Writes the complete model, or nothing."""
     with files.whole_file(path) as temporary:
         model.save(temporary)
 
@@ -272,19 +277,20 @@ def _parser():
                         help="folder for the models (default: %(default)s)")
     parser.add_argument("--only", nargs="+", choices=SETTINGS,
                         default=list(SETTINGS), metavar="NAME",
-                        help=f"some of {', '.join(SETTINGS)}")
+                        help="models to train: some of "
+                        f"{', '.join(SETTINGS)} (default: all)")
     parser.add_argument("--config", default="lfw",
-                        help="configuration of training.train that says how "
-                        "the pictures are divided, cut and varied (default: "
-                        "%(default)s)")
+                        help="configuration of training.train; it sets the "
+                        "split, cropping and augmentation of the pictures "
+                        "(default: %(default)s)")
     parser.add_argument("--epochs", type=positive,
-                        help="instead of each model's own number")
+                        help="epochs of each model (default: its own number)")
     parser.add_argument("--steps", type=positive, metavar="N",
-                        help="no more batches than that for each model")
+                        help="train each model on at most N batches")
     parser.add_argument("--batch-size", type=positive, default=32,
-                        help="pictures a step (default: %(default)s)")
+                        help="pictures per step (default: %(default)s)")
     parser.add_argument("--canvas", type=positive, default=64,
-                        help="pixels a side of the colour fields, a multiple "
+                        help="side of the colour fields in pixels, a multiple "
                         "of 16 (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     return parser
@@ -307,10 +313,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             made = make(settings, options.out, photos, validation)
             path = options.out / f"{settings.model}.keras"
             print(f"wrote {path} and {path.with_suffix('.json')}" if made
-                  else f"{path}: already there")
+                  else f"{path}: already finished")
     except KeyboardInterrupt:
-        print("baselines: stopped; the same command goes on with the model "
-              "it was at", file=sys.stderr)
+        print("baselines: stopped; run the same command to continue; it "
+              "trains the unfinished model from the start", file=sys.stderr)
         return 130
     except (ValueError, FloatingPointError, OSError) as error:
         print(f"baselines: {error}", file=sys.stderr)

@@ -1,15 +1,16 @@
-"""Checkpoints of a stage that resume exactly, and whose folder a run's is.
+"""Checkpoints that resume a stage exactly, and the check of a run's folder.
 
 A checkpoint holds the raw values of every variable by index: the whole
-Colorizer (batch norm's moving statistics and the states of random generators
-included), the optimizer, the moving average and the number of steps done.
-Data order and noise are functions of (seed, step), and colour statistics of
-the data, so nothing else is needed.
-A checkpoint is written to a folder beside, and its index, without which there
-is none, is moved last: a run that is killed while writing resumes from the one
-before.  (TensorFlow itself writes the index in its place.)  Every tensor in a
-file has a checksum: a damaged checkpoint is noticed, and the one before it
-taken.
+Colorizer (with batch norm's moving statistics and the states of the random
+generators), the optimizer, the moving average and the number of steps done.
+It needs nothing else: (seed, step) determines data order and noise, and the
+data determines the colour statistics.
+
+A new checkpoint is written to the subfolder `new`; its files then move into
+place, the index last.  TensorFlow ignores a checkpoint without an index, so a
+run that is killed while it writes resumes from the previous checkpoint.
+(TensorFlow alone would write the index in place.)  Every tensor in a file has
+a checksum, so a damaged checkpoint is detected, and the previous one is used.
 """
 
 import dataclasses
@@ -32,34 +33,35 @@ from training.steps import MovingAverage
 
 
 def fingerprint(train: PhotoSet, validation: PhotoSet) -> str:
-    """SHA-256 of the names of the pictures of both sets, in hexadecimal."""
+    """SHA-256 of the names of all pictures in both sets, in hexadecimal."""
     names = "\n".join([*train.names, "", *validation.names])
     return hashlib.sha256(names.encode()).hexdigest()
 
 
 def claim(workdir: Path, config: Config, pictures: str,
           make: bool = True) -> None:
-    """Makes the run's folder, or checks that it is this run's.
+    """Makes the run's folder, or checks that it belongs to this run.
 
-    That is one of the same configuration and pictures: a resumed run of
-    others would be another.
+    A folder belongs to the run if its configuration and its pictures are the
+    same.
 
     Args:
         workdir: pathlib.Path.
         config: `configs.Config`.
-        pictures: str, of `fingerprint`.
-        make: bool. False: the folder must be there.
+        pictures: str, the result of `fingerprint`.
+        make: bool. False requires that the folder exists. Defaults to True.
 
     Raises:
-        ValueError: if it is of another run, or not there.
+        ValueError: if the folder belongs to another run, or if it is missing
+            and `make` is False.
     """
     path = workdir / "config.json"
     wanted = json.loads(json.dumps({
         **dataclasses.asdict(config),
         "pictures_sha256": pictures}))
     if path.exists():
-        # Runs of before lack the newer fields, whose defaults are what was
-        # done then.
+        # Older runs lack the newer fields. The defaults of these fields are
+        # what older versions did.
         defaults = dataclasses.asdict(Config(config.name, config.stages))
         found = {**defaults, **json.loads(path.read_text())}
         different = sorted(key for key in wanted
@@ -82,13 +84,13 @@ class Checkpoints:
     """Saves and restores one stage.
 
     Args:
-        folder: path. One folder a stage.
-        model: keras.Model, all of whose variables are saved.
+        folder: path. One folder for each stage.
+        model: keras.Model. All its variables are saved.
         optimizer: Keras optimizer, built.
         average: `steps.MovingAverage`.
-        writes: bool. Whether this process is the one that changes the folder;
-            the others only restore.  (None of the variables has parts in
-            several processes.)
+        writes: bool. True in the one process that changes the folder; the
+            others only restore.  (No variable is divided among processes.)
+            Defaults to True.
     """
 
     def __init__(self, folder: str | Path, model: keras.Model,
@@ -99,7 +101,7 @@ class Checkpoints:
                   [*model.variables, *optimizer.variables]]
         self._checkpoint = tf.train.Checkpoint(
             step=self.step, values=values, averages=average.averages)
-        # Made now: every checkpoint is to have it, the first one too.
+        # Created here so that the first checkpoint has the counter, too.
         self._checkpoint.save_counter
         self._folder = Path(folder)
         self._writes = writes
@@ -108,13 +110,14 @@ class Checkpoints:
         """Writes a checkpoint after `step` steps.
 
         Raises:
-            OSError: if it cannot be written; the ones before are as they were.
+            OSError: if the checkpoint cannot be written. Earlier checkpoints
+                stay unchanged.
         """
         if not self._writes:
             return
         self.step.assign(step)
         new = self._folder / "new"
-        # What a killed run left.
+        # A killed run may leave this folder.
         shutil.rmtree(new, ignore_errors=True)
         try:
             self._checkpoint.write(str(new / f"ckpt-{step}"))
@@ -125,24 +128,23 @@ class Checkpoints:
             shutil.rmtree(new, ignore_errors=True)
             kept = ", ".join(path.stem for path in self._found()) or "none"
             raise OSError(
-                f"{self._folder}: must be a folder that checkpoints can be "
-                f"written to; of before there are: {kept} "
-                f"(received {reason(error)})") from error
-        # Two, should the newest turn out damaged.
+                f"{self._folder}: must be writable; earlier checkpoints: "
+                f"{kept} (received {reason(error)})") from error
+        # Keep two, in case the newest is damaged.
         self._keep(self._found()[:2])
 
     def restore(self) -> int:
-        """Restores the newest checkpoint that is whole, completely.
+        """Restores the newest undamaged checkpoint, every value of it.
 
-        Damaged ones are reported, and removed: a later one must not be taken
-        for the newest again.
+        Damaged checkpoints are reported and removed, so that none of them
+        counts as the newest at the next start.
 
         Returns:
-            int. Number of steps done, 0 if there is no checkpoint.
+            int. Number of steps done, 0 without a checkpoint.
 
         Raises:
-            ValueError: if a checkpoint does not fit the model, or there are
-                checkpoints, and all of them are damaged.
+            ValueError: if a checkpoint does not fit the model, or if every
+                checkpoint is damaged.
         """
         found = self._found()
         for path in found:
@@ -152,13 +154,14 @@ class Checkpoints:
             except AssertionError as error:
                 raise ValueError(
                     f"{path.with_suffix('')}: must be a checkpoint of this "
-                    "model, as this version makes it (received another)"
+                    "model, written by this version (received another)"
                     ) from error
-            # What TensorFlow raises depends on the place of the damage.
+            # TensorFlow's exception depends on where the damage is.
             except (tf.errors.OpError, ValueError, RuntimeError,
                     LookupError, OSError) as error:
                 tqdm.write(f"{path.with_suffix('')}: this checkpoint is "
-                           f"damaged ({reason(error)}); TRYING THE ONE BEFORE")
+                           f"damaged ({reason(error)}); TRYING THE PREVIOUS "
+                           "ONE")
                 damaged = path
                 continue
             if self._writes:
@@ -166,13 +169,13 @@ class Checkpoints:
             return int(self.step)
         if found:
             raise ValueError(
-                f"{self._folder}: must hold one whole checkpoint; remove the "
-                f"folder to begin its stage anew (received {len(found)} "
-                f"damaged ones, down to {damaged.stem})")
+                f"{self._folder}: must hold an undamaged checkpoint; remove "
+                f"the folder to start its stage again (received {len(found)} "
+                f"damaged ones, the oldest {damaged.stem})")
         return 0
 
     def _keep(self, indices):
-        """Removes all but some checkpoints, parts of others too."""
+        """Removes all other checkpoints, and parts of them."""
         kept = {path.stem for path in indices}
         for part in sorted(self._folder.glob("ckpt-*.*"), key=_is_index,
                            reverse=True):

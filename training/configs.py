@@ -1,4 +1,4 @@
-"""Training configurations: one a data set, every value written out.
+"""Training configurations: one for each data set, every value written out.
 
     python -m training.train --config lfw --data data/lfw
 
@@ -24,9 +24,10 @@ class Stage:
 
     Attributes:
         name: "vae", "mdn" (on the frozen VAE's posteriors) or "joint".
-        epochs: float. A part of an epoch where a whole one takes too long.
-        learning_rate: float. Peak of Adam's; a linear warm-up before it, a
-            half cosine to a hundredth of it after it.
+        epochs: float. Less than 1 trains on part of an epoch.
+        learning_rate: float. Adam's peak learning rate. A linear warm-up
+            precedes it; half a cosine, down to a hundredth, follows.
+            Defaults to 1e-3.
     """
 
     name: str
@@ -47,39 +48,45 @@ class Stage:
 class Config:
     """Everything that a training run depends on, besides the pictures.
 
+    The class body gives the defaults.
+
     Attributes:
-        name: str.
+        name: str. The name for --config.
         stages: tuple of `Stage`, run one after the other.
         preset: str. A name in `tfdivcolor.presets`.
         preset_options: dict. Fields of the preset to change.
-        init: str or None. Weights to begin from, a shipped name or a folder
-            saved by Colorizer.save; None: random ones.
+        init: str or None. Initial weights: a shipped name or a folder saved
+            by Colorizer.save. None takes random weights.
         data: str or None. Folder, archive, TFRecord pattern or a folder
-            prepared by `training.prepare_lfw`; None: generated pictures.
-        batch_size: int. Over all replicas.
-        accumulate: int. Parts that a replica's rows of a batch are computed
-            in, one after the other: the memory of one, the gradient of all.
+            prepared by `training.prepare_lfw`. None generates pictures.
+        batch_size: int. Pictures of a batch, on all replicas together.
+        accumulate: int, 1 or more. Each replica computes its rows of a batch
+            in this number of parts, one after the other, and sums their
+            gradients: memory for one part, gradient of the whole batch.
             Batch norm sees one part at a time.
         margin: int. Pixels of the decoded fields beyond the canvas, for
             random crops.
-        validation_fraction: float. Share of people (or files) kept out.
-        seed: int. Initial weights, order, augmentation, noise.
+        validation_fraction: float. Share of people (or files) held out for
+            validation.
+        seed: int. Seeds initial weights, order, augmentation and noise.
         warmup_steps: int. Steps of linear learning-rate warm-up.
-        ema_momentum: float. Of the moving average of the weights, which is
-            what is evaluated and saved.
+        ema_momentum: float. Momentum of the moving average of the weights.
+            The averaged weights are evaluated and saved.
         clip_norm: float. Largest global norm of the gradients.
         encoder_rate: float. Factor on the learning rate of a pretrained
             encoder.
         precision: "float32", or "mixed_bfloat16" for convolutions and dense
             layers in bfloat16; densities, losses and weights stay float32.
-        augmentation: `data.Augmentation`. How much the pictures are varied.
-        balance: float, 0 to 1. How evenly the sources are drawn from; see
-            `PhotoSet`.
-        on_demand: bool. Decode pictures when a batch asks for them, not all
-            of them before; from TFRecord files alone.
-        squash: bool. Whole pictures squashed to squares, not their centres.
-        checkpoint_minutes: float. Time between checkpoints.
-        deterministic: bool. TensorFlow's deterministic operations (slower).
+        augmentation: `data.Augmentation`. Random changes of the pictures.
+        balance: float, 0 to 1. 0 draws pictures evenly, 1 draws sources
+            evenly; see `PhotoSet`.
+        on_demand: bool. True decodes each picture when a batch needs it,
+            False all pictures before training. TFRecord files only.
+        squash: bool. True squashes whole pictures to squares, False takes
+            their centres.
+        checkpoint_minutes: float. Minutes between checkpoints.
+        deterministic: bool. True uses TensorFlow's deterministic operations,
+            which are slower.
     """
 
     name: str
@@ -116,9 +123,10 @@ class Config:
 
 
 CONFIGS = {
-    # Labeled Faces in the Wild, in two runs: a shallow network from random
-    # weights, then a deeper one from that, with the mixture's energy score in
-    # the joint stage, and the mixture alone at the end.
+    # Labeled Faces in the Wild, in two runs. The first trains a shallow
+    # network from random weights. The second trains a deeper network from
+    # the first, with the mixture's energy score in the joint stage, and then
+    # the mixture alone.
     #   python -m training.prepare_lfw --out data/lfw
     #   python -m training.train --config lfw_base --data data/lfw
     #   python -m training.train --config lfw --data data/lfw
@@ -140,8 +148,9 @@ CONFIGS = {
         stages=(Stage("joint", epochs=14, learning_rate=7e-4),
                 Stage("mdn", epochs=4, learning_rate=5e-4))),
     # Photographs of every kind, on the pretrained encoder, in two stages.
-    # The shipped weights were trained in several such runs, one from the
-    # other's model (--set init=...); their card says which.
+    # The shipped weights come from several such runs, each of which begins
+    # with the model of the run before (--set init=...). Their card lists
+    # the runs.
     #   python -m training.write_tfrecords NAME=FOLDER... --size 128 \
     #       --out shards/photos
     #   python -m training.train --config photos --data 'shards/*.tfrecord'
@@ -152,12 +161,13 @@ CONFIGS = {
         margin=0, validation_fraction=0.01,
         augmentation=Augmentation.film(), balance=0.5, on_demand=True,
         squash=True),
-    # The published method on the same data: its ten epochs are for a GPU.
+    # The published method on the same data. Its ten epochs need a GPU.
     "paper_skip": Config(
         name="paper_skip", data="data/lfw", preset="paper_skip",
         stages=(Stage("vae", epochs=10), Stage("mdn", epochs=10))),
-    # Every stage of the same code on 48 generated pictures, in under two
-    # minutes on two cores: a check that training works, not a model.
+    # A check that training works: every stage of the same code on 48
+    # generated pictures, in under two minutes on two cores. The model is of
+    # no use.
     "smoke": Config(
         name="smoke",
         preset_options={"canvas": 32, "num_regions": 8,
@@ -171,20 +181,21 @@ CONFIGS = {
 
 
 def get(name: str, assignments: Iterable[str] = ()) -> Config:
-    """A configuration, with fields changed.
+    """Returns a configuration with changed fields.
 
     Args:
         name: str, one of `CONFIGS`.
-        assignments: iterable of str "field=value"; values are JSON, or else
-            taken as text. "epochs=N" sets those of every stage,
-            "joint.epochs=N" and "joint.learning_rate=R" one stage's.
+        assignments: iterable of str "field=value". A value is JSON; other
+            text is a string. "epochs=N" sets the epochs of every stage,
+            "joint.epochs=N" and "joint.learning_rate=R" those of one stage.
+            Defaults to no changes.
 
     Returns:
         `Config`.
 
     Raises:
-        ValueError: if the name or a field is not known, or a value does not
-            have the field's type.
+        ValueError: if the name or a field is unknown, or a value has another
+            type than its field.
     """
     if name not in CONFIGS:
         raise ValueError(
@@ -194,7 +205,7 @@ def get(name: str, assignments: Iterable[str] = ()) -> Config:
         key, separator, text = assignment.partition("=")
         if not separator:
             raise ValueError(
-                f"a setting must read field=value (received {assignment!r})")
+                f"--set: must be FIELD=VALUE (received {assignment!r})")
         try:
             value = json.loads(text)
         except json.JSONDecodeError:
@@ -217,7 +228,7 @@ def _change(config, key, value):
                   if f.name not in ("name", "stages", "augmentation")}
     if key not in changeable:
         raise ValueError(
-            f"setting must be one of epochs, STAGE.epochs, "
+            f"--set: FIELD must be one of epochs, STAGE.epochs, "
             f"STAGE.learning_rate, {', '.join(changeable)} "
             f"(received {key!r})")
     current = getattr(config, key)
@@ -238,7 +249,8 @@ def _change_stage(stages, name, field_name, value):
     names = [stage.name for stage in stages]
     if name not in names or field_name not in ("epochs", "learning_rate"):
         raise ValueError(
-            f"setting must be epochs or learning_rate of {', '.join(names)} "
+            f"--set: FIELD must be epochs or learning_rate of one of the "
+            f"stages {', '.join(names)} "
             f"(received {name}.{field_name})")
     if not isinstance(value, int | float) or not value > 0:
         raise ValueError(f"{name}.{field_name} must be a number above 0 "

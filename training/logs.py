@@ -1,4 +1,4 @@
-"""Where a run's numbers and pictures go: JSON lines, TensorBoard, folders."""
+"""A run's log: numbers as JSON lines, numbers and pictures in TensorBoard."""
 
 import contextlib
 import json
@@ -17,12 +17,13 @@ class Log:
 
     Args:
         folder: pathlib.Path. The run's folder.
-        writes: bool. False: nothing is written, and there is no history.
+        writes: bool. False writes nothing and keeps no history. Defaults to
+            True.
     """
 
     def __init__(self, folder: Path, writes: bool = True):
         self._path = folder / "log.jsonl" if writes else Path(os.devnull)
-        # A killed session may have left part of a line.
+        # A killed session may leave part of a line.
         whole = not self._path.exists() or self._path.read_bytes()[-1:] in (
             b"", b"\n")
         self._file = open(self._path, "a", buffering=1)
@@ -37,9 +38,9 @@ class Log:
         """Logs numbers.
 
         Args:
-            stage: str.
+            stage: str. The stage's name.
             kind: str, "train" or "validation".
-            step: int. Steps of the stage done.
+            step: int. Steps done in this stage.
             values: dict of floats.
         """
         values = {name: float(value) for name, value in values.items()}
@@ -51,20 +52,21 @@ class Log:
                 tf.summary.scalar(f"{stage}/{kind}/{name}", value, step)
 
     def picture(self, stage: str, step: int, pixels: np.ndarray) -> None:
-        """Shows a picture, uint8 [H, W, 3], in TensorBoard."""
+        """Logs a picture, uint8 [H, W, 3], to TensorBoard."""
         with self._summaries.as_default():
             tf.summary.image(f"{stage}/results", pixels[None], step)
 
     def history(self) -> list[dict[str, Any]]:
-        """The records of the ends of epochs, earlier sessions' included.
+        """The records at the ends of epochs, with those of earlier sessions.
 
         Returns:
-            list of dicts as `scalars` writes them, both kinds.
+            list of dicts as `scalars` writes them, of both kinds.
         """
-        # What a resumed run did again has the place of what it did before.
+        # A resumed run repeats some steps: their newer records replace the
+        # older.
         records = {}
         for line in self._path.read_text().splitlines():
-            with contextlib.suppress(json.JSONDecodeError):  # killed in it
+            with contextlib.suppress(json.JSONDecodeError):  # partial line
                 record = json.loads(line)
                 records[record["stage"], record["step"],
                         record["kind"]] = record
@@ -72,6 +74,6 @@ class Log:
                 if (stage, step, "validation") in records]
 
     def close(self) -> None:
-        """Closes both files."""
+        """Closes the file and the TensorBoard writer."""
         self._file.close()
         self._summaries.close()

@@ -1,13 +1,13 @@
 """The training loop: one linear pass through stages, epochs and steps.
 
-Written to be read and changed.  With several workers (`strategies`) all go
-through it in step; the chief alone writes.  A run's folder holds
+The loop is meant to be read and changed.  Several workers (`strategies`) run
+it in step, and only the chief writes.  A run's folder holds
 
     config.json           the configuration
     checkpoints/STAGE/    TensorFlow checkpoints, for resuming
-    log.jsonl             every loss term, gradient norm, pictures a second
+    log.jsonl             every loss term, gradient norm, pictures per second
     tensorboard/          the same, and the picture grids
-    grids/                grey | truth | results, each epoch
+    grids/                grey | truth | results, after each epoch
     model/                the trained Colorizer, for `tdc.load`
 """
 
@@ -47,7 +47,7 @@ GRID_PICTURES = 12
 
 @dataclass
 class Run:
-    """What all stages of a run share.
+    """The objects that all stages of a run share.
 
     Attributes:
         config: `configs.Config`.
@@ -56,8 +56,8 @@ class Run:
         strategy: tf.distribute.Strategy.
         workers: `Workers` of the strategy.
         log: `Log`.
-        should_stop: function, asked after every step.
-        colorizer: `Colorizer`. What is trained, in place.
+        should_stop: function, called after every step.
+        colorizer: `Colorizer`. The run trains it in place.
     """
 
     config: Config
@@ -73,7 +73,7 @@ class Run:
 
 @dataclass
 class TrainState:
-    """One stage of a run: what a step changes, and how far it has come.
+    """One stage of a run: the objects that a step changes, and the progress.
 
     Attributes:
         index: int. The stage's place in the configuration, from 0.
@@ -87,8 +87,8 @@ class TrainState:
         evaluate: see `steps.make_evaluation`.
         checkpoints: `Checkpoints`.
         step: int. Steps done.
-        saved: float. Time of the last checkpoint, written or read, by
-            `time.monotonic`.
+        saved: float. `time.monotonic()` of the last checkpoint, written or
+            read.
     """
 
     index: int
@@ -106,12 +106,12 @@ class TrainState:
 
     @property
     def epoch_ended(self) -> bool:
-        """Whether the step done last was the last of an epoch, or of all."""
+        """Whether the latest step was the last of an epoch or of the stage."""
         return (self.step % self.steps_per_epoch == 0
                 or self.step == self.total)
 
     def save(self) -> None:
-        """Writes a checkpoint of the steps done."""
+        """Writes a checkpoint of the current step."""
         self.checkpoints.save(self.step)
         self.saved = time.monotonic()
 
@@ -127,22 +127,23 @@ def train_and_evaluate(
         config: `configs.Config`.
         workdir: pathlib.Path. The run's folder.
         train, validation: `PhotoSet`. Validation has no margin.
-        strategy: tf.distribute.Strategy, of `strategies.make`, or None for
-            one device.
-        should_stop: function, asked after every step. Where it says yes, in
-            any worker, the run saves a checkpoint and stops.
+        strategy: tf.distribute.Strategy, of `strategies.make`. Defaults to
+            None, one device.
+        should_stop: function () -> bool, called after every step. As soon as
+            it returns True in any worker, the run saves a checkpoint and
+            stops. Defaults to a function that returns False.
 
     Returns:
         dict of the last stage's final validation terms.
 
     Raises:
         ValueError: if `workdir` holds a run of another configuration or of
-            other pictures, the batch cannot be divided, or the workers do not
-            share one `workdir`.
-        FloatingPointError: if the loss is not a number; the last checkpoint
-            is from before.
+            other pictures, if replicas and parts do not divide the batch, or
+            if the workers do not share one `workdir`.
+        FloatingPointError: if the loss is not finite. The last checkpoint
+            precedes that step.
         OSError: if a file cannot be written.
-        Stopped: if it was asked to stop.
+        Stopped: if `should_stop` returned True; the checkpoint is written.
     """
     # ---- Devices, seeds ----------------------------------------------------
     devices = strategy or strategies.make("none")
@@ -159,7 +160,8 @@ def train_and_evaluate(
             storage.begin_from(colorizer, presets.load(config.init))
 
     # ---- The run's folder --------------------------------------------------
-    # The chief makes it; then all look whether it is the same one.
+    # The chief makes the folder. Then every worker checks that it sees the
+    # same folder.
     pictures = fingerprint(train, validation)
     if workers.chief:
         claim(workdir, config, pictures)
@@ -193,13 +195,12 @@ def train_stage(run: Run, index: int, stage: Stage) -> dict[str, float]:
     config = run.config
     with run.colorizer.training_stage(stage.name) as (model, adapt):
         # ---- Resume --------------------------------------------------------
-        # 1. Everything exists, built, before values are restored.
+        # 1. All variables must exist before their values can be restored.
         state = make_state(run, index, stage, model, adapt)
-        # 2. A finished stage restores its last step and ends at once; the
-        #    next one's checkpoint then holds the whole Colorizer again.
+        # 2. A finished stage restores its last step and ends at once. The
+        #    next stage's checkpoint restores the whole Colorizer again.
         restore(run, state)
-        # 3. The data starts at the batch after the last one done; see
-        #    `train_epoch`.
+        # 3. The data starts at the next batch; see `train_epoch`.
 
         # ---- Epochs --------------------------------------------------------
         validation_batches = adapt(run.validation.batches(
@@ -210,8 +211,9 @@ def train_stage(run: Run, index: int, stage: Stage) -> dict[str, float]:
                   disable=not run.workers.chief) as progress:
             while state.step < state.total:
                 stopping = train_epoch(run, state, progress)
-                # Before it is saved: a run that is killed in between, and
-                # resumed behind the epoch, would never look at it.
+                # Evaluate before saving. Otherwise a run that is killed
+                # between the two resumes after the epoch, without its
+                # validation.
                 if state.epoch_ended:
                     terms = end_epoch(run, state, validation_batches)
                 state.save()
@@ -219,7 +221,7 @@ def train_stage(run: Run, index: int, stage: Stage) -> dict[str, float]:
                     run.workers.wait()
                     raise Stopped(
                         f"{state.name}: stopped after step {state.step:,} of "
-                        f"{state.total:,}, and saved")
+                        f"{state.total:,}; checkpoint saved")
 
         # ---- End of the stage ----------------------------------------------
         state.average.finish()
@@ -231,13 +233,16 @@ def train_stage(run: Run, index: int, stage: Stage) -> dict[str, float]:
 def make_state(
         run: Run, index: int, stage: Stage, model: LossTermsModel,
         adapt: Callable[[tf.data.Dataset], tf.data.Dataset]) -> TrainState:
-    """What a stage begins with, at step 0.
+    """Makes the state of a stage at step 0.
 
     Args:
         run: `Run`.
         index: int. The stage's place in the configuration.
         stage: `configs.Stage`.
-        model, adapt: of `Colorizer.training_stage`.
+        model, adapt: both from `Colorizer.training_stage`.
+
+    Returns:
+        `TrainState`.
     """
     config = run.config
     name = f"{index}-{stage.name}"
@@ -262,7 +267,7 @@ def make_state(
 
 
 def restore(run: Run, state: TrainState) -> None:
-    """Goes on from the newest checkpoint, if there is one.
+    """Restores the newest checkpoint, if the stage has one.
 
     Raises:
         ValueError: if the workers find checkpoints of different steps.
@@ -280,10 +285,10 @@ def restore(run: Run, state: TrainState) -> None:
 
 
 def train_epoch(run: Run, state: TrainState, progress: tqdm) -> bool:
-    """Trains to the end of an epoch; from within it, if it was resumed there.
+    """Trains to the end of the epoch that `state.step` belongs to.
 
     Returns:
-        bool. Whether the run is to stop now, be it within the epoch.
+        bool. True if the run must stop now, perhaps within the epoch.
     """
     config = run.config
     # Order and augmentation are functions of the seed and the epoch.
@@ -311,7 +316,8 @@ def train_epoch(run: Run, state: TrainState, progress: tqdm) -> bool:
             sums, since = {}, now
 
         # ---- Save, stop ----------------------------------------------------
-        # Clocks and signals differ: the workers agree on what to do.
+        # Clocks and signals differ between workers, which must all do the
+        # same.
         minutes = (time.monotonic() - state.saved) / 60
         due, stopping = run.workers.any(
             minutes > config.checkpoint_minutes, run.should_stop())
@@ -324,7 +330,7 @@ def train_epoch(run: Run, state: TrainState, progress: tqdm) -> bool:
 
 def end_epoch(run: Run, state: TrainState,
               validation_batches: tf.data.Dataset) -> dict[str, float]:
-    """Looks at the validation pictures, with the averaged weights.
+    """Evaluates the averaged weights on the validation pictures, and logs.
 
     Returns:
         dict of the validation terms.
@@ -339,7 +345,7 @@ def end_epoch(run: Run, state: TrainState,
 
 @contextlib.contextmanager
 def _precision(policy):
-    """Makes layers that compute in it; those made before stay as they are."""
+    """New layers compute in this precision; existing layers keep theirs."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -349,26 +355,26 @@ def _precision(policy):
 
 
 def _check_batch(config, replicas):
-    """Refuses a batch that replicas and parts do not divide."""
+    """Raises ValueError if replicas and parts do not divide the batch."""
     if config.batch_size % (replicas * config.accumulate):
         raise ValueError(
             f"batch_size must be a multiple of {replicas} replicas times "
-            f"{config.accumulate}, accumulate "
+            f"accumulate={config.accumulate} "
             f"(received {config.batch_size})")
 
 
 def schedule(
         learning_rate: float, warmup_steps: int, total: int,
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Linear warm-up, then half a cosine down to a hundredth.
+    """Linear warm-up, then half a cosine down to a hundredth of the peak.
 
     Args:
         learning_rate: float. The peak.
-        warmup_steps: int. At most half of the steps are taken for it.
-        total: int. Steps.
+        warmup_steps: int. Capped at half of all steps.
+        total: int. All steps.
 
     Returns:
-        Keras schedule, from the number of steps done.
+        Keras schedule: steps done -> learning rate.
     """
     warmup = min(warmup_steps, total // 2)
     return keras.optimizers.schedules.CosineDecay(
@@ -379,22 +385,28 @@ def schedule(
 
 def add_terms(sums: dict[str, list[float]], means: Mapping[str, tf.Tensor],
               name: str, step: int) -> None:
-    """Adds a step's terms to the running sums; stops where one is no number.
+    """Adds a step's terms to the running sums.
+
+    Args:
+        sums: dict from a term's name to its values so far; changed in place.
+        means: dict from a term's name to a scalar.
+        name: str. The stage, for the error.
+        step: int. The step, for the error.
 
     Raises:
-        FloatingPointError: naming the term and the step.
+        FloatingPointError: if a term is not finite; names it and the step.
     """
     for key, value in means.items():
         value = float(value)
         if not math.isfinite(value):
             raise FloatingPointError(
-                f"{name}: {key} must be finite (received {value} in step "
+                f"{name}: {key} must be finite (received {value} at step "
                 f"{step:,}); try a lower learning rate")
         sums.setdefault(key, []).append(value)
 
 
 def _log_training(run, state, sums, seconds, progress):
-    """Logs the terms' means over the steps since the last time."""
+    """Logs the terms' means over the steps since the last log."""
     values = {key: float(np.mean(value)) for key, value in sums.items()}
     count = len(sums["loss"])
     values["parameter_norm"] = float(
@@ -408,7 +420,7 @@ def _log_training(run, state, sums, seconds, progress):
 
 
 def _save_grid(run, state):
-    """Grey | truth | results of the first validation pictures."""
+    """Writes a grid of the first validation pictures: grey, truth, results."""
     count = min(GRID_PICTURES, len(run.validation))
     batch = next(iter(run.validation.batches(count, shuffle=False)))
     results = run.colorizer.sample(batch["luminance"])["ab"]

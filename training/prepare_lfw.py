@@ -3,9 +3,9 @@
     python -m training.prepare_lfw --out data/lfw
 
 decodes the official deep-funneled archive (13,233 pictures of 5,749 people,
-250 x 250 pixels) once.  What it writes stands in for the archive, as the
-configuration `lfw` asks for it.  People are on one side of the split each.
-About two minutes on two cores.
+250 x 250 pixels) once, in about two minutes on two cores.  The configuration
+`lfw` trains on the folder written here instead of the archive.  All pictures
+of one person are on the same side of the split.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ URL = "http://vis-www.cs.umass.edu/lfw/lfw-deepfunneled.tgz"
 CHECKSUM = "68331da3eb755a505a502b5aacb3c201"  # MD5 of the file at URL
 NUM_PICTURES = 13_233
 
-_ALGORITHMS = {32: "md5", 64: "sha256"}  # by the number of digits
+_ALGORITHMS = {32: "md5", 64: "sha256"}  # by number of digits
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,19 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def fetch(archive: str, checksum: str | None = None) -> str:
-    """The archive as a local file whose checksum is right.
+    """Finds or downloads the archive and checks its checksum.
 
     Args:
-        archive: str. A path, or an http(s) URL, downloaded once into Keras's
-            folder of data sets.
-        checksum: str or None. MD5 or SHA-256 in hexadecimal. None does not
-            check, except for the file at `URL`, whose checksum is known.
+        archive: str. A path or an http(s) URL. A URL is downloaded once, into
+            Keras's folder of data sets.
+        checksum: str or None. MD5 or SHA-256 in hexadecimal. None, the
+            default, checks only the file at `URL`, whose checksum is known.
 
     Returns:
-        str. The path.
+        str. The path of the local file.
 
     Raises:
-        ValueError: if there is no such file, the download fails, or the
+        ValueError: if the file does not exist, the download fails, or the
             checksum differs.
     """
     if checksum is None and archive == URL:
@@ -64,32 +64,33 @@ def fetch(archive: str, checksum: str | None = None) -> str:
     if archive.startswith(("http://", "https://")):
         archive = _download(archive, checksum)
     elif not os.path.isfile(archive):
-        raise ValueError(f"{archive}: no such file or URL")
+        raise ValueError(f"{archive}: must be a file or an http(s) URL "
+                         "(received neither)")
     if checksum is not None:
         with open(archive, "rb") as file:
             digest = hashlib.file_digest(file, _ALGORITHMS[len(checksum)])
         if digest.hexdigest() != checksum.lower():
             raise ValueError(
-                f"{archive}: its checksum must be {checksum.lower()} "
+                f"{archive}: the checksum must be {checksum.lower()} "
                 f"(received {digest.hexdigest()})")
     return archive
 
 
 def prepare(archive: str, out: str, canvas: int) -> dict[str, PhotoSet]:
-    """Decodes both subsets into the cache folder `out` and reports.
+    """Decodes both subsets into the folder `out` and prints their sizes.
 
     Args:
         archive: str. Path of a .tgz with NAME/NAME_0001.jpg and so on.
-        out: str. Folder for the fields, made if it is missing.
-        canvas: int. Pixels a side of the fields in a batch.
+        out: str. Folder for the fields. A missing folder is made.
+        canvas: int. Side of the fields in a batch, in pixels.
 
     Returns:
-        dict of subset name to `data.PhotoSet`.
+        dict from a subset's name to `data.PhotoSet`.
 
     Raises:
-        ValueError: if the archive cannot be read or is not LFW.
+        ValueError: if the archive is unreadable or is not LFW.
     """
-    # Not at the top, so that --help does not wait for TensorFlow.
+    # Imported here so that --help does not wait for TensorFlow.
     from tfdivcolor import data
     from training import configs
 
@@ -98,7 +99,7 @@ def prepare(archive: str, out: str, canvas: int) -> dict[str, PhotoSet]:
     for name in names:
         if posixpath.basename(posixpath.dirname(name)) != data.group_of(name):
             raise ValueError(
-                f"{archive}: every picture of LFW is named "
+                f"{archive}: every picture must have a name like "
                 f"NAME/NAME_0001.jpg (received {name})")
     subsets = {}
     for subset, margin in (("train", config.margin), ("validation", 0)):
@@ -120,7 +121,7 @@ def _download(url, checksum):
     import keras
 
     try:
-        # With the checksum, an incomplete earlier download is replaced.
+        # With the checksum, Keras replaces an incomplete earlier download.
         return keras.utils.get_file(origin=url, file_hash=checksum)
     except Exception as error:  # get_file raises Exception itself
         raise ValueError(f"{url}: download failed ({error})") from error
@@ -137,13 +138,13 @@ def _parser():
         help="the deep-funneled archive; a URL is downloaded once")
     parser.add_argument(
         "--checksum", metavar="MD5_OR_SHA256",
-        help="what the archive's checksum must be; known for the default URL")
+        help="checksum of the archive; the default URL's is known")
     parser.add_argument(
         "--out", default="data/lfw", metavar="DIR",
         help="folder for the fields")
     parser.add_argument(
         "--canvas", type=int, default=64,
-        help="pixels a side of the colour fields")
+        help="side of the colour fields in pixels")
     return parser
 
 

@@ -1,9 +1,9 @@
 """The train step, and the moving average of the weights.
 
-The step stands here twice.  `plain_train_step` is the one to read, and to
-change first: one device, a batch at a time.  `distributed_train_step` makes
-the same update from a batch whose rows are divided among replicas, and from
-parts of them one after the other.
+There are two train steps.  Read and change `plain_train_step` first: it takes
+one batch on one device.  `distributed_train_step` makes the same update from a
+batch that is divided among replicas, and into parts that each replica computes
+one after the other.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tensorflow as tf
 from tfdivcolor.models.base import LossTermsModel
 
 Batch = dict[str, tf.Tensor]
-# (batch, step int64) -> every loss term's mean, and gradient_norm.
+# (batch, step int64) -> the mean of every loss term, and gradient_norm.
 TrainStep = Callable[[Batch, tf.Tensor], dict[str, tf.Tensor]]
 
 
@@ -28,7 +28,7 @@ def plain_train_step(model: LossTermsModel,
     """The train step of one device; see `make_train_step`."""
     variables = model.trainable_variables
 
-    # Without AutoGraph, whose reading of all the code is a quarter of a trace.
+    # Parsing the code with AutoGraph would take a quarter of the tracing time.
     @tf.function(autograph=False)
     def train_step(batch, step):
         # ---- Losses --------------------------------------------------------
@@ -54,7 +54,7 @@ def distributed_train_step(model: LossTermsModel,
                            optimizer: keras.optimizers.Optimizer,
                            average: MovingAverage, clip_norm: float,
                            batch_size: int, accumulate: int = 1) -> TrainStep:
-    """The train step of several replicas, or parts; see `make_train_step`."""
+    """The train step of several replicas or parts; see `make_train_step`."""
     strategy = tf.distribute.get_strategy()
     variables = model.trainable_variables
     replicas = strategy.num_replicas_in_sync
@@ -65,7 +65,8 @@ def distributed_train_step(model: LossTermsModel,
             batch = {name: tf.reshape(
                 value, [accumulate, rows, *value.shape[1:]])[part]
                 for name, value in batch.items()}
-        # Shares of the whole batch's means: all replicas' and parts' add up.
+        # Divided by the whole batch's size, the parts of all replicas sum to
+        # the batch's means.
         with tf.GradientTape() as tape:
             terms = model.loss_terms(batch, model(batch, training=True))
             loss = tf.reduce_sum(terms["loss"]) / batch_size
@@ -74,18 +75,18 @@ def distributed_train_step(model: LossTermsModel,
         return tape.gradient(loss, variables), shares
 
     def add_gradients_of(batch, part, sums):
-        # Not before the part before is done: both would be in memory.
+        # Wait for the previous part. Otherwise both are in memory at once.
         with tf.control_dependencies(tf.nest.flatten(sums)):
             part = tf.identity(part)
         return tf.nest.map_structure(tf.add, sums, gradients_of(batch, part))
 
     def update(gradients, shares):
-        # What comes out of a loop has no device, and cannot be reduced.
+        # Outputs of a loop have no device and cannot be reduced; copies can.
         gradients, shares = tf.nest.map_structure(
             tf.identity, (gradients, shares))
         if replicas > 1:
-            # Clipping needs the whole batch's gradient.  The optimizer will
-            # sum over replicas once more, hence the division.
+            # Clipping needs the whole batch's gradient.  The optimizer sums
+            # over the replicas again, which the division below undoes.
             gradients = tf.distribute.get_replica_context().all_reduce(
                 tf.distribute.ReduceOp.SUM, gradients)
         gradients, norm = tf.clip_by_global_norm(gradients, clip_norm)
@@ -108,7 +109,7 @@ def distributed_train_step(model: LossTermsModel,
 
         # ---- Update --------------------------------------------------------
         terms = strategy.run(update, args=sums)
-        # It looks after the replicas itself.
+        # The average updates every replica itself.
         average.update(step)
         return {name: strategy.reduce(tf.distribute.ReduceOp.SUM, value, None)
                 for name, value in terms.items()}
@@ -120,24 +121,25 @@ def make_train_step(model: LossTermsModel,
                     optimizer: keras.optimizers.Optimizer,
                     average: MovingAverage, clip_norm: float, batch_size: int,
                     accumulate: int = 1) -> TrainStep:
-    """The train step of any of the three models; traced once.
+    """Makes the train step of any of the three models. It is traced once.
 
-    Make it within the scope of the strategy that trains.
+    Call this within the scope of the training strategy.
 
     Args:
-        model: `LossTermsModel`, its frozen parts frozen.
+        model: `LossTermsModel`, with its frozen parts already frozen.
         optimizer: Keras optimizer, built for `model.trainable_variables`.
         average: `MovingAverage` of the same variables.
         clip_norm: float. Largest global norm of the gradients.
-        batch_size: int. Over all replicas.
-        accumulate: int. Parts that a replica's rows are computed in, one after
-            the other; their gradients are summed before the one update.
+        batch_size: int. Pictures of a batch, on all replicas together.
+        accumulate: int. Each replica computes its rows in this number of
+            parts, one after the other, and sums their gradients before the
+            one update. Defaults to 1.
 
     Returns:
-        tf.function: (batch, step int64) -> dict of float32 scalars: every
-        loss term's mean over the batch, and gradient_norm.
+        tf.function: (batch, step int64) -> dict of float32 scalars: the mean
+        of every loss term over the batch, and gradient_norm.
     """
-    # A strategy of one replica still keeps its variables in its own way.
+    # A strategy of one replica still has variables of its own type.
     if accumulate == 1 and not tf.distribute.has_strategy():
         return plain_train_step(
             model, optimizer, average, clip_norm, batch_size)
@@ -148,28 +150,31 @@ def make_train_step(model: LossTermsModel,
 class MovingAverage:
     """Exponential moving average of a model's trainable weights.
 
-    The momentum grows from 0 to its final value, so that a short run is not
-    an average with its random start:  min(momentum, (1 + n) / (10 + n)).
-    Batch norm's moving statistics stay those of the raw weights; at the end of
-    a run, where the learning rate goes down to a hundredth, both agree.
+    After n steps the momentum is min(momentum, (1 + n) / (10 + n)). It starts
+    low, so that the average of a short run forgets the random initial weights.
+    Batch norm keeps the moving statistics of the raw weights. At the end of a
+    run the learning rate falls to a hundredth, and both sets of weights agree.
 
-    Make it within the scope of the strategy that trains.
+    Make the average within the scope of the training strategy.
 
     Args:
         variables: list of tf.Variable.
-        momentum: float.
+        momentum: float, the largest momentum.
     """
 
     def __init__(self, variables: Sequence[tf.Variable], momentum: float):
         self.momentum = momentum
         self.variables = variables
-        # While a step is traced, get_strategy() would name the default one.
+        # During tracing get_strategy() would return the default strategy.
         self._strategy = tf.distribute.get_strategy()
         self.averages = [tf.Variable(v, trainable=False) for v in variables]
 
     def update(self, step: tf.Tensor) -> None:
-        """Moves the averages; in cross-replica context, after `step` (from
-        0) of the optimizer."""
+        """Updates the averages, in cross-replica context.
+
+        Args:
+            step: int64 scalar. The optimizer's latest step, counted from 0.
+        """
         n = tf.cast(step, tf.float32)
         rate = 1.0 - tf.minimum(self.momentum, (1.0 + n) / (10.0 + n))
 
@@ -181,13 +186,13 @@ class MovingAverage:
                 average, move, args=(variable,), group=False)
 
     def finish(self) -> None:
-        """Makes the averages the model's weights, for good."""
+        """Assigns the averages to the model's weights, permanently."""
         for average, variable in zip(self.averages, self.variables):
             variable.assign(average)
 
     @contextlib.contextmanager
     def swapped(self) -> Iterator[None]:
-        """Within the context the model has the averages as its weights."""
+        """A context in which the averages are the model's weights."""
         trained = [v.numpy() for v in self.variables]
         self.finish()
         try:
@@ -200,17 +205,17 @@ class MovingAverage:
 def make_evaluation(
         model: LossTermsModel,
 ) -> Callable[[Iterable[Batch]], dict[str, float]]:
-    """The mean loss terms over a data set, without dropout.
+    """Makes a function that averages the loss terms over a data set.
 
-    The posterior's noise is keyed by the pictures' seeds, so the same weights
-    give the same numbers.
+    The function uses no dropout. The pictures' seeds determine the posterior's
+    noise, so the same weights give the same numbers.
 
     Args:
         model: `LossTermsModel`.
 
     Returns:
         function: tf.data.Dataset of batch dicts -> dict from a term's name to
-        float. It is traced once for each size of batch.
+        float. It is traced once for each batch size.
     """
     @tf.function(autograph=False)
     def step(batch):

@@ -1,20 +1,20 @@
-"""What a run trains on: one device, a machine's GPUs, or several machines.
+"""Strategies: training on one device, a machine's GPUs, or several machines.
 
-On several machines the same command is given on each, and TF_CONFIG says who
-is who; here on the first of two:
+Give the same command on each machine. TF_CONFIG lists the machines and names
+this one. On the first of two:
 
     TF_CONFIG='{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]},
                 "task": {"type": "worker", "index": 0}}' \\
     python -m training.train --config lfw --strategy multiworker \\
         --data /shared/lfw --workdir /shared/runs/lfw
 
---workdir is a folder that all of them share.  --data may be shared too, or
-copied: the same pictures under the same names, best prepared once
-(`training.prepare_lfw`), as otherwise every worker decodes them all.  Every
-worker takes its rows of each batch; `batch_size` counts those of all.  Worker
-0, the chief, is the only one that writes.  All go on from its checkpoints; when
-one is lost the others end, `HEARTBEAT_SECONDS` later or a little more, and the
-same commands go on.
+All workers share the folder --workdir.  They may share --data too, or have
+copies with the same pictures under the same names.  Prepare the data once
+(`training.prepare_lfw`): otherwise every worker decodes all pictures.  Each
+worker takes its rows of each batch; `batch_size` counts the rows of all
+workers.  Only worker 0, the chief, writes, and all workers resume from its
+checkpoints.  If one worker is lost, the others end after `HEARTBEAT_SECONDS`
+or a little more.  To continue, run the same commands again.
 """
 
 import contextlib
@@ -31,14 +31,14 @@ from tensorflow.python.eager import context
 
 from tfdivcolor.utils.errors import reason
 
-# Without a sign of life for so long a worker counts as lost.  TensorFlow's own
-# 10 s are too few for a machine that is busy tracing and compiling.
+# A worker without a heartbeat for this time counts as lost.  TensorFlow's
+# default of 10 s is too short for a machine that traces and compiles.
 HEARTBEAT_SECONDS = 60
 
 _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError,
          tf.errors.CancelledError, tf.errors.DeadlineExceededError)
 
-# Parts of TensorFlow that are not public: they have no types, or wrong ones.
+# These parts of TensorFlow are not public and have no types, or wrong ones.
 _context: Any = context.context
 _coordinated_job: Any = (
     coordination_config_pb2.
@@ -46,33 +46,34 @@ _coordinated_job: Any = (
 
 
 class Stopped(Exception):
-    """The run was asked to stop, and has: all workers are at the same step, and
-    have a checkpoint of it."""
+    """The run stopped on request. All workers are at the same step, and the
+    chief has saved a checkpoint of it."""
 
 
 class WorkerLost(RuntimeError):
-    """Another worker ended, or cannot be reached any more."""
+    """Another worker ended or is no longer reachable."""
 
 
 def make(name: str) -> tf.distribute.Strategy:
-    """The strategy of a name; before any other TensorFlow operation runs.
+    """Makes a strategy. Call it before any other TensorFlow operation.
 
     Args:
         name: "none", "mirrored" (all GPUs of this machine) or "multiworker"
-            (those of every worker in TF_CONFIG; waits for all to be there).
+            (all GPUs of every worker in TF_CONFIG; waits for all workers).
 
     Returns:
         tf.distribute.Strategy.
 
     Raises:
-        ValueError: if TF_CONFIG is not as it must be.
+        ValueError: if TF_CONFIG is wrong, or a worker's address is not
+            reachable.
     """
     if name == "none":
         return tf.distribute.get_strategy()
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
     addresses, index = read_cluster(os.environ.get("TF_CONFIG", ""))
-    # What the strategy would configure itself, but for the time.
+    # The strategy's own configuration, with a longer timeout.
     _context().configure_coordination_service(
         service_type="standalone",
         service_leader="/job:worker/replica:0/task:0",
@@ -80,27 +81,27 @@ def make(name: str) -> tf.distribute.Strategy:
         coordinated_jobs=[_coordinated_job(
             name="worker", num_tasks=len(addresses))])
     print(f"worker {index} of {len(addresses)}, at {addresses[index]}: "
-          "waiting for all to be there", flush=True)
+          "waiting for the other workers", flush=True)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:
         raise ValueError(
-            f"TF_CONFIG: must have a free port of this machine as address "
-            f"{index}, {addresses[index]}, and those of workers that can be "
-            f"reached (received {reason(error)})") from error
+            f"TF_CONFIG: address {index}, {addresses[index]}, must be a free "
+            "port of this machine, and all other workers must be reachable "
+            f"(received {reason(error)})") from error
 
 
 def read_cluster(text: str) -> tuple[list[str], int]:
-    """Addresses of all workers and the index of this one.
+    """Reads the addresses of all workers and the index of this one.
 
     Args:
-        text: str. TF_CONFIG.
+        text: str. The value of TF_CONFIG.
 
     Returns:
         (list of str "host:port", int).
 
     Raises:
-        ValueError: if it does not say so.
+        ValueError: if the text is not JSON of that form.
     """
     try:
         config = json.loads(text)
@@ -115,25 +116,25 @@ def read_cluster(text: str) -> tuple[list[str], int]:
         good = False
     if not good:
         raise ValueError(
-            "TF_CONFIG: must be JSON with cluster.worker, a list of every "
-            'worker\'s "host:port", no other jobs, and task, its type '
+            "TF_CONFIG: must be JSON with cluster.worker, the list of every "
+            'worker\'s "host:port", no other jobs, and task with type '
             f'"worker" and this worker\'s index (received {text!r})')
     return addresses, index
 
 
 class Workers:
-    """The processes that train together, as one of them sees them.
+    """The processes that train together, seen from one of them.
 
-    With a strategy of one process every method returns at once.  With several
-    each is a meeting: it returns when all have called it.
+    With one process every method returns at once.  With several processes a
+    method returns when all of them have called it.
 
     Args:
         strategy: tf.distribute.Strategy.
 
     Attributes:
-        index: int. This process' number.
+        index: int. This process' number, from 0.
         count: int. Number of processes.
-        chief: bool. Whether this is the one that writes.
+        chief: bool. Whether this process is the one that writes.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy):
@@ -153,7 +154,7 @@ class Workers:
         self._mean = mean
 
     def gather(self, number: int) -> list[int]:
-        """Every worker's number, in their order; list of int."""
+        """Returns every worker's `number`, a list of int in workers' order."""
         if self.count == 1:
             return [number]
         own = np.zeros(self.count)
@@ -162,10 +163,10 @@ class Workers:
                 for value in self._mean(tf.constant(own))]
 
     def any(self, *flags: bool) -> list[bool]:
-        """Which of some flags any worker has set; list of bool.
+        """Returns for each flag whether any worker has set it, list of bool.
 
-        What depends on a clock or on a signal must be agreed on: a worker
-        that saves or stops alone would leave the others waiting.
+        Decisions that depend on a clock or a signal need this agreement: if
+        one worker saved or stopped alone, the others would wait for ever.
         """
         if self.count == 1:
             return list(flags)
@@ -173,16 +174,16 @@ class Workers:
                 for value in self._mean(tf.constant(flags, tf.float64))]
 
     def wait(self) -> None:
-        """Returns when all workers are here."""
+        """Returns when all workers have called it."""
         self.any(False)
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Within the context an error of one worker ends all of them.
+        """A context in which an error of one worker ends all of them.
 
         Raises:
-            WorkerLost: in the others, with the message of that error, or in
-                all that are left if one was killed.
+            WorkerLost: in the other workers, with the message of that error;
+                if a worker was killed, in all remaining workers.
         """
         try:
             yield
@@ -190,13 +191,13 @@ class Workers:
             if self.count == 1:
                 raise
             raise WorkerLost(
-                f"worker {self.index} of {self.count} cannot go on without "
+                f"worker {self.index} of {self.count} cannot continue without "
                 f"the others ({_cause(error)})") from error
         except Stopped:
             raise
         except (Exception, KeyboardInterrupt) as error:
             if self.count > 1:
-                # Fails where they are gone already.
+                # The report fails if the others have already ended.
                 with contextlib.suppress(tf.errors.OpError):
                     _context().report_error_to_cluster(
                         tf.errors.ABORTED,
@@ -207,19 +208,19 @@ class Workers:
 def distribute(
         strategy: tf.distribute.Strategy,
         make: Callable[[tuple[int, int]], tf.data.Dataset]) -> Iterator[Any]:
-    """Every replica's rows of global batches.
+    """Yields the rows of global batches for every replica.
 
-    Not by the strategy's own datasets: those hand batches on by iterators
-    whose autotuner cannot be turned off (`pipelines`).
+    The strategy's own datasets are no alternative: the autotuner of their
+    iterators cannot be turned off (`pipelines`).
 
     Args:
         strategy: tf.distribute.Strategy.
-        make: function, shard (index, count) -> tf.data.Dataset of the rows
-            that replica `index` of `count` has in each global batch; of as
-            many batches for each.
+        make: function, shard (index, count) -> tf.data.Dataset with the rows
+            of replica `index` of `count` in each global batch. All replicas
+            have the same number of batches.
 
     Yields:
-        what `strategy.run` takes.
+        a value that `strategy.run` accepts.
     """
     count = strategy.num_replicas_in_sync
     if count == 1:
@@ -241,7 +242,7 @@ def distribute(
 
 
 def _cause(error):
-    """What a collective operation says that it was aborted by."""
+    """The error of the other worker, from a collective operation's message."""
     found = re.search(r"aborted by: (.*?)(?:\nThe error could be|$)",
                       error.message, re.DOTALL)
     return " ".join(found[1].split()) if found else reason(error)

@@ -1,8 +1,8 @@
 """Generated pictures with learnable colours, for smoke runs and tests.
 
-Every picture is a dark-to-light sky over a darker ground with a bright disc;
-the sky is blue, the ground green or brown, the disc red or yellow: what can be
-told from luminance, and what can not.
+Every picture is a dark-to-light sky over a darker ground with a bright disc.
+The sky is blue: luminance tells its colour.  The ground is green or brown, the
+disc red or yellow: luminance does not tell which.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from PIL import Image
 
 
 def picture(index: int, size: int = 48) -> np.ndarray:
-    """One picture: uint8 [size, size, 3], a function of `index` alone."""
+    """Makes one picture, uint8 [size, size, 3]; only `index` varies it."""
     rng = np.random.default_rng(index)
     y, x = np.mgrid[:size, :size] / size
     pixels = np.empty((size, size, 3))
@@ -32,7 +32,11 @@ def picture(index: int, size: int = 48) -> np.ndarray:
 
 
 def write_folder(folder: str | Path, count: int = 48, size: int = 48) -> Path:
-    """Writes `count` pictures as PNG files; returns the folder."""
+    """Writes `count` pictures of `size` pixels a side as PNG files.
+
+    Returns:
+        pathlib.Path. The folder.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(count):

@@ -1,7 +1,7 @@
 """Trains a Colorizer: `python -m training.train --config lfw`.
 
-A run that was stopped in any way goes on where it was when the same command
-is given again.
+To continue a stopped run, give the same command again: it resumes from the
+last checkpoint.
 """
 
 import argparse
@@ -22,19 +22,22 @@ def _parser():
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True,
                         help="photos, lfw_base, lfw, flowers, paper_skip "
-                        "or smoke; see "
-                        "training/configs.py")
-    parser.add_argument("--data", help="folder, .tar/.tgz archive, TFRecord "
-                        "pattern or prepared folder (default: the config's)")
+                        "or smoke; training/configs.py describes them")
+    parser.add_argument("--data", help="training pictures: folder, .tar/.tgz "
+                        "archive, TFRecord pattern or prepared folder "
+                        "(default: the configuration's)")
     parser.add_argument("--workdir", type=Path,
-                        help="the run's folder (default: runs/CONFIG)")
+                        help="folder for checkpoints, logs and the trained "
+                        "model (default: runs/CONFIG)")
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE",
-                        help="change fields of the configuration")
+                        help="change fields of the configuration, for "
+                        "example batch_size=64")
     parser.add_argument("--strategy", default="none",
                         choices=["none", "mirrored", "multiworker"],
                         help="mirrored: all GPUs of this machine; multiworker: "
-                        "those of every machine in TF_CONFIG, see "
-                        "training/strategies.py")
+                        "all GPUs of every machine in TF_CONFIG; "
+                        "training/strategies.py explains how (default: "
+                        "%(default)s)")
     return parser
 
 
@@ -66,11 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 terms = loop.train_and_evaluate(
                     config, workdir, train, validation, strategy, stop.is_set)
     except loop.Stopped as stopped:
-        print(f"{stopped}; the same command goes on")
+        print(f"{stopped}; run the same command to continue")
         return 0
     except KeyboardInterrupt:
-        print(f"training: stopped; the same command goes on from the last "
-              f"checkpoint in {workdir}", file=sys.stderr)
+        print(f"training: stopped; run the same command to continue from the "
+              f"last checkpoint in {workdir}", file=sys.stderr)
         return 130
     except (ValueError, FloatingPointError, ImportError, OSError) as error:
         print(f"training: {error}", file=sys.stderr)
@@ -79,12 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"training: {reason(error)}", file=sys.stderr)
         return 1
     except strategies.WorkerLost as error:
-        print(f"training: {error}; the same commands go on from the last "
-              f"checkpoint in {workdir}", file=sys.stderr)
+        print(f"training: {error}; run the same commands to continue from the "
+              f"last checkpoint in {workdir}", file=sys.stderr)
         return 1
     if not workers.chief:
         print(f"worker {workers.index} of {workers.count}: done; the chief "
-              f"wrote {workdir}")
+              f"worker wrote {workdir}")
         return 0
     print("validation: " + ", ".join(
         f"{name} {value:.3f}" for name, value in terms.items()))
@@ -94,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _load(config, source, workdir, subset, progress):
-    """The pictures of a subset, as the configuration wants them."""
+    """The pictures of a subset, with the configuration's options."""
     from tfdivcolor import data, presets
     from tfdivcolor.data import sources
 
@@ -104,7 +107,7 @@ def _load(config, source, workdir, subset, progress):
         if sources.source_of(source) is sources.from_tfrecord:
             options["on_demand"] = True
         else:
-            # Too many for memory, perhaps.
+            # The decoded pictures may not fit into memory.
             options["cache"] = workdir / "fields"
     photos = data.load(
         source, canvas=preset.canvas, luminance_size=preset.luminance_size,
@@ -116,7 +119,7 @@ def _load(config, source, workdir, subset, progress):
 
 @contextlib.contextmanager
 def _asked_to_stop():
-    """An event that SIGTERM sets, as machines send it before they go."""
+    """An event that SIGTERM sets. Machines send it before they shut down."""
     stop = threading.Event()
     before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:

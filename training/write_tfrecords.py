@@ -2,17 +2,18 @@
 
     python -m training.write_tfrecords photographs/ --out shards/photos
 
-writes shards/photos-00000-of-00008.tfrecord and so on, with the files' bytes as
-they are; --data 'shards/photos-*.tfrecord' then trains on them.
+writes shards/photos-00000-of-00008.tfrecord and so on, with the unchanged bytes
+of the files.  To train on them: --data 'shards/photos-*.tfrecord'.
 
     python -m training.write_tfrecords faces=lfw.tgz streets=streets/ \
         flowers=flowers.pack --size 128 --out shards/photos
 
-writes small squares of several named sources, about 4 kB each, and leaves out
-grey and toned pictures: what --config photos is trained on.
+writes small squares of several named sources, about 4 kB each, without grey
+and toned pictures.  --config photos trains on such files.
 
-One pass, a picture in memory at a time; the shards appear when all are
-complete.  Files that cannot be read are named, counted and left out.
+The command reads each picture once and holds one in memory at a time.  The
+shards appear when all are complete.  Unreadable files are named, counted and
+skipped.
 """
 
 import argparse
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         outputs.make_folder(Path(options.out).parent)
-        # The delay: wrong arguments are found at once, and are one line.
+        # The delay keeps the bar out of an error about wrong arguments.
         with tqdm(unit=" pictures", delay=1) as bar:
             paths = tfrecords.write_tfrecords(
                 _sources(options.photos), options.out, options.shards,
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"write_tfrecords: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("write_tfrecords: stopped; nothing is written", file=sys.stderr)
+        print("write_tfrecords: stopped; wrote nothing", file=sys.stderr)
         return 130
     size = sum(map(os.path.getsize, paths))
     where = paths[0]
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = (f"{len(paths):,} files, {paths[0]} to "
                  f"{os.path.basename(paths[-1])}")
     print(f"wrote {bar.n:,} pictures, {size:,} bytes, to {where}; skipped "
-          f"{len(skipped):,}" + (", named above" if skipped else ""))
+          f"{len(skipped):,}" + (", listed above" if skipped else ""))
     return 0
 
 
@@ -67,22 +68,23 @@ def _parser():
     parser.add_argument(
         "photos", metavar="[NAME=]PHOTOS", nargs="+",
         help="folder (searched recursively), .tar/.tgz archive, .pack or "
-        "TFRecord pattern; several need names, which become their sources")
+        "TFRecord pattern; with several, each needs a NAME, the name of its "
+        "source")
     parser.add_argument(
         "--out", required=True, metavar="FOLDER/PREFIX",
-        help="start of the files' names; the folder is made if it is missing")
+        help="start of the files' names; a missing folder is made")
     parser.add_argument(
         "--shards", type=int, default=8, metavar="N",
-        help="number of files, all about as large (default: %(default)s)")
+        help="number of files, of about equal size (default: %(default)s)")
     parser.add_argument(
         "--size", type=int, metavar="PIXELS",
-        help="write squares of so many pixels a side, in WebP, and leave out "
-        "grey and toned pictures (default: the files as they are)")
+        help="write WebP squares with sides of PIXELS, and leave out grey and "
+        "toned pictures (default: the unchanged files)")
     return parser
 
 
 def _sources(arguments):
-    """Paths by the names of their sources; one without a name is a path."""
+    """Maps source names to paths; returns a single unnamed path as it is."""
     if len(arguments) == 1 and "=" not in arguments[0]:
         return arguments[0]
     paths = {}
@@ -90,7 +92,7 @@ def _sources(arguments):
         name, equals, path = argument.partition("=")
         if not equals or not name or name in paths:
             raise ValueError(
-                "several sources must read NAME=PHOTOS, each name once "
+                "PHOTOS: several sources must be NAME=PHOTOS, each name once "
                 f"(received {argument!r})")
         paths[name] = path
     return paths

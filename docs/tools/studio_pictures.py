@@ -1,8 +1,8 @@
 """Makes the pictures of the studio: `python docs/tools/studio_pictures.py`.
 
-Starts the studio with photographs of scikit-image, made grey, and takes pictures
-of its page in Chromium, from eight results to the dialog that gives files away:
-six for the guide and one for the README, each below 150 kB.
+Starts the studio with photographs of scikit-image, made grey, and takes
+pictures of its page in Chromium, from eight results to the dialog that gives
+files away: six for the guide and one for the README, each below 150 kB.
 """
 
 import contextlib

@@ -6,9 +6,9 @@ Flink, Spark or Dataflow.
     python -m serving.bulk 'gs://photos/**.jpg' --model gs://models/1 \\
         --out gs://colourings --runner DataflowRunner --project ...
 
-Exit codes: 0 all went well; 1 something failed: a picture, which is in
-OUT/_bulk/failed-*.jsonl, or the run, said in one line on stderr; 2 the
-arguments were wrong; 130 stopped by Ctrl-C.
+Exit codes: 0 success; 1 pictures failed (OUT/_bulk/failed-*.jsonl lists them)
+or the run failed (one line on stderr); 2 wrong arguments; 130 stopped by
+Ctrl-C.
 """
 
 import argparse
@@ -22,14 +22,14 @@ from tfdivcolor.cli import common
 from tfdivcolor.settings import DEFAULTS, MAX_SAMPLES, Sampling
 from tfdivcolor.utils import messages
 
-# Neither Beam nor TensorFlow here, so that --help answers at once.
+# Beam and TensorFlow are imported later, so that --help answers at once.
 
 EMBEDDED = "embedded"
 
 
 def main(arguments=None):
     """Runs the command; returns its exit code."""
-    # Beam logs what it raises, over many lines, and what is not installed.
+    # Beam logs many lines about its exceptions and about missing packages.
     logging.getLogger().setLevel(logging.CRITICAL)
     try:
         options, beam_flags = _parser().parse_known_args(arguments)
@@ -48,7 +48,7 @@ def main(arguments=None):
         counts = run(call, runner, beam_options)
     except (KeyboardInterrupt, Exception) as error:  # whatever runners raise
         if _is_interrupt(error):
-            messages.report("stopped; the same command goes on from here")
+            messages.report("stopped; run the same command to continue")
             return 130
         messages.report(_last_line(error))
         return 1
@@ -61,15 +61,15 @@ def run(call, runner, beam_options):
 
     Args:
         call: `serving.bulk.pipeline.Call`.
-        runner: what `beam.Pipeline` takes as one.
+        runner: any runner of `beam.Pipeline`.
         beam_options: Beam's `PipelineOptions`.
 
     Returns:
         dict from every name of `records.COUNTERS` to an int.
 
     Raises:
-        RuntimeError: the run ended otherwise than done. Runners raise others
-            too.
+        RuntimeError: if the run does not end as DONE. Runners raise other
+            exceptions, too.
     """
     import apache_beam as beam
     from apache_beam.metrics import MetricsFilter
@@ -88,8 +88,8 @@ def run(call, runner, beam_options):
     found = result.metrics().query(
         MetricsFilter().with_namespace(records.NAMESPACE))
     for metric in found["counters"]:
-        # Several steps count one thing, and not all runners say what of it
-        # was committed.
+        # Several steps share a counter, and some runners do not report the
+        # committed part.
         counts[metric.key.metric.name] += metric.result or 0
     return counts
 
@@ -98,37 +98,39 @@ def _parser():
     parser = common.Parser(
         prog="python -m serving.bulk", allow_abbrev=False,
         description="Colourises all files of a pattern with an exported model "
-        "and Apache Beam. Writes NAME_00.png, the safest, and so on, in the "
-        "pattern's folders below --out; --out/_bulk gets a manifest, and the "
-        "names of files that failed. What the manifest has already is "
-        "skipped, so that the same command goes on with a run that was ended. "
-        "Options that are not listed here are Beam's.")
+        "and Apache Beam. Writes NAME_00.png (the safest colours), "
+        "NAME_01.png and so on in the pattern's folders below --out, and a "
+        "manifest and the names of failed files in --out/_bulk. Skips files "
+        "that the manifest lists, so that the same command continues a "
+        "stopped run. All other options are Beam's.")
     add = parser.add_argument
     add("patterns", nargs="+", metavar="PATTERN",
-        help="files, on any file system of Beam's, such as 'photos/**/*.jpg'")
+        help="pattern of files, such as 'photos/**/*.jpg', on any file system "
+        "that Beam supports")
     add("--model", required=True, metavar="DIR",
-        help="folder of an exported model's version: models/tfdivcolor/1")
+        help="folder of an exported model's version, such as "
+        "models/tfdivcolor/1")
     add("--out", required=True, metavar="DIR", help="folder to write to")
     add("-n", "--num-samples", type=int, default=DEFAULTS.num_samples,
-        metavar="N", help=f"colourings of each, 1 to {MAX_SAMPLES} "
+        metavar="N", help=f"colourings per photograph, 1 to {MAX_SAMPLES} "
         "(default: %(default)s)")
     common.add_seed(parser)
     common.add_temperature(parser)
     add("--runner", default=EMBEDDED, metavar="NAME",
-        help="embedded: in this process, or with --direct_num_workers=N "
-        "--direct_running_mode=multi_processing in several; else a runner of "
-        "Beam's: FlinkRunner, SparkRunner, DataflowRunner "
+        help="embedded: this process, or N processes with "
+        "--direct_num_workers=N --direct_running_mode=multi_processing; or a "
+        "runner of Beam: FlinkRunner, SparkRunner, DataflowRunner "
         "(default: %(default)s)")
     return parser
 
 
 def _call(options):
-    """The command's `pipeline.Call`.
+    """Makes the command's `pipeline.Call`.
 
     Raises:
-        ValueError: an option is wrong.
-        OSError: files or model cannot be listed or read.
-        ImportError: Beam, or what it needs for a file system, is missing.
+        ValueError: if an option is wrong.
+        OSError: if files or the model cannot be listed or read.
+        ImportError: if Beam, or its package for a file system, is missing.
     """
     sampling = Sampling(
         options.num_samples, options.seed, options.temperature)
@@ -149,7 +151,7 @@ def _call(options):
         found = FileSystems.match(every, [1] * len(every))
         is_folder = os.path.isdir(pattern)
         if is_folder or not any(match.metadata_list for match in found):
-            received = "a folder" if is_folder else "one that no file has"
+            received = "a folder" if is_folder else "one that matches no file"
             raise ValueError(
                 f"{given}: must be a pattern of files, such as "
                 f"'photos/**/*.jpg' (received {received})")
@@ -165,7 +167,7 @@ def _beam(name, flags):
     """The runner and its options.
 
     Raises:
-        ValueError: there is no such runner or option.
+        ValueError: if the runner or an option is unknown.
     """
     from apache_beam.options.pipeline_options import PipelineOptions
     from apache_beam.runners import runner as runners
@@ -175,7 +177,7 @@ def _beam(name, flags):
         _check_flags(PipelineOptions, flags)
         return _embedded(options), options
     runner = runners.create_runner(name)
-    # Such as where the job can be watched.
+    # These runners log useful things, such as the address of the job's page.
     logging.basicConfig(level=logging.INFO, force=True)
     return runner, PipelineOptions([*flags, f"--runner={name}"])
 
@@ -183,7 +185,8 @@ def _beam(name, flags):
 def _check_flags(options, flags):
     """Refuses misspelt options, which Beam would ignore.
 
-    Other runners have options of their own that only their servers know.
+    Only for the embedded runner: the servers of other runners know further
+    options.
     """
     parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
     for group in {str(one): one for one in options.__subclasses__()}.values():
@@ -194,9 +197,9 @@ def _check_flags(options, flags):
 
 
 def _embedded(options):
-    """Beam's runner for one machine that needs nothing but Python.
+    """Beam's runner for one machine, written in Python alone.
 
-    Its DirectRunner would first try Prism, a program that it downloads.
+    DirectRunner would first try Prism, a program that it downloads.
     """
     from apache_beam.portability.api import beam_provision_api_pb2
     from apache_beam.runners.portability.fn_api_runner import fn_runner
@@ -212,14 +215,14 @@ def _embedded(options):
 
 
 def _is_interrupt(error):
-    """Whether it is Ctrl-C, or what Beam makes of that in a step."""
+    """Whether it is Ctrl-C, or Beam's exception for Ctrl-C in a step."""
     while error and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
 
 
 def _last_line(error):
-    """What went wrong; runners put a worker's whole traceback before it."""
+    """The message's last line. Runners put a worker's traceback before it."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
 

@@ -1,4 +1,4 @@
-"""Files of every file system that Beam knows: local, gs://, s3://, hdfs://."""
+"""Files on any file system of Beam: local, gs://, s3://, hdfs://."""
 
 import contextlib
 import os
@@ -11,13 +11,13 @@ from pathlib import Path
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-# Beside the pictures: manifest, dead letters, and parts of files.
+# Folder for the manifest, the dead letters and parts of files.
 FOLDER = "_bulk"
 _PART = "tmp-"
 
 
 def absolute(path):
-    """The path that workers with another current folder understand, too.
+    """A path that also works in workers with another current folder.
 
     Args:
         path: str. A path or pattern of any file system.
@@ -29,15 +29,15 @@ def absolute(path):
 
 
 def expand(pattern):
-    """The Beam patterns that stand for one of a shell.
+    """Translates a shell's pattern to Beam's patterns.
 
-    To Beam, `**/` is one folder or more; here it may be none as well.
+    In Beam `**/` matches one folder or more; here it also matches none.
 
     Args:
         pattern: str, absolute.
 
     Returns:
-        list of str. They have one `fixed_folder`.
+        list of str, all with the same `fixed_folder`.
     """
     pattern = pattern.replace("**/*", "**")
     flat = pattern.replace("/**/", "/")
@@ -45,7 +45,7 @@ def expand(pattern):
 
 
 def fixed_folder(pattern):
-    """The folder that all files of a pattern are in, with a slash behind it."""
+    """The folder above all files of a pattern, with a slash at its end."""
     return re.match(r"[^*?[]*", pattern)[0].rpartition("/")[0] + "/"
 
 
@@ -56,23 +56,23 @@ def read(path):
         bytes.
 
     Raises:
-        OSError: if it cannot be read.
+        OSError: if the file is unreadable.
     """
-    # As it is, whatever its name ends in.
+    # Otherwise Beam decompresses some files, by their endings.
     with FileSystems.open(
             path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
         return file.read()
 
 
 def write(contents, out):
-    """Writes files, each whole or not at all; existing ones are replaced.
+    """Writes files, each complete or not at all. Replaces existing files.
 
     Args:
         contents: dict from a path to bytes.
-        out: str. The run's output folder, where parts of files may be.
+        out: str. The run's output folder. It holds the parts of files.
 
     Raises:
-        OSError: if one cannot be written. Others may have been.
+        OSError: if a file cannot be written. Other files may be written.
     """
     parts = {posixpath.join(out, FOLDER, _PART + uuid.uuid4().hex): path
              for path in contents}
@@ -83,7 +83,8 @@ def write(contents, out):
                     ) as file:
                 file.write(contents[path])
         for folder in {posixpath.dirname(path) for path in contents}:
-            with contextlib.suppress(OSError):  # it exists, or renaming fails
+            # The folder exists, or renaming fails and reports it.
+            with contextlib.suppress(OSError):
                 FileSystems.mkdirs(folder)
         if FileSystems.get_scheme(out) == "hdfs":
             _make_way(contents)
@@ -95,14 +96,14 @@ def write(contents, out):
 
 
 def _make_way(paths):
-    """Deletes what there is: HDFS does not rename onto a file."""
+    """Deletes existing files, because HDFS does not rename onto a file."""
     existing = [path for path in paths if FileSystems.exists(path)]
     if existing:
         FileSystems.delete(existing)
 
 
 def clear_parts(out):
-    """Deletes what a run that was killed has left half written."""
+    """Deletes the half-written files of a killed run."""
     found = FileSystems.match([posixpath.join(out, FOLDER, _PART + "*")])
     paths = [file.path for match in found for file in match.metadata_list]
     if paths:
@@ -111,13 +112,14 @@ def clear_parts(out):
 
 @contextlib.contextmanager
 def local_copy(folder):
-    """A folder on this machine with the same files.
+    """Provides a folder's files on this machine.
 
     Args:
-        folder: str, of any file system.
+        folder: str, on any file system.
 
     Yields:
-        str. The folder itself if it is local, else a copy that goes at exit.
+        str. A local folder itself, otherwise a copy that exists within the
+        context.
     """
     if not FileSystems.get_scheme(folder):
         yield folder

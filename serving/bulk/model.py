@@ -1,4 +1,4 @@
-"""The exported model in a worker, and what it makes of one picture."""
+"""The exported model in a worker, and its results for one picture."""
 
 import atexit
 import hashlib
@@ -25,9 +25,9 @@ class Model:
     """A version of an exported model.
 
     Attributes:
-        path: str. Its folder.
-        sha256: str. Checksum of its graph and variables.
-        signature: str. The one that gives the colourings.
+        path: str. The version's folder.
+        sha256: str. Checksum of graph and variables, in hexadecimal.
+        signature: str. The signature that returns the colourings.
     """
 
     path: str
@@ -44,9 +44,9 @@ class Picture:
     """A photograph on its way to the model.
 
     Attributes:
-        row: dict. What the manifest says of it so far.
-        stem: str. What to call its outputs, in the output folder.
-        data: bytes. An image file that the model reads as it is shown.
+        row: dict. The picture's row in the manifest, so far.
+        stem: str. Start of the outputs' names, in the output folder.
+        data: bytes. An image file that the model reads as viewers show it.
     """
 
     row: dict
@@ -56,12 +56,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Colored:
-    """What the model made of a picture.
+    """The model's results for a picture.
 
     Attributes:
         encoded: list of S bytes. Image files.
-        share: list of S float, as of `Coloring`. None where tfdivcolor 0.5
-            has exported the model, which has no shares then.
+        share: list of S float, 0 to 1, as in `Coloring`. None for models
+            exported by tfdivcolor 0.5, which return no shares.
         log_prob: list of S float. log p(z | grey image), nats.
     """
 
@@ -75,25 +75,26 @@ class Refusal:
     """A picture that the model did not colourise.
 
     Attributes:
-        message: str.
+        message: str. The model's reason.
     """
 
     message: str
 
 
 def describe(path, num_samples):
-    """Looks at an exported model without loading it.
+    """Examines an exported model without loading it.
 
     Args:
-        path: str. The folder of its version, in any file system.
-        num_samples: int. Colourings wanted of each picture.
+        path: str. The version's folder, on any file system.
+        num_samples: int. Colourings per picture.
 
     Returns:
         `Model`.
 
     Raises:
-        ValueError: if it is none, or gives no such number of colourings.
-        OSError: if it cannot be read.
+        ValueError: if the folder has no exported model, or the model cannot
+            return that number of colourings.
+        OSError: if the folder is unreadable.
     """
     from tfdivcolor.export import saved_model
 
@@ -137,17 +138,17 @@ def _signature(path, signatures, num_samples):
 class SavedModelHandler(ModelHandler):
     """Runs a SavedModel as TensorFlow Serving does, for RunInference.
 
-    In a session, by `Servable`, as everything here that runs exported models:
-    `tf.saved_model.load` accepts files that fail in a server.  Beam keeps one
-    model a process, which the threads share.  Processes have their own: it is
-    small beside TensorFlow itself, and sharing it would send all pictures from
-    process to process.
+    The model runs in a session, by `Servable`, because `tf.saved_model.load`
+    accepts files that fail in a server.  Beam keeps one model per process, and
+    its threads share it.  Processes do not share a model: it is small compared
+    with TensorFlow itself, and sharing would send all pictures from process to
+    process.
 
-    One picture a call, whatever Beam's batches are.  A row's results depend
-    on the other rows in the last bits, and Beam composes other batches when it
-    tries again: only alone does a picture give the same bytes again.  For the
-    same reason no picture can fail with another one.  Networks are a small
-    part of the time; TensorFlow has threads of its own for the rest.
+    Each call has one picture, whatever the size of Beam's batches.  In a batch
+    the last bits of a row's results depend on the other rows, and Beam
+    composes other batches when it retries; a picture alone always gives the
+    same bytes.  Also, no picture fails because of another one.  The networks
+    take a small part of the time, and TensorFlow's own threads do the rest.
 
     Args:
         model: `Model`.
@@ -155,20 +156,21 @@ class SavedModelHandler(ModelHandler):
     """
 
     def __init__(self, model, sampling):
-        # Larger ones would only keep more results in memory.
+        # Larger batches would only keep more results in memory.
         super().__init__(min_batch_size=1, max_batch_size=1)
         self.model = model
         self.sampling = Sampling(
             sampling.num_samples, sampling.seed, sampling.temperature)
 
     def load_model(self):
-        """Loads the model: a `Servable`."""
+        """Loads the model; returns a `Servable`."""
         common.start_tensorflow()
         from tfdivcolor.export.saved_model import Servable
 
         with files.local_copy(self.model.path) as folder:
             model = Servable(folder)
-        # A session outlives the interpreter badly, and Beam closes none.
+        # Beam closes no model, and a session that is open when the interpreter
+        # ends makes trouble.
         atexit.register(_close, weakref.ref(model))
         return model
 
@@ -178,10 +180,10 @@ class SavedModelHandler(ModelHandler):
         Args:
             batch: list of `Picture`.
             model: `Servable`.
-            inference_args: unused; Beam's.
+            inference_args: unused; Beam passes it.
 
         Yields:
-            `PredictionResult` of each `Picture`. Its inference is a `Colored`
+            `PredictionResult` for each `Picture`. Its inference is a `Colored`
             or a `Refusal`.
         """
         for picture in batch:
@@ -189,7 +191,7 @@ class SavedModelHandler(ModelHandler):
                 picture, self._colorize(picture, model), self.model.version)
 
     def get_num_bytes(self, batch):
-        """Size of the pictures; Beam's own way is to pickle them."""
+        """Size of the pictures in bytes. By default Beam would pickle them."""
         return sum(len(picture.data) for picture in batch)
 
     def get_metrics_namespace(self):
@@ -200,12 +202,13 @@ class SavedModelHandler(ModelHandler):
 
         inputs = inputs_of(
             self.model.signature, [picture.data], self.sampling)
-        # An array would take text for its own kind, which ends at a zero.
+        # NumPy's own bytes type would strip zeros from the end.
         inputs["image_bytes"] = np.array([picture.data], object)
         try:
             outputs = model.run(self.model.signature, inputs)
         except tf.errors.OpError as error:
-            # One truth for what TensorFlow puts around a check's message.
+            # `ServerError` knows how to strip TensorFlow's text around a
+            # check's message.
             said = ServerError("", error.message, picture.stem).message
             return Refusal(_ROW.sub("", said, count=1))
         share = outputs["share"][0].tolist() if "share" in outputs else None
@@ -214,7 +217,7 @@ class SavedModelHandler(ModelHandler):
 
 
 def _close(reference):
-    """Closes the model of a weak reference, if it is still there."""
+    """Closes the model of a weak reference, if it still exists."""
     model = reference()
     if model is not None:
         model.close()

@@ -1,13 +1,13 @@
-"""Photographs to colourings, as a Beam pipeline.
+"""The Beam pipeline from photographs to colourings.
 
     patterns -> files -----.
                             >- by output name -> read -> model -> write
     earlier manifests -----'
 
-with rows for the manifest at the end, and dead letters from every step.
+It ends with rows for the manifest.  Every step may produce dead letters.
 
-Only names are shuffled.  From reading to writing a picture stays in one
-process, and in memory one at a time for each thread.
+Beam shuffles only names.  From reading to writing a picture stays in one
+process, and each thread holds one picture in memory at a time.
 """
 
 import io
@@ -30,12 +30,13 @@ from tfdivcolor.coloring import outputs
 from tfdivcolor.settings import Sampling
 from tfdivcolor.utils.errors import reason
 
-# Larger files are refused unread: a worker has to hold them.
+# The pipeline refuses larger files without reading them, because a worker
+# holds a whole file in memory.
 MAX_BYTES = 1 << 30
 
 _LONGEST_MESSAGE = 500
 _LETTERS = "dead_letters"
-# What is compared with earlier runs.
+# Fields to compare with earlier runs.
 _CALL = ("num_samples", "seed", "temperature", "model_sha256")
 _FILE = ("input", "input_bytes", "input_modified")
 
@@ -49,7 +50,7 @@ class Call:
         out: str, absolute. The output folder.
         model: `Model`.
         sampling: `Sampling`.
-        run: str. Its name; later runs have names that sort behind it.
+        run: str. The run's name. Names of later runs sort after it.
     """
 
     patterns: tuple
@@ -60,7 +61,7 @@ class Call:
 
     @property
     def settings(self):
-        """What every row of the manifest says of how it was made."""
+        """The settings in every row of the manifest."""
         return {"num_samples": self.sampling.num_samples,
                 "seed": self.sampling.seed,
                 "temperature": self.sampling.temperature,
@@ -70,7 +71,7 @@ class Call:
 
 
 def build(pipeline, call):
-    """Adds everything to a pipeline.
+    """Adds all steps to a pipeline.
 
     Args:
         pipeline: `beam.Pipeline`.
@@ -115,10 +116,10 @@ def build(pipeline, call):
 
 
 class _Step(beam.DoFn):
-    """A step that sends what fails to the dead letters."""
+    """A step that sends failed files to the dead letters."""
 
     def setup(self):
-        # Pillow's, on EXIF blocks and the like that cost nothing here.
+        # Pillow warns about EXIF blocks and other things that do no harm.
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
     def fail(self, path, message):
@@ -130,7 +131,7 @@ class _Step(beam.DoFn):
 
 
 class _List(_Step):
-    """Patterns -> (what to call the outputs, what is known of the file)."""
+    """Patterns -> (stem of the outputs, (path, size, time) of the file)."""
 
     def __init__(self, out):
         self._out = out
@@ -147,12 +148,12 @@ class _List(_Step):
                 yield stem, (path, file.size_in_bytes,
                              file.last_updated_in_seconds)
             else:
-                yield self.fail(path, "must have a path of text, without "
+                yield self.fail(path, "must have a path in UTF-8, without "
                                       f"empty parts or .. (received {path!r})")
 
 
 def _is_usable(stem):
-    """Whether there can be outputs of that name below the output folder."""
+    """Whether outputs of that name can be below the output folder."""
     try:
         stem.encode()
     except UnicodeEncodeError:
@@ -161,7 +162,7 @@ def _is_usable(stem):
 
 
 class _Choose(_Step):
-    """Skips what an earlier run has made; one file an output name."""
+    """Skips finished files, and takes one file for each output name."""
 
     def __init__(self, call):
         self._call = [call.settings[key] for key in _CALL]
@@ -171,16 +172,16 @@ class _Choose(_Step):
         # Patterns may overlap.
         first, *others = sorted(set(found["files"])) or [None]
         for path, *_ in others:
-            yield self.fail(path, "must have an output name of its own "
-                                  f"(received {stem}, as {first[0]} has)")
+            yield self.fail(path, "must have an output name that no other file "
+                                  f"has (received {stem}, as {first[0]})")
         if first is None:
-            return  # of another run's patterns
+            return  # a row from another run's patterns
         if found["rows"]:
             newest = max(found["rows"], key=lambda row: row[-1])
             call, file = newest[:len(_CALL)], newest[len(_CALL):-1]
             if call != self._call or file[0] != first[0]:
                 yield self.fail(
-                    first[0], f"must have no outputs yet, or those of the same "
+                    first[0], f"must have no outputs, or outputs of the same "
                     f"call (received {stem} of {file[0]}, " + ", ".join(
                         f"{key} {value}" for key, value in zip(_CALL, call))
                     + ")")
@@ -192,7 +193,7 @@ class _Choose(_Step):
 
 
 class _Read(_Step):
-    """Files -> `Picture`s that the model reads as they are shown."""
+    """Files -> `Picture`s that the model reads as viewers show them."""
 
     def __init__(self, call):
         self._settings = {**call.settings, "run": call.run}

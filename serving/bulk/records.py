@@ -1,9 +1,9 @@
-"""What a run says of its pictures: manifest and dead letters, in shards.
+"""Records of a run's pictures, in shards: the manifest and the dead letters.
 
-A shard is a file of JSON lines that appears whole, and says of pictures whose
-files are complete already: a run that is killed loses at most the last minute,
-and the same command goes on from there.  A row may stand in two shards, after
-a worker's attempt that Beam did not count.
+A shard is a file of JSON lines.  It appears complete, after the files of its
+pictures.  So a killed run loses at most its last minute, and the same command
+continues from there.  A row may be in two shards, if Beam discarded a worker's
+attempt and repeated it.
 """
 
 import hashlib
@@ -30,17 +30,17 @@ def counter(name):
 
 
 def pattern(out, kind):
-    """The pattern of all shards of a kind in an output folder."""
+    """The pattern of all shards of one kind in an output folder."""
     return posixpath.join(out, files.FOLDER, f"{kind}-*.jsonl")
 
 
 class WriteShards(beam.DoFn):
-    """Writes rows to shards, and gives nothing on.
+    """Writes rows to shards; emits no elements.
 
     Args:
         out: str. The output folder.
         kind: `MANIFEST` or `FAILED`.
-        run: str. The run's name, in that of the shards.
+        run: str. The run's name, part of the shards' names.
     """
 
     def __init__(self, out, kind, run):
@@ -66,7 +66,7 @@ class WriteShards(beam.DoFn):
 
     def _flush(self):
         data = "".join(self._lines).encode()
-        # The same rows again have the same name.
+        # A repeated attempt with the same rows writes the same file.
         name = hashlib.sha256(data).hexdigest()[:16]
         path = pattern(self._out, self._kind).replace(
             "*", f"{self._run}-{name}")
@@ -78,14 +78,14 @@ class ReadShards(beam.DoFn):
     """Reads the manifest of earlier runs.
 
     Args:
-        keys: names of the values wanted of each row.
+        keys: names of the values to read from each row.
     """
 
     def __init__(self, keys):
         self._keys = keys
 
     def process(self, file):
-        # Lines of text would end at other characters, too.
+        # Lines of str, unlike bytes, would end at other characters, too.
         for line in files.read(file.path).splitlines():
             row = json.loads(line)
             yield row["stem"], [row[key] for key in self._keys]

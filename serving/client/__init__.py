@@ -1,4 +1,4 @@
-"""A client of the exported model on a server, as a library and a command.
+"""A client for the exported model on a server, as a library and a command.
 
     client = serving.client.connect("http://127.0.0.1:8501")  # REST
     client = serving.client.connect("127.0.0.1:8500")         # gRPC

@@ -5,8 +5,8 @@
     result = client.colorize("photo.jpg", num_samples=8, seed=0)
     result.images  # uint8 [8, H, W, 3], safest first
 
-By REST nothing here imports TensorFlow.  `python -m serving.client` is the
-command: see `serving.client.command`.
+REST needs no TensorFlow.  `serving.client.command` is the command, `python -m
+serving.client`.
 """
 
 import functools
@@ -26,15 +26,16 @@ _ROW = re.compile(r"image_bytes\[(\d+)\]: ")
 
 
 def connect(server=DEFAULT_SERVER, **options):
-    """Makes a client; the server is first called when it is needed.
+    """Makes a client. It contacts the server in its first call.
 
     Args:
         server: str. "http://HOST:PORT" for REST, "HOST:PORT" for gRPC.
-        **options: model, version, label, timeout, max_attempts, as in
-            `Endpoint`.
+            Defaults to `DEFAULT_SERVER`.
+        **options: model, version, label, timeout, max_attempts, api_key, as
+            in `Endpoint`.
 
     Returns:
-        `Client`. As a context manager it closes itself.
+        `Client`, a context manager that closes its connections.
 
     Raises:
         ValueError: if an argument is outside its range.
@@ -43,7 +44,7 @@ def connect(server=DEFAULT_SERVER, **options):
 
 
 def transport_to(endpoint):
-    """The `RestClient` or `GrpcClient` for an `Endpoint`'s address."""
+    """Returns a `RestClient` or `GrpcClient`, as `endpoint.server` requires."""
     if endpoint.is_rest:
         from serving.client.rest_client import RestClient
 
@@ -55,16 +56,16 @@ def transport_to(endpoint):
 
 @dataclass(frozen=True, eq=False)
 class ServedColoring:
-    """S colourings of one photograph as a server made them.
+    """S colourings of one photograph from a server.
 
     Attributes:
-        encoded: list of S bytes. Image files at the photograph's size as
-            received: PNG, or JPEG if the model was exported so.
+        encoded: list of S bytes. Image files at the photograph's size, as
+            received: PNG, or JPEG if the export chose JPEG.
         log_prob: float32 [S]. log p(z | grey image), nats.
         name: str. The photograph's name.
-        sent: bytes. The photograph as it was sent.
-        share: float32 [S], as of `Coloring`. None where tfdivcolor 0.5 has
-            exported the model, which has no shares then.
+        sent: bytes. The image file sent to the server.
+        share: float32 [S], 0 to 1, as in `Coloring`. None for models exported
+            by tfdivcolor 0.5, which return no shares.
     """
 
     encoded: list = field(repr=False)
@@ -83,7 +84,7 @@ class ServedColoring:
 
     @property
     def grey(self):
-        """The photograph without colour: uint8 [H, W, 3]; by TensorFlow."""
+        """The grey photograph: uint8 [H, W, 3]. Imports TensorFlow."""
         from tfdivcolor.color import canvas
 
         luminance = canvas.luminance_of(images.read(self.sent).pixels)
@@ -96,7 +97,7 @@ class ServedColoring:
 
 
 class Client:
-    """Colourises photographs on a server.  Threads may share one.
+    """Colourises photographs on a server.  Threads may share one client.
 
     Args:
         transport: `RestClient` or `GrpcClient`.
@@ -110,11 +111,14 @@ class Client:
                  seed=DEFAULTS.seed, temperature=DEFAULTS.temperature):
         """Colourises one photograph at its own size.
 
+        The settings default to `settings.DEFAULTS`.
+
         Args:
-            source: what `images.read` takes: path, bytes, open file, PIL image
-                or array. Of a colour picture the luminance counts.
-            num_samples: int S. If the model was exported without the
-                signature colorize_n, only its own number will do.
+            source: any source of `images.read`: path, bytes, open file, PIL
+                image or array. A colour picture works too: the model uses its
+                luminance.
+            num_samples: int S. A model exported without the signature
+                colorize_n accepts only the number that it was exported with.
             seed: int64.
             temperature: float, 0 or more.
 
@@ -122,20 +126,22 @@ class Client:
             `ServedColoring`.
 
         Raises:
-            images.ImageError: a ValueError; the source is not a picture that
-                can be read.
+            images.ImageError: a ValueError, if the source is not a readable
+                picture.
             ValueError: if another argument is outside its range.
-            ServerError: the server refused the call or did not answer.
+            ServerError: if the server refuses the call or does not answer.
         """
         return self._colorize([source], [upload.name_of(source)],
                               Sampling(num_samples, seed, temperature))[0]
 
     def colorize_batch(self, sources, num_samples=DEFAULTS.num_samples,
                        seed=DEFAULTS.seed, temperature=DEFAULTS.temperature):
-        """Colourises several photographs in one call; one fails, all fail.
+        """Colourises several photographs in one call.
+
+        If one photograph fails, the whole call fails.
 
         Args:
-            sources: sequence of what `colorize` takes; sizes may differ.
+            sources: sequence of sources as in `colorize`. Sizes may differ.
             num_samples, seed, temperature: as in `colorize`, the same for
                 all. A photograph's result does not depend on the others.
 
@@ -143,8 +149,8 @@ class Client:
             list of `ServedColoring`.
 
         Raises:
-            ImageError, ValueError, ServerError: as in `colorize`. A picture
-                without a path is called sources[i].
+            ImageError, ValueError, ServerError: as in `colorize`. Messages
+                call a picture without a path sources[i].
         """
         names = [upload.name_of(source, f"sources[{i}]")
                  for i, source in enumerate(sources)]
@@ -152,19 +158,21 @@ class Client:
             sources, names, Sampling(num_samples, seed, temperature))
 
     def signature_for(self, num_samples):
-        """Name of the signature that gives so many colourings.
+        """Name of the signature that returns `num_samples` colourings.
 
-        The server is asked what it has once only, here or in the first call.
+        The client asks the server for its signatures once, here or in its
+        first call.
 
         Args:
             num_samples: int.
 
         Returns:
-            str. "colorize_n", or "colorize" where the model lacks that.
+            str. "colorize_n", or "colorize" if the model lacks that.
 
         Raises:
-            ValueError: if none does.
-            ServerError: if there is no answer, or not one of our models.
+            ValueError: if the model cannot return that number.
+            ServerError: if the server does not answer or serves a model that
+                tfdivcolor did not export.
         """
         if "colorize_n" in self._signatures:
             return "colorize_n"
@@ -216,7 +224,7 @@ class Client:
 
 
 def inputs_of(signature, data, sampling):
-    """Inputs of a signature that colourises image files.
+    """Makes the inputs of a signature that colourises image files.
 
     Args:
         signature: "serving_default", "colorize" or "colorize_n".
@@ -239,9 +247,9 @@ def inputs_of(signature, data, sampling):
 
 
 def _about_picture(error, names):
-    """The error, naming the picture instead of its row in the call."""
+    """The error with the picture's name instead of its row in the call."""
     row = _ROW.match(error.message)
-    # A server that merges calls into batches may count others' rows too.
+    # A server that batches calls may count the rows of other calls, too.
     if row and int(row[1]) < len(names):
         return ServerError(error.code, error.message[row.end():],
                            names[int(row[1])])

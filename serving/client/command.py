@@ -1,7 +1,7 @@
 """The command `python -m serving.client`: photographs in, colourings out.
 
-Exit codes: 0 all went well; 1 something failed, said in one line each on
-stderr; 2 the arguments were wrong; 130 stopped by Ctrl-C.
+Exit codes: 0 success; 1 a failure, one line for each on stderr; 2 wrong
+arguments; 130 stopped by Ctrl-C.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from tfdivcolor.coloring import listing, outputs
 from tfdivcolor.settings import DEFAULTS, MAX_SAMPLES, Sampling
 from tfdivcolor.utils import files, messages
 
-# Not about one picture: the next one would fare no better.
+# Errors that would hit the next picture, too.
 _FINAL = ("UNAVAILABLE", "NOT_FOUND")
 
 
@@ -51,7 +51,7 @@ def main(arguments=None):
         if options.sheet or not endpoint.is_rest:
             start_tensorflow()
         with clients.connect(**asdict(endpoint)) as client:
-            # First, so that what ails the server is not put on a picture.
+            # Asked first, so that a fault of the server names no picture.
             client.signature_for(sampling.num_samples)
             lost = _colorize(client, pictures, sampling, options)
     except (ServerError, ValueError, OSError, ImportError) as error:
@@ -67,45 +67,48 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m serving.client",
         description="Colourises photographs on a server that runs the "
-        "exported model, and writes NAME_00.png, the safest, and so on, and "
-        "NAME.json, a record; files of an earlier call are replaced.")
+        "exported model. Writes NAME_00.png (the safest colours), NAME_01.png "
+        "and so on, and the record NAME.json. Replaces files of an earlier "
+        "call.")
     add = parser.add_argument
     add("paths", nargs="+", metavar="PATH",
         help="image file, or folder: all images in it and its folders")
     add("-n", "--num-samples", type=int, default=DEFAULTS.num_samples,
-        metavar="N", help=f"colourings of each, 1 to {MAX_SAMPLES} "
+        metavar="N", help=f"colourings per photograph, 1 to {MAX_SAMPLES} "
         "(default: %(default)s)")
     add("--seed", type=int, default=DEFAULTS.seed, metavar="N",
-        help="another seed gives other colourings, the same one the same "
-        "(default: %(default)s)")
+        help="the same seed gives the same colourings, another seed gives "
+        "others (default: %(default)s)")
     add("--temperature", type=float, default=DEFAULTS.temperature,
-        metavar="T", help="0 for the safest colours, 1 for the model's whole "
-        "spread (default: %(default)s)")
+        metavar="T", help="0: the safest colours; 1: the whole spread of the "
+        "model (default: %(default)s)")
     add("--out", type=Path, metavar="DIR",
         help="folder to write to (default: out, or none with --sheet)")
     add("--sheet", type=Path, metavar="FILE",
-        help="PNG file for all colourings of one photograph on one picture")
+        help="also write all colourings of one photograph on one picture, a "
+        "PNG file")
     add("--server", default=clients.DEFAULT_SERVER, metavar="ADDRESS",
         help="http[s]://HOST:PORT for REST, [grpcs://]HOST:PORT for gRPC "
         "(default: %(default)s)")
     add("--model-name", default=Endpoint.model, metavar="NAME",
         help="the model's name on the server (default: %(default)s)")
     add("--model-version", type=int, metavar="N",
-        help="(default: the server's newest)")
-    add("--label", metavar="NAME", help="instead of a version, e.g. stable")
+        help="version of the model (default: the newest on the server)")
+    add("--label", metavar="NAME",
+        help="label of a version, such as stable, instead of its number")
     add("--timeout", type=float, default=Endpoint.timeout, metavar="SECONDS",
-        help="for a photograph, all attempts together "
+        help="time limit for a photograph, all attempts together "
         "(default: %(default)s)")
     add("--attempts", type=int, default=Endpoint.max_attempts, metavar="N",
-        help=f"1 to {MAX_ATTEMPTS}, while the server is not there or too "
-        "busy (default: %(default)s)")
+        help=f"attempts while the server is down or busy, 1 to {MAX_ATTEMPTS} "
+        "(default: %(default)s)")
     add("--api-key-file", type=Path, metavar="FILE",
-        help="file with the key that a proxy before the server wants")
+        help="file with the API key for a proxy in front of the server")
     return parser
 
 
 def _api_key(path):
-    """The key in a file, which no list of processes shows; or None."""
+    """The key in a file, or None. An argument would be visible in `ps`."""
     if path is None:
         return None
     try:
@@ -114,12 +117,13 @@ def _api_key(path):
         raise ValueError(f"{path}: must be a text file that can be read "
                          f"(received {error})") from error
     if not key.isascii() or not key.isprintable() or not key:
-        raise ValueError(f"{path}: must hold one key, a line of ASCII text")
+        raise ValueError(f"{path}: must hold one key, a line of ASCII text "
+                         "(received something else)")
     return key
 
 
 def _check_sheet(parser, sheet, pictures):
-    """Refuses what would replace a photograph, or one sheet by another."""
+    """Refuses a sheet that would replace a photograph or another sheet."""
     if len(pictures) != 1:
         parser.error("--sheet must go with one photograph "
                      f"(received {len(pictures)})")
@@ -133,7 +137,7 @@ def _check_sheet(parser, sheet, pictures):
 def start_tensorflow():
     """Imports TensorFlow for gRPC's messages and a sheet's grey tile.
 
-    Not with the GPU, whose memory a server on this machine may need.
+    It hides the GPU: a server on this machine may need the memory.
     """
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     common.start_tensorflow()
@@ -146,21 +150,21 @@ def _colorize(client, pictures, sampling, options):
         client: `Client`.
         pictures: list of (path, stem).
         sampling: `Sampling`.
-        options: the command's.
+        options: the command's options.
 
     Returns:
-        int. How many failed; they have been reported.
+        int. Number of failed photographs, all reported.
 
     Raises:
-        ServerError: the server is not there, or has no such model.
-        images.ImageError: a file cannot be written.
+        ServerError: if the server is down or lacks the model.
+        images.ImageError: if a file cannot be written.
     """
     done = failed = 0
     try:
         with (tqdm(pictures, unit="photo",
                    disable=len(pictures) == 1) as bar,
               warnings.catch_warnings()):
-            # Pillow's, on EXIF blocks and the like that cost nothing here.
+            # Pillow warns about EXIF blocks and other things that do no harm.
             warnings.filterwarnings("ignore", module=r"PIL\.")
             for path, stem in bar:
                 coloring = _attempt(client, path, sampling)
@@ -184,7 +188,7 @@ def _colorize(client, pictures, sampling, options):
 
 
 def _attempt(client, path, sampling):
-    """A photograph's `ServedColoring`, or None where it is at fault."""
+    """The `ServedColoring`, or None if the photograph is at fault."""
     try:
         return client.colorize(path, sampling.num_samples, sampling.seed,
                                sampling.temperature)
@@ -198,7 +202,7 @@ def _attempt(client, path, sampling):
 
 
 def _write(coloring, base, record):
-    """Writes the pictures as they were received, and the record last."""
+    """Writes the received pictures unchanged, and the record last."""
     outputs.make_folder(base.parent)
     is_jpeg = coloring.encoded[0].startswith(b"\xff\xd8")
     names = outputs.names(

@@ -1,30 +1,31 @@
-"""Which model a client calls, where, and how a refusal looks in Python."""
+"""The model that a client calls, its server, and the server's errors."""
 
 import re
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
-# gRPC tries no call more often than five times.
+# gRPC limits the attempts of a call to five.
 MAX_ATTEMPTS = 5
-# Seconds before the second attempt, factor to the next, and the largest.
+# Pause before the second attempt in seconds, factor to the next pause, and
+# the longest pause.
 FIRST_PAUSE, PAUSE_FACTOR, LONGEST_PAUSE = 0.1, 3, 5.0
 
 _GRPC_BY_TLS = "grpcs://"
 
-# What TensorFlow puts around the message of a check in the model.
+# TensorFlow's text around the message of a check in the model.
 _CHECK = re.compile(r"assertion failed: \[(.*?)\](?:\s*\[\[|\s*$)", re.DOTALL)
 
 
 class ServerError(Exception):
-    """The server refused a call, or there was no answer; one line.
+    """The server refused a call or did not answer. The message is one line.
 
     Attributes:
         code: str. A gRPC status, for REST too: "INVALID_ARGUMENT" (400),
             "NOT_FOUND" (404), "UNAVAILABLE" (503, or no connection),
             "DEADLINE_EXCEEDED" and so on.
-        message: str. The server's own words; those of a check in the model
-            without what TensorFlow puts around them.
-        where: str. The server, or the picture that the message is about.
+        message: str. The server's message. For a check in the model: the
+            check's message without TensorFlow's text around it.
+        where: str. The server, or the picture at fault.
     """
 
     def __init__(self, code, message, where):
@@ -40,19 +41,21 @@ class Endpoint:
     """A model on a server.
 
     Attributes:
-        server: str. "http://HOST:PORT" or "https://HOST", with a path before
-            /v1 if a proxy wants one: REST.  "HOST:PORT": gRPC;
-            "grpcs://HOST:PORT": by TLS.
-        model: str. The model's name there.
-        version: int or None. None for the server's own choice: the newest.
-        label: str or None. Instead of a version, such as "stable".
-        timeout: float. Seconds for a call, further attempts included; by
-            REST an answer that has begun to arrive in time may end later.
-        api_key: str or None. For a proxy that wants one: it goes as header
-            X-Api-Key, or as gRPC metadata.
-        max_attempts: int, 1 to `MAX_ATTEMPTS`. Tries of a call while the
-            server is not there or too busy (UNAVAILABLE, 503); other errors
-            are final.
+        server: str. For REST "http://HOST:PORT" or "https://HOST", with a
+            path before /v1 if a proxy needs one; for gRPC "HOST:PORT", or
+            "grpcs://HOST:PORT" with TLS.
+        model: str. The model's name on the server. Defaults to "tfdivcolor".
+        version: int or None. Defaults to None, the newest version.
+        label: str or None. Label of a version, such as "stable", instead of
+            its number.
+        timeout: float. Time limit of a call in seconds, with all attempts.
+            With REST, an answer that begins in time may end later. Defaults
+            to 60.
+        api_key: str or None. Key for a proxy, sent as header X-Api-Key or as
+            gRPC metadata.
+        max_attempts: int, 1 to `MAX_ATTEMPTS`. Attempts of a call while the
+            server is down or busy (UNAVAILABLE, 503). Other errors are
+            final. Defaults to 4.
 
     Raises:
         ValueError: if a value is outside its range.
@@ -74,7 +77,7 @@ class Endpoint:
                 f"(received {self.server!r})")
         if self.version is not None and self.label is not None:
             raise ValueError(
-                "version or label must be given, not both "
+                "version and label must not both be given "
                 f"(received {self.version} and {self.label!r})")
         if not 0 < self.timeout < float("inf"):
             raise ValueError("timeout must be a number of seconds above 0 "
@@ -85,38 +88,38 @@ class Endpoint:
 
     @property
     def is_rest(self):
-        """Whether the address is one for REST; otherwise for gRPC."""
+        """Whether the address is for REST; otherwise it is for gRPC."""
         return self.server.startswith(("http://", "https://"))
 
     @property
     def grpc_address(self):
-        """HOST:PORT of a server that is called by gRPC."""
+        """HOST:PORT of a gRPC server."""
         return self.server.removeprefix(_GRPC_BY_TLS)
 
     @property
     def is_grpc_by_tls(self):
-        """Whether gRPC goes by TLS."""
+        """Whether gRPC uses TLS."""
         return self.server.startswith(_GRPC_BY_TLS)
 
     @property
     def headers(self):
-        """dict of what goes with every call, HTTP headers or metadata."""
+        """dict of HTTP headers, or gRPC metadata, for every call."""
         return {"x-api-key": self.api_key} if self.api_key else {}
 
     @property
     def host(self):
-        """Name or number of the machine; "" where the address is none."""
+        """Host name or IP address; "" if the address is invalid."""
         try:
             parts = urlsplit(
                 self.server if self.is_rest else f"//{self.grpc_address}")
             complete = self.is_rest or (parts.port and not parts.path)
-        except ValueError:  # a port that is no number
+        except ValueError:  # the port is not a number
             return ""
         return (parts.hostname or "") if complete else ""
 
     @property
     def url(self):
-        """What the REST routes of the model begin with."""
+        """The common start of the model's REST routes."""
         url = f"{self.server.rstrip('/')}/v1/models/{quote(self.model, '')}"
         if self.version is not None:
             url += f"/versions/{self.version}"
@@ -125,5 +128,5 @@ class Endpoint:
         return url
 
     def error(self, code, message):
-        """A `ServerError` of this server."""
+        """Makes a `ServerError` of this server."""
         return ServerError(code, message, self.server)

@@ -1,7 +1,7 @@
 """TensorFlow Serving's gRPC interface.
 
-The messages are those of tensorflow-serving-api, which imports TensorFlow; to
-do without, use REST.
+The messages come from tensorflow-serving-api, which imports TensorFlow.  REST
+does without.
 """
 
 import json
@@ -18,14 +18,14 @@ from tensorflow_serving.apis import (
 
 from serving.client.endpoint import FIRST_PAUSE, LONGEST_PAUSE, PAUSE_FACTOR
 
-# Bytes of a message. gRPC's own limit on what a client receives, 4 MiB, is
-# less than eight pictures.
+# Bytes of a message. A client's default limit in gRPC is 4 MiB, too little for
+# eight pictures.
 MAX_MESSAGE = 1 << 30
 _METADATA = "signature_def"
 
 
 class GrpcClient:
-    """Calls a model by gRPC.  Calls may come from several threads.
+    """Calls a model by gRPC.  Threads may share one client.
 
     Args:
         endpoint: `Endpoint`.
@@ -39,7 +39,7 @@ class GrpcClient:
             self._channel)
 
     def signatures(self):
-        """Asks what the model offers; see `RestClient.signatures`."""
+        """Asks for the model's signatures; see `RestClient.signatures`."""
         request = get_model_metadata_pb2.GetModelMetadataRequest(
             metadata_field=[_METADATA])
         _set_model(request.model_spec, self.endpoint)
@@ -55,8 +55,8 @@ class GrpcClient:
         """Calls a signature; see `RestClient.predict`.
 
         Returns:
-            dict from an output's name to an array; strings come as bytes in
-            an array of objects.
+            dict from an output's name to an array. Strings are bytes in an
+            array of objects.
         """
         answer = self._call(self._stub.Predict, predict_request(
             self.endpoint, signature, inputs))
@@ -77,10 +77,10 @@ class GrpcClient:
 
 
 def channel(package, endpoint, options):
-    """A channel to an endpoint, by TLS if its address says so.
+    """Makes a channel to an endpoint, with TLS for "grpcs://" addresses.
 
-    TLS knows the system's certificates, or those of the file that the
-    environment's GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names.
+    TLS trusts the system's certificates, or those in the file named by the
+    environment variable GRPC_DEFAULT_SSL_ROOTS_FILE_PATH.
 
     Args:
         package: `grpc` or `grpc.aio`.
@@ -88,7 +88,7 @@ def channel(package, endpoint, options):
         options: list of (name, value).
 
     Returns:
-        the package's `Channel`.
+        `Channel` of the package.
     """
     if endpoint.is_grpc_by_tls:
         return package.secure_channel(
@@ -97,7 +97,7 @@ def channel(package, endpoint, options):
 
 
 def channel_options():
-    """Options of a channel for messages with pictures."""
+    """Channel options for messages with pictures."""
     return [
         ("grpc.max_receive_message_length", MAX_MESSAGE),
         ("grpc.max_send_message_length", MAX_MESSAGE),
@@ -105,7 +105,7 @@ def channel_options():
 
 
 def predict_request(endpoint, signature, inputs):
-    """A call as a message; arguments as for `RestClient.predict`.
+    """Makes the message of a call; arguments as in `RestClient.predict`.
 
     Returns:
         `PredictRequest`.
@@ -118,7 +118,7 @@ def predict_request(endpoint, signature, inputs):
 
 
 def _retries(endpoint):
-    """Channel options for further attempts while the server is not there."""
+    """Channel options for further attempts while the server is down."""
     if endpoint.max_attempts == 1:
         return [("grpc.enable_retries", 0)]
     policy = {
@@ -132,9 +132,10 @@ def _retries(endpoint):
     return [
         ("grpc.service_config", json.dumps({"methodConfig": [
             {"name": [service], "retryPolicy": policy}]})),
-        # What does not fit is sent once only; 256 KiB are not a photograph.
+        # gRPC sends larger messages only once; its default of 256 KiB is too
+        # little for a photograph.
         ("grpc.per_rpc_retry_buffer_size", MAX_MESSAGE),
-        # Otherwise all attempts pass before the channel connects again.
+        # Otherwise all attempts are over before the channel reconnects.
         ("grpc.initial_reconnect_backoff_ms", int(1000 * FIRST_PAUSE)),
     ]
 
@@ -149,7 +150,7 @@ def _set_model(spec, endpoint):
 
 def _tensor(value):
     if isinstance(value, list):
-        # By hand: NumPy would take the zeros at the end off bytes.
+        # Not by NumPy, which strips zeros from the end of bytes.
         shape = tensor_shape_pb2.TensorShapeProto(
             dim=[tensor_shape_pb2.TensorShapeProto.Dim(size=len(value))])
         return tensor_pb2.TensorProto(

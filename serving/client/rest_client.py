@@ -1,7 +1,7 @@
 """TensorFlow Serving's REST interface, without TensorFlow.
 
-Requests are in the column format, which has room for scalars, and pictures
-travel as base64.
+Requests use the column format, which allows scalars.  Pictures travel as
+base64.
 """
 
 import base64
@@ -15,8 +15,8 @@ import urllib3
 
 from serving.client.endpoint import FIRST_PAUSE, LONGEST_PAUSE, PAUSE_FACTOR
 
-# How TensorFlow Serving writes a gRPC status as an HTTP one. Several share
-# 400; the first of them stands for all.
+# TensorFlow Serving's HTTP status for each gRPC status. Several gRPC statuses
+# share 400; the client reports INVALID_ARGUMENT for all of them.
 CODES = {
     HTTPStatus.BAD_REQUEST: "INVALID_ARGUMENT",
     HTTPStatus.UNAUTHORIZED: "UNAUTHENTICATED",
@@ -32,11 +32,11 @@ CODES = {
 }
 HEADERS = {"Content-Type": "application/json"}
 
-_SHOWN = 300  # characters of an answer that is no JSON
+_SHOWN = 300  # characters shown of an answer that is not JSON
 
 
 class RestClient:
-    """Calls a model by REST.  Calls may come from several threads.
+    """Calls a model by REST.  Threads may share one client.
 
     Args:
         endpoint: `Endpoint`.
@@ -47,14 +47,14 @@ class RestClient:
         self._pool = urllib3.PoolManager(maxsize=8)
 
     def signatures(self):
-        """Asks what the model offers.
+        """Asks for the model's signatures.
 
         Returns:
             dict from a signature's name to a dict from an input's or output's
-            name to its shape, a list of int, -1 where the size is not fixed.
+            name to its shape, a list of int; -1 is a variable size.
 
         Raises:
-            ServerError: as all methods do that call the server.
+            ServerError: as in `predict`.
         """
         body = self._call("GET", "/metadata")
         try:
@@ -77,10 +77,14 @@ class RestClient:
 
         Returns:
             dict from an output's name to its values in nested lists.
+
+        Raises:
+            ServerError: if the server refuses the call, does not answer, or
+                does not answer as TensorFlow Serving does.
         """
         body = self._call("POST", ":predict", request_body(signature, inputs))
         try:
-            # Infinities and NaN come as Python reads them.
+            # Python reads the server's Infinity and NaN.
             outputs = json.loads(body, object_hook=_decoded)["outputs"]
         except (ValueError, KeyError, TypeError):
             outputs = None
@@ -93,8 +97,8 @@ class RestClient:
         self._pool.clear()
 
     def _call(self, method, path, body=None):
-        # urllib3's Retry has no deadline for all attempts together, and would
-        # repeat a call whose time is up; hence a loop of our own.
+        # urllib3's Retry has no deadline for all attempts together and repeats
+        # calls that timed out. Hence this loop.
         end = time.monotonic() + self.endpoint.timeout
         for attempt in range(1, self.endpoint.max_attempts + 1):
             try:
@@ -117,7 +121,7 @@ class RestClient:
                     code_of(answer.status), error_message(answer.data))
                 if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
                     raise failure
-            # At random, so that clients do not come back all at once.
+            # Random, so that clients do not all return at once.
             pause = random.uniform(0.8, 1.2) * min(
                 FIRST_PAUSE * PAUSE_FACTOR ** (attempt - 1), LONGEST_PAUSE)
             if (attempt == self.endpoint.max_attempts
@@ -132,7 +136,7 @@ class RestClient:
 
 
 def request_body(signature, inputs):
-    """A call as JSON; arguments as for `RestClient.predict`.
+    """Makes a call's JSON; arguments as in `RestClient.predict`.
 
     Returns:
         bytes.
@@ -144,15 +148,15 @@ def request_body(signature, inputs):
 
 
 def code_of(status):
-    """The gRPC status that an HTTP status stands for, or "HTTP nnn"."""
+    """The gRPC status for an HTTP status, or "HTTP nnn"."""
     return CODES.get(status, f"HTTP {status}")
 
 
 def error_message(body):
-    """The message in the body of an error; the body itself if not JSON."""
+    """The message in an error's body, or the body itself if it is not JSON."""
     try:
         return str(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError):  # a proxy's own page
+    except (ValueError, KeyError, TypeError):  # a proxy's page
         return _text(body)
 
 

@@ -1,9 +1,9 @@
-"""A picture -> the bytes that the exported model decodes as we read it.
+"""Encodes a picture so that the model sees it as `images.read` does.
 
-The model applies neither EXIF orientation nor colour profiles, reads JPEG, PNG,
-WebP and BMP alone, and not their rare kinds.  A file where that
-does not matter is sent as it is, as compact as its camera made it; of all else
-the pixels are sent, as PNG.
+The exported model ignores EXIF orientation and colour profiles.  It reads only
+JPEG, PNG, WebP and BMP, and not their rare variants.  The client sends a file
+unchanged if none of this matters, because the file is compact.  Otherwise it
+sends the pixels as PNG.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from tfdivcolor import images
 
 
 def name_of(source, otherwise="image"):
-    """What messages call a picture: its path, or `otherwise`."""
+    """A picture's name in messages: its path, or `otherwise`."""
     path = source if _is_path(source) else getattr(source, "filename", "")
     return os.fspath(path) or otherwise
 
@@ -26,18 +26,18 @@ def encode(source, name="image"):
     """Makes the bytes to send.
 
     Args:
-        source: what `images.read` takes.
-        name: str. What to call a picture that has no path.
+        source: any source of `images.read`.
+        name: str. Name of a picture without a path, in errors.
 
     Returns:
         bytes of a JPEG, PNG or WebP file.
 
     Raises:
-        images.ImageError: the picture cannot be read.
+        images.ImageError: if the picture is unreadable.
     """
     data = source if isinstance(source, bytes) else None
     if _is_path(source) and os.path.isfile(source):
-        with contextlib.suppress(OSError):  # `images.read` says it
+        with contextlib.suppress(OSError):  # `images.read` reports it
             data = pathlib.Path(source).read_bytes()
     if data is not None and images.is_plain(io.BytesIO(data)):
         return data
@@ -49,7 +49,7 @@ def encode(source, name="image"):
             message = f"{name}{message.removeprefix('image')}"
         raise images.ImageError(message) from error
     file = io.BytesIO()
-    # Fast: the picture travels once.
+    # Level 1 is fast, and the picture travels only once.
     Image.fromarray(pixels).save(file, "PNG", compress_level=1)
     return file.getvalue()
 

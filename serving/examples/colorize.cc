@@ -2,14 +2,13 @@
 //
 //   colorize_cc MODEL_DIR PHOTO OUT_PREFIX [SEED]
 //
-// As ../native/colorize.c, on tensorflow::LoadSavedModel, the function that
-// TensorFlow Serving itself loads models with: it gives the signatures too, so
-// that nothing but their names is needed. Built by `make -C serving/native`.
-// With TF_CPP_MIN_LOG_LEVEL=3 TensorFlow's log is shorter.
+// Like ../native/colorize.c, but with tensorflow::LoadSavedModel, the function
+// with which TensorFlow Serving itself loads models. It also returns the
+// signatures, so the program needs only their names. `make -C serving/native`
+// builds it. TF_CPP_MIN_LOG_LEVEL=3 shortens TensorFlow's log.
 //
 // This is for programs that hold the model themselves. A client of a server
-// needs none of TensorFlow: it posts JSON as curl.sh does, with any HTTP
-// library.
+// needs no TensorFlow: it posts JSON, as curl.sh does, with any HTTP library.
 
 #include <cstdint>
 #include <cstdio>

@@ -3,11 +3,12 @@
 #
 #   curl.sh PHOTO OUT_PREFIX [SEED]
 #
-# Writes OUT_PREFIX_00.png, the safest, and so on. From the environment:
-#   URL    where the server is (default: http://127.0.0.1:8501)
+# Writes OUT_PREFIX_00.png (the safest colours), OUT_PREFIX_01.png and so on.
+# Environment variables:
+#   URL    address of the server (default: http://127.0.0.1:8501)
 #   MODEL  tfdivcolor, tfdivcolor/labels/stable or tfdivcolor/versions/1
 #          (default: tfdivcolor, the newest version)
-#   KEY    key for the proxy; its certificate goes into CURL_CA_BUNDLE
+#   KEY    API key for the proxy; CURL_CA_BUNDLE names its certificate
 set -eu
 
 if [ $# -lt 2 ] || [ $# -gt 3 ]; then
@@ -19,7 +20,7 @@ url=${URL:-http://127.0.0.1:8501}/v1/models/${MODEL:-tfdivcolor}:predict
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 
-# Bytes travel in base64. The row format takes every input once for each row.
+# Bytes travel as base64. The row format repeats every input in each row.
 request() {
   printf '{"signature_name": "colorize", "instances": [{"image_bytes": {"b64": "'
   base64 < "$photo" | tr -d '\n'

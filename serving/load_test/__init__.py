@@ -1,4 +1,4 @@
-"""Loads a server with requests and reports what it answers."""
+"""Loads a server with requests and reports its answers."""
 
 from serving.load_test.command import main
 

@@ -1,4 +1,4 @@
-"""The requests of a load test: photographs, or a mixture with bad ones."""
+"""The requests of a load test: photographs, or a mixture with bad requests."""
 
 import io
 from dataclasses import dataclass, replace
@@ -15,12 +15,12 @@ _REFUSED = "INVALID_ARGUMENT"
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One request, and the answer that it should get.
+    """One request and its expected answer.
 
     Attributes:
-        signature: str.
+        signature: str. The signature to call.
         inputs: dict from an input's name to a list of bytes or an array.
-        pictures: int. Encoded pictures in the answer.
+        pictures: int. Number of encoded pictures in the answer.
         expected: str. "OK", or the code of the refusal.
     """
 
@@ -31,19 +31,19 @@ class Case:
 
 
 def plain(photos, signatures, num_samples=None):
-    """One request for each photograph.
+    """Makes one request for each photograph.
 
     Args:
         photos: list of bytes, image files.
-        signatures: dict, what the model offers; see `RestClient.signatures`.
-        num_samples: int, for colorize_n; or None for colorize, which gives as
-            many as the model was exported with.
+        signatures: dict, the model's signatures; see `RestClient.signatures`.
+        num_samples: int, for colorize_n. None, the default, calls colorize,
+            with the number that the model was exported with.
 
     Returns:
         list of `Case`.
 
     Raises:
-        ValueError: the model has no such signature.
+        ValueError: if the model lacks the signature.
     """
     if num_samples is None:
         _require(signatures, "colorize")
@@ -53,7 +53,7 @@ def plain(photos, signatures, num_samples=None):
 
 
 def mixed(photos, signatures):
-    """What a server meets: several signatures, sizes and mistakes.
+    """Makes requests as from many users: several signatures, sizes, mistakes.
 
     Args:
         photos, signatures: as in `plain`.
@@ -62,7 +62,7 @@ def mixed(photos, signatures):
         list of `Case`. About one in three is deliberately bad.
 
     Raises:
-        ValueError: the model lacks a signature.
+        ValueError: if the model lacks a signature.
     """
     _require(signatures, "serving_default", "colorize", "colorize_tensor",
              "prior")
@@ -116,7 +116,7 @@ def _colorize_n(photo, num_samples):
 
 
 def _bad(case, **inputs):
-    """The case with some inputs replaced by what must be refused."""
+    """The case with some inputs replaced, so that the server must refuse."""
     return Case(case.signature, {**case.inputs, **inputs}, 0, _REFUSED)
 
 

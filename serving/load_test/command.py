@@ -1,4 +1,4 @@
-"""Measures how a server, or the model without one, bears load.
+"""Measures throughput and latency of a server, or of the model without one.
 
     python -m serving.load_test photo.jpg                  # closed loop, REST
     python -m serving.load_test photo.jpg --rate 5         # open loop
@@ -6,9 +6,9 @@
         --server http://127.0.0.1:8501 --server 127.0.0.1:8500
     python -m serving.load_test photo.jpg --mixed --duration 600 --rounds 1
 
-Several targets take turns, round by round, so that what else the machine does
-meets all of them alike.  Exit codes: 0 all requests were answered as they
-should be; 1 not so, or it could not run; 2 wrong arguments; 130 stopped.
+Several targets take turns, round by round, so that other work on the machine
+affects all of them alike.  Exit codes: 0 all answers were as expected; 1 some
+were not, or the test could not run; 2 wrong arguments; 130 stopped.
 """
 
 import argparse
@@ -75,39 +75,45 @@ def _parser():
     add = parser.add_argument
     add("paths", nargs="+", metavar="PATH", help="photographs to send")
     add("--server", action="append", metavar="ADDRESS",
-        help="http://HOST:PORT for REST, HOST:PORT for gRPC; may be given "
-        f"several times (default: {client.DEFAULT_SERVER})")
+        help="http://HOST:PORT for REST, HOST:PORT for gRPC; repeat for "
+        f"several servers (default: {client.DEFAULT_SERVER})")
     add("--model-name", default=Endpoint.model, metavar="NAME",
         help="the model's name on the server (default: %(default)s)")
-    add("--model", metavar="DIR", help="folder of the same model's version: "
-        "also call it directly, with as many threads, and tell the ratio")
+    add("--model", metavar="DIR", help="folder of the same model's version; "
+        "also calls the model directly, with as many threads, and prints the "
+        "ratio of the servers to it")
     add("--allow-remote", action="store_true",
-        help="let a server be on another machine; have its owner's leave")
+        help="allow servers on other machines; ask their owners first")
     add("--concurrency", type=_positive(int), default=8, metavar="N",
-        help="callers of the closed loop (default: %(default)s)")
+        help="number of callers in the closed loop (default: %(default)s)")
     add("--rate", type=_positive(float), metavar="R",
-        help="open loop: so many requests a second, at random (Poisson)")
+        help="open loop: R requests per second on average, at random times "
+        "(Poisson)")
     add("--duration", type=_positive(float), default=10.0, metavar="SECONDS",
-        help="of a target's round (default: %(default)s)")
+        help="length of a target's round (default: %(default)s)")
     add("--requests", type=_positive(int), metavar="N",
-        help="end a target's round after so many, if that is sooner")
+        help="end a target's round after N requests, if that is sooner")
     add("--rounds", type=_positive(int), default=3, metavar="N",
-        help="(default: %(default)s)")
+        help="rounds of each target (default: %(default)s)")
     add("--warm-up", type=_positive(float), default=2.0, metavar="SECONDS",
-        help="of each target, not measured (default: %(default)s)")
+        help="unmeasured time before the rounds, for each target (default: "
+        "%(default)s)")
     add("--timeout", type=_positive(float), default=60.0, metavar="SECONDS",
-        help="a request has failed then (default: %(default)s)")
+        help="time after which a request counts as failed (default: "
+        "%(default)s)")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
         "-n", "--num-samples", type=_positive(int), metavar="N",
-        help="call colorize_n for so many colourings (default: colorize)")
+        help="call colorize_n for N colourings (default: call colorize)")
     kind.add_argument(
-        "--mixed", action="store_true", help="several signatures and sizes, "
-        "some requests bad, which must be refused")
+        "--mixed", action="store_true", help="send requests of several "
+        "signatures and sizes, and bad requests, which the server must refuse")
     add("--seed", type=int, default=0, metavar="N",
-        help="of arrivals and mixture (default: %(default)s)")
-    add("--json", type=Path, metavar="FILE", help="also write the numbers")
-    add("--plot", type=Path, metavar="FILE", help="also write a PNG figure")
+        help="seed of arrivals and mixture (default: %(default)s)")
+    add("--json", type=Path, metavar="FILE",
+        help="also write the numbers to FILE")
+    add("--plot", type=Path, metavar="FILE",
+        help="also write a figure, a PNG file")
     return parser
 
 
@@ -118,7 +124,7 @@ def _positive(kind):
             raise argparse.ArgumentTypeError(
                 f"must be above 0 (received {text})")
         return value
-    parse.__name__ = kind.__name__  # argparse names it: invalid int value
+    parse.__name__ = kind.__name__  # for argparse's "invalid int value"
     return parse
 
 
@@ -127,13 +133,13 @@ def _endpoints(options):
         Endpoint(server, options.model_name, timeout=options.timeout)
         for server in options.server or [client.DEFAULT_SERVER]]
     if len(set(endpoints)) < len(endpoints):
-        raise ValueError("--server must name another server each time "
+        raise ValueError("--server must name each server once "
                          f"(received {', '.join(options.server)})")
     for endpoint in endpoints:
         if not (options.allow_remote or _is_loopback(endpoint.host)):
             raise ValueError(
-                "--server must be on this machine, or --allow-remote given "
-                f"(received {endpoint.server})")
+                "--server must be on this machine unless --allow-remote is "
+                f"given (received {endpoint.server})")
     return endpoints
 
 
@@ -174,7 +180,7 @@ async def _measure(options, endpoints, cases):
             await stack.enter_async_context(target)
             senders[target.name] = _sender(target, cases)
         for send in senders.values():
-            # All of them once, however long that takes.
+            # Each case once, however long that takes; then for a fixed time.
             for warm_up, seconds in (cases, float("inf")), (
                     itertools.cycle(cases), options.warm_up):
                 await load_loops.closed(send, warm_up, options.concurrency,
@@ -189,7 +195,7 @@ async def _measure(options, endpoints, cases):
 
 
 def _sender(target, cases):
-    """A function that sends a case, whose message is made now."""
+    """A function that sends a case. All messages are made here, in advance."""
     messages = {case: target.prepare(case) for case in cases}
     return lambda case: target.send(messages[case])
 
@@ -211,7 +217,7 @@ async def _round(options, send, cases, number, report):
 
 
 class _Bar:
-    """Progress in seconds of measuring, with the rate of requests."""
+    """A progress bar in seconds of measurement, with the request rate."""
 
     def __init__(self, options, num_targets):
         self._options = options

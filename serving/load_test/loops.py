@@ -1,10 +1,10 @@
-"""Two ways to load a server, and what they measure.
+"""Two ways to load a server, and their measurements.
 
-In the closed loop some callers wait for each answer before they ask again:
-the load adapts to the server, and tells its throughput.  In the open loop
-requests come when they come, as users do: latencies are measured from when a
-request was due, so that a server that stalls cannot hide the requests that
-would have come meanwhile.
+In the closed loop each caller waits for an answer before it asks again.  The
+load adapts to the server and shows its throughput.  In the open loop requests
+arrive at random times, as from users.  Latency counts from the time when a
+request is due, so a server that stalls cannot hide the requests that arrive
+meanwhile.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ import numpy as np
 from serving.load_test.cases import Case
 from serving.load_test.targets import Answer
 
-# Calls at once in the open loop, a limit on sockets; the others wait here,
-# and their waiting counts.
+# Calls at once in the open loop, a limit on sockets. Further calls wait in the
+# client, and their latency includes the wait.
 MAX_IN_FLIGHT = 512
-# Seconds that a caller of the closed loop waits after an error, lest a server
-# that is away be asked thousands of times a second.
+# Seconds that a caller of the closed loop waits after an error. Otherwise it
+# would call a server that is down thousands of times per second.
 _PAUSE = 0.1
 
 
@@ -31,10 +31,10 @@ class Outcome(NamedTuple):
 
     Attributes:
         case: `Case`.
-        start: float. Seconds into the phase when it was due.
-        latency: float. Seconds from then to the answer, or to giving up.
-        error: str. "" for the expected answer, otherwise what came instead.
-        message: str. The server's words with it.
+        start: float. Seconds from the phase's start to the due time.
+        latency: float. Seconds from the due time to the answer or timeout.
+        error: str. "" for the expected answer, otherwise the actual one.
+        message: str. The server's message.
     """
 
     case: Case
@@ -46,7 +46,7 @@ class Outcome(NamedTuple):
 
 @dataclass
 class Phase:
-    """What one loop measured.
+    """The measurements of one loop.
 
     Attributes:
         outcomes: list of `Outcome`, in order of the answers.
@@ -59,15 +59,15 @@ class Phase:
 
 async def closed(send, cases, concurrency, timeout, seconds=float("inf"),
                  report=lambda outcome: None):
-    """Lets `concurrency` callers ask again as soon as they are answered.
+    """Runs `concurrency` callers; each asks again after its answer.
 
     Args:
         send: async function, `Case` -> `Answer`.
         cases: iterable of `Case`, endless or not.
         concurrency: int, 1 or more.
-        timeout: float. Seconds after which a request has failed.
-        seconds: float. No request starts later.
-        report: function that is given every `Outcome`.
+        timeout: float. Seconds after which a request counts as failed.
+        seconds: float. No request starts later. Defaults to no limit.
+        report: function that receives every `Outcome`. Defaults to none.
 
     Returns:
         `Phase`.
@@ -89,7 +89,7 @@ async def closed(send, cases, concurrency, timeout, seconds=float("inf"),
 
 async def open_loop(send, cases, due_times, timeout,
                     report=lambda outcome: None):
-    """Sends requests when they are due, whatever became of the others.
+    """Sends each request when it is due, without waiting for other answers.
 
     Args:
         send, timeout, report: as in `closed`.
@@ -109,12 +109,12 @@ async def open_loop(send, cases, due_times, timeout,
 
 
 def arrivals(rate, seconds, seed):
-    """Times of a Poisson process.
+    """Draws the times of a Poisson process.
 
     Args:
-        rate: float. Mean number a second.
-        seconds: float. Their end.
-        seed: int or sequence of int. The same one, the same times.
+        rate: float. Mean number per second.
+        seconds: float. End of the process.
+        seed: int or sequence of int. The same seed gives the same times.
 
     Returns:
         iterator of float, ascending, above 0 and below `seconds`.
@@ -126,7 +126,7 @@ def arrivals(rate, seconds, seed):
 
 
 class _Clock:
-    """Measures requests of one phase, which starts when this is made."""
+    """Measures the requests of one phase. The phase starts with `__init__`."""
 
     def __init__(self, send, timeout, report):
         self._send, self._timeout, self._report = send, timeout, report
@@ -138,7 +138,7 @@ class _Clock:
         return self._time() - self._start
 
     async def measure(self, case, due, slot=contextlib.nullcontext()):
-        """Sends a request that is due at a second of the phase."""
+        """Sends a request that is due at `due` seconds into the phase."""
         try:
             async with (asyncio.timeout_at(self._start + due + self._timeout),
                         slot):
@@ -158,7 +158,7 @@ class _Clock:
 
 
 def _judge(case, answer):
-    """What is wrong with an answer, or ""."""
+    """The difference of an answer from the expected answer, or ""."""
     if answer.code != case.expected:
         return (answer.code if answer.code != "OK"
                 else f"OK, not {case.expected}")

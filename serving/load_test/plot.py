@@ -5,8 +5,8 @@ import numpy as np
 from serving.load_test import report as load_report
 from tfdivcolor import plots
 
-# Over the whole time: at most so many, and so many answers in one in mean, as
-# fewer would show chance.
+# At most `_BINS` bins over the whole time, and at least `_ANSWERS` answers per
+# bin on average. With fewer answers a bin would show chance.
 _BINS, _ANSWERS = 60, 20
 _TICKS = {"0 %": 1, "50 %": 2, "90 %": 10, "99 %": 100, "99.9 %": 1000}
 
@@ -19,7 +19,7 @@ def draw(phases, path):
         path: str or path of the PNG file.
 
     Raises:
-        images.ImageError: if the file cannot be written.
+        images.ImageError: if the file is not writable.
     """
     figure, ((latency, throughput),) = plots.panels(1, 2, width=5.2)
     for color, (name, rounds) in zip(plots.COLORS, phases.items()):
@@ -42,16 +42,16 @@ def draw(phases, path):
 
 
 def _draw_latencies(axes, seconds, style):
-    """A point for each request, those of the slowest spread out."""
+    """Draws a point for each request, and spreads out the slowest requests."""
     count = len(seconds)
-    # The i-th of n is slower than i: 1 / (1 - i / n) puts 99 % and 99.9 % as
-    # far apart as 90 % and 99 %.
+    # Request i of n is slower than i others. On a log axis 1 / (1 - i / n)
+    # puts 99 % and 99.9 % as far apart as 90 % and 99 %.
     axes.plot(count / np.arange(count, 0, -1), 1000 * np.sort(seconds),
               **style)
 
 
 def _draw_throughput(axes, rounds, style):
-    """Answers a second; rounds one after the other."""
+    """Draws answers per second, with the rounds one after the other."""
     begins = np.cumsum([0.0, *(phase.seconds for phase in rounds)])
     ends = [begin + outcome.start + outcome.latency
             for begin, phase in zip(begins, rounds)

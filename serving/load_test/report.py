@@ -1,4 +1,4 @@
-"""What a load test says: numbers of each target, and a table of them."""
+"""The report of a load test: numbers for each target, and a table of them."""
 
 import collections
 
@@ -10,21 +10,22 @@ PERCENTILES = (50, 90, 99)
 
 
 def summarize(name, phases):
-    """Numbers of one target.
+    """Summarizes one target.
 
-    A request that failed or ran out of time counts among the latencies, as
-    its user waited too; deliberately bad ones do not, as they end early.
+    Latencies include failed requests and timeouts, because their users wait,
+    too. They exclude deliberately bad requests, which end early.
 
     Args:
         name: str. The target's name.
-        phases: list of `Phase`, one a round.
+        phases: list of `Phase`, one per round.
 
     Returns:
-        dict of JSON values: target, requests, refused (bad ones that were
-        refused, as they should), errors (number by kind), messages (the first
-        of each kind), latency_ms (p50, p90, p99, max; of no requests: null),
-        and rounds, a list of dicts of requests_per_second (with the expected
-        answer) and colorings_per_second.
+        dict of JSON values: target, requests, refused (number of bad requests
+        that the server refused, as it should), errors (number by kind),
+        messages (the first of each kind), latency_ms (p50, p90, p99, max;
+        null without requests), and rounds, a list of dicts of
+        requests_per_second (with the expected answer) and
+        colorings_per_second.
     """
     outcomes = [outcome for phase in phases for outcome in phase.outcomes]
     wrong = [outcome for outcome in outcomes if outcome.error]
@@ -45,20 +46,21 @@ def summarize(name, phases):
 
 
 def latencies(phases):
-    """Seconds of all requests that are not deliberately bad: float64 [R]."""
+    """Latencies of all requests that are not deliberately bad, in seconds:
+    float64 [R]."""
     return np.array([
         outcome.latency for phase in phases for outcome in phase.outcomes
         if outcome.case.expected == "OK"])
 
 
 def ratios(summary, direct):
-    """Colourings a second, round by round, as a part of the direct calls'.
+    """Ratios of a target's colourings per second to those of direct calls.
 
     Args:
-        summary, direct: what `summarize` returned.
+        summary, direct: dicts from `summarize`.
 
     Returns:
-        dict of median, lowest, highest, rounds.
+        dict of median, lowest, highest, and rounds, the ratio of each round.
     """
     rounds = [ours["colorings_per_second"] / theirs["colorings_per_second"]
               for ours, theirs in zip(summary["rounds"], direct["rounds"])]
@@ -67,11 +69,11 @@ def ratios(summary, direct):
 
 
 def table(summaries):
-    """The numbers as lines of text.
+    """Formats the numbers as a text table.
 
     Args:
-        summaries: list of what `summarize` returned; with "ratio", what
-            `ratios` returned, added where there is one.
+        summaries: list of dicts from `summarize`, some with the key "ratio",
+            a dict from `ratios`.
 
     Returns:
         str.
@@ -99,8 +101,8 @@ def _remarks(summaries):
     for summary in summaries:
         name = summary["target"]
         if summary["refused"]:
-            yield (f"{name}: {summary['refused']:,} deliberately bad "
-                   "requests were refused, as they should be")
+            yield (f"{name}: refused {summary['refused']:,} deliberately bad "
+                   "requests, as it should")
         for error, count in summary["errors"].items():
             message = " ".join(summary["messages"][error].split())
             words = f": {message}" if message else ""

@@ -1,7 +1,7 @@
-"""What a load test calls: a server by REST or gRPC, or the model directly.
+"""Targets of a load test: a server by REST or gRPC, or the model directly.
 
-Each target makes a request's message once, with `prepare`, and sends it as
-often as it is told to.  There are no further attempts: what fails, counts.
+Each target makes the message of a request once, with `prepare`, and sends it
+any number of times.  It does not retry: every failure counts.
 """
 
 import asyncio
@@ -12,12 +12,12 @@ from serving.client import rest_client
 
 
 class Answer(NamedTuple):
-    """What came of a request.
+    """The answer to a request.
 
     Attributes:
         code: str. "OK" or a gRPC status.
-        pictures: int. Encoded pictures in the answer.
-        message: str. What the server said, if not "OK".
+        pictures: int. Number of encoded pictures in the answer.
+        message: str. The server's message if the code is not "OK".
     """
 
     code: str
@@ -26,7 +26,7 @@ class Answer(NamedTuple):
 
 
 class RestTarget:
-    """A server by REST, over as many connections as there are calls.
+    """A server by REST, with one connection for each concurrent call.
 
     Args:
         endpoint: `Endpoint`.
@@ -63,7 +63,7 @@ class RestTarget:
         if answer.status != 200:
             return Answer(rest_client.code_of(answer.status),
                           message=rest_client.error_message(body))
-        # Counted, not decoded: the test must cost little itself.
+        # Counting is cheaper than decoding: the test itself must cost little.
         return Answer("OK", body.count(b'"b64"'))
 
 
@@ -87,7 +87,7 @@ class GrpcTarget:
         self._failure = grpc.aio.AioRpcError
         self._channel = grpc_client.channel(
             grpc.aio, self._endpoint, grpc_client.channel_options())
-        # Without a serializer: messages are bytes already.
+        # Messages are already bytes and need no serializer.
         self._predict = self._channel.unary_unary(
             "/tensorflow.serving.PredictionService/Predict",
             response_deserializer=predict_pb2.PredictResponse.FromString)
@@ -117,7 +117,7 @@ class DirectTarget:
 
     Args:
         path: str or path of a version's folder.
-        concurrency: int. Threads that call it.
+        concurrency: int. Threads that call the model.
 
     Raises:
         ValueError: if the folder does not hold a SavedModel.

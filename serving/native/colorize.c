@@ -2,15 +2,15 @@
 
      colorize MODEL_DIR PHOTO OUT_PREFIX [SEED]
 
-   MODEL_DIR is the folder of one version (models/tfdivcolor/1), PHOTO any
-   picture that the model accepts (JPEG, PNG, BMP, WebP). Writes
-   OUT_PREFIX_00.png, the safest, and so on, and prints a line for each: its
-   name, log P(z | grey picture) in nats, and its share of the model's belief,
-   0 to 1 (not where tfdivcolor 0.5 has exported the model). Exits with 1 and
-   one line on stderr if something is wrong.
+   MODEL_DIR is the folder of one version (models/tfdivcolor/1). PHOTO is any
+   picture that the model accepts (JPEG, PNG, BMP, WebP). The program writes
+   OUT_PREFIX_00.png (the safest colours), OUT_PREFIX_01.png and so on. It
+   prints a line for each: name, log P(z | grey picture) in nats, and share, 0 to
+   1 (no share for models exported by tfdivcolor 0.5). On an error it exits with
+   1 and one line on stderr.
 
-   The C API knows tensors by the names of the graph's operations, and these
-   belong to an export: MODEL_DIR/contract.json lists them by signature. */
+   The C API finds tensors by the names of the graph's operations. These names
+   differ between exports; MODEL_DIR/contract.json lists them by signature. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,9 +27,9 @@
 
 #define TEMPERATURE 0.5f /* as tfdivcolor.settings.DEFAULTS */
 
-/* TensorFlow logs to stderr from its libraries' start-up code on, before
-   main(). This runs before that code and puts stderr aside; main() gives it
-   back if TF_CPP_MIN_LOG_LEVEL says what to log. */
+/* TensorFlow's libraries log to stderr before main(). This function runs even
+   earlier and silences stderr. main() restores it if TF_CPP_MIN_LOG_LEVEL asks
+   for a log. */
 static int standard_error;
 
 static void start_quietly(void) {
@@ -52,7 +52,8 @@ static void fail(const char *format, ...) {
   exit(1);
 }
 
-/* TensorFlow's messages go on for lines on where in the graph it was. */
+/* Only the first line of TensorFlow's message: the others locate the error in
+   the graph. */
 static void check(const TF_Status *status, const char *name) {
   const char *message = TF_Message(status);
   if (TF_GetCode(status) != TF_OK)
@@ -68,7 +69,7 @@ static void format_path(char path[PATH_MAX], const char *format, ...) {
     fail("paths: must have less than %d bytes (received %d)", PATH_MAX, length);
 }
 
-/* A whole file, with a zero behind it; the caller frees it. */
+/* Reads a whole file and adds a zero byte. The caller frees the memory. */
 static char *read_file(const char *path, size_t *size) {
   FILE *file = fopen(path, "rb");
   char *data = NULL;
@@ -95,9 +96,9 @@ static void write_file(const char *path, const void *data, size_t size) {
          strerror(errno));
 }
 
-/* Where signature `colorize` has the input or output `key`; `oper` is NULL if
-   it has none. The exporter wrote the JSON: each key stands behind its
-   parents', so that searching will do. */
+/* Finds the input or output `key` of signature `colorize`; `oper` is NULL if
+   there is none. In the exporter's JSON each key follows its parents' keys, so a
+   plain search is enough. */
 static TF_Output find(TF_Graph *graph, const char *contract, const char *side,
                       const char *key) {
   const char *path[] = {"\"signatures\"", "\"colorize\"", side, key,
@@ -131,8 +132,8 @@ static TF_Tensor *vector_of_one(TF_DataType type, const void *value,
 }
 
 /* Runs `colorize` on one picture. The caller deletes `results`: pictures
-   [1, N], strings; log_prob and share [1, N], float. The share is left NULL
-   where the model gives none. */
+   [1, N], strings; log_prob and share [1, N], float. The share stays NULL if
+   the model returns none. */
 static void run(TF_Session *session, TF_Graph *graph, const char *contract,
                 const char *bytes, size_t size, int64_t seed,
                 TF_Tensor *results[3], TF_Status *status) {
@@ -164,7 +165,7 @@ static void write_pictures(TF_Tensor *results[3], const char *prefix) {
   for (int rank = 0; rank < TF_Dim(results[0], 1); rank++) {
     const char *picture = TF_StringGetDataPointer(&pictures[rank]);
     char path[PATH_MAX];
-    /* PNG, or JPEG where the model was exported to give that. */
+    /* PNG, or JPEG if the export chose JPEG. */
     format_path(path, "%s_%02d.%s", prefix, rank,
                 *picture == '\x89' ? "png" : "jpg");
     write_file(path, picture, TF_StringGetSize(&pictures[rank]));

@@ -1,6 +1,7 @@
-"""Of TensorFlow Serving's gRPC: PredictionService, what clients here call.
+"""The part of TensorFlow Serving's gRPC that the clients here call.
 
-These are Predict and GetModelMetadata; other calls are UNIMPLEMENTED.
+It has Predict and GetModelMetadata of PredictionService. Other calls are
+UNIMPLEMENTED.
 """
 
 import concurrent.futures
@@ -14,8 +15,8 @@ from tensorflow_serving.apis import (
 from serving.standin import prediction
 from serving.standin.prediction import ServingError
 
-# Threads that answer what needs no model run, refusals above all, while all
-# places are taken.
+# Threads for calls that need no model run, mostly refusals, while all other
+# threads are busy.
 _SPARE_THREADS = 8
 
 
@@ -52,24 +53,24 @@ class Server:
                         messages.GetModelMetadataRequest)})],
             options=[("grpc.max_receive_message_length", prediction.MAX_BODY),
                      ("grpc.max_send_message_length", -1),
-                     # Or two servers could share a port unawares.
+                     # Otherwise two servers could share a port by mistake.
                      ("grpc.so_reuseport", 0)])
         port = self._server.add_insecure_port(f"{host}:{port}")
         self._server.start()
         self.address = f"{host}:{port}"
 
     def stop(self):
-        """Takes no more calls, and answers those it has in its grace.
+        """Refuses new calls and finishes the others, within the grace time.
 
         Returns:
-            `threading.Event`, set when all is done.
+            `threading.Event`, set when all calls are finished.
         """
         return self._server.stop(prediction.GRACE_SECONDS)
 
     def _predict(self, request, context):
         with self._metrics.recording("GRPC"):
             future = self._work.submit(self._run, request)
-            # A client that goes away takes its waiting request along.
+            # Cancel a waiting request when its client disconnects.
             if not context.add_callback(future.cancel):
                 future.cancel()
             return future.result()
@@ -92,7 +93,7 @@ class Server:
 
 
 def _handler(function, request_class):
-    """Makes gRPC's handler, and its errors of a function's refusals."""
+    """Makes a gRPC handler that turns a function's refusals into errors."""
     def answer(request, context):
         try:
             return function(request, context)

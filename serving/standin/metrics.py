@@ -1,4 +1,4 @@
-"""TensorFlow Serving's figures for Prometheus, under its own names."""
+"""TensorFlow Serving's metrics for Prometheus, with the same names."""
 
 import contextlib
 import time
@@ -19,8 +19,7 @@ class Metrics:
     def __init__(self, model_name):
         self._model_name = model_name
         self._registry = prometheus_client.CollectorRegistry()
-        # A gauge only since the library wants a counter's name to end in
-        # _total, and the server's does not.
+        # A gauge, because the library would end a counter's name in _total.
         self._count = prometheus_client.Gauge(
             ":tensorflow:serving:request_count",
             "The total number of requests.",
@@ -33,9 +32,9 @@ class Metrics:
 
     @contextlib.contextmanager
     def recording(self, entrypoint):
-        """Records the prediction that is made within.
+        """A context that records the prediction made in it.
 
-        Only successes are timed, as in TensorFlow Serving.
+        Like TensorFlow Serving, it times only successful predictions.
 
         Args:
             entrypoint: "GRPC" or "REST".
@@ -43,7 +42,8 @@ class Metrics:
         start = time.perf_counter()
         try:
             yield
-        except BaseException as error:  # a `ServingError`, or the client left
+        # A `ServingError`, or the client disconnected.
+        except BaseException as error:
             code = getattr(error, "code", "UNKNOWN")
             self._count.labels(self._model_name, code).inc()
             raise
@@ -52,5 +52,5 @@ class Metrics:
             1e6 * (time.perf_counter() - start))
 
     def page(self):
-        """bytes in Prometheus' text format."""
+        """Returns all metrics in Prometheus' text format, bytes."""
         return prometheus_client.generate_latest(self._registry)

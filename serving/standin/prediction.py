@@ -1,4 +1,4 @@
-"""One run of a model, the same for REST and gRPC: limits and refusals."""
+"""Limits, refusals and model runs, which REST and gRPC share."""
 
 import concurrent.futures
 import threading
@@ -13,22 +13,22 @@ from tfdivcolor.export.warmup import FILE
 DEFAULT_SIGNATURE = "serving_default"
 
 MAX_BODY = 100 << 20  # bytes of a request
-GRACE_SECONDS = 30  # for requests to be answered when a server stops
+GRACE_SECONDS = 30  # to finish requests when a server stops
 
-# TensorFlow's codes are gRPC's, number by number and name by name.
+# TensorFlow and gRPC use the same numbers and names of codes.
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
-# gRPC clients take 8 KiB of headers, and the text of an error is one.
+# gRPC sends an error's text in a header, and clients accept 8 KiB of headers.
 _LONGEST_MESSAGE = 2000
 
 
 class ServingError(Exception):
-    """A request that is refused.
+    """The refusal of a request.
 
     Args:
-        code: str. Name of a gRPC status: "INVALID_ARGUMENT" ... `rest` makes
-            an HTTP status of it.
-        message: str. Cut off after 2,000 characters.
+        code: str. Name of a gRPC status, such as "INVALID_ARGUMENT". `rest`
+            translates it to an HTTP status.
+        message: str. Truncated to 2,000 characters.
     """
 
     def __init__(self, code, message):
@@ -41,7 +41,7 @@ class ServingError(Exception):
 
 
 def refusal(error):
-    """A `ServingError` for whatever was raised."""
+    """Turns any exception into a `ServingError`."""
     if isinstance(error, ServingError):
         return error
     if isinstance(error, tf.errors.OpError):
@@ -53,7 +53,7 @@ def definition_of(model, signature):
     """The `SignatureDef` of a `Servable`'s signature.
 
     Raises:
-        ServingError: the model has no such signature.
+        ServingError: if the model lacks the signature.
     """
     if signature not in model.signatures:
         raise ServingError(
@@ -63,14 +63,14 @@ def definition_of(model, signature):
 
 
 def check_names(names, definition):
-    """Refuses missing and surplus inputs.
+    """Refuses missing and extra inputs.
 
     Args:
         names: iterable of str, the inputs of a request.
         definition: `SignatureDef`.
 
     Raises:
-        ServingError: they are not exactly those of the signature.
+        ServingError: if the names differ from the signature's inputs.
     """
     if set(names) != set(definition.inputs):
         raise ServingError(
@@ -91,7 +91,7 @@ def run(model, signature, inputs):
         dict from an output's name to an array.
 
     Raises:
-        ServingError: the model refused the inputs.
+        ServingError: if the model refuses the inputs.
     """
     try:
         return model.run(signature, inputs)
@@ -104,19 +104,19 @@ def predict(model, request):
 
     Args:
         model: `Servable`.
-        request: `PredictRequest`. The model's name and version are not
-            looked at.
+        request: `PredictRequest`. The function ignores the model's name and
+            version in it.
 
     Returns:
         `PredictResponse`, without the model's name and version.
 
     Raises:
-        ServingError: the request does not fit the model, or the model
-            refused the inputs.
+        ServingError: if the request does not fit the model, or if the model
+            refuses the inputs.
     """
     if request.output_filter:
         raise ServingError(
-            "UNIMPLEMENTED", "output_filter is not part of this stand-in")
+            "UNIMPLEMENTED", "this stand-in does not support output_filter")
     signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
     definition = definition_of(model, signature)
     check_names(request.inputs, definition)
@@ -135,7 +135,7 @@ def _array(name, tensor, dtype):
     except (ValueError, TypeError) as error:
         raise ServingError("INVALID_ARGUMENT", f"{name}: must be a whole "
                            f"tensor (received {error})") from error
-    # Checked here, since a session fed from Python would cast.
+    # Checked here because a session in Python would cast the values.
     if received != wanted:
         raise ServingError("INVALID_ARGUMENT", f"{name}: must be "
                            f"{wanted.name} (received {received.name})")
@@ -143,17 +143,17 @@ def _array(name, tensor, dtype):
 
 
 def warm_up(model):
-    """Makes the requests of the version's warm-up file, if there is one.
+    """Replays the requests of the version's warm-up file, if it has one.
 
-    The first call of every signature is slow; TensorFlow Serving makes it
-    before a version gets requests, and refuses a version whose recorded
-    requests fail.
+    The first call of each signature is slow. Like TensorFlow Serving, the
+    stand-in makes it before a version gets requests, and refuses a version
+    whose recorded requests fail.
 
     Args:
         model: `Servable`.
 
     Raises:
-        ServingError: a request fails, or the file is not as it must be.
+        ServingError: if a request fails or the file is damaged.
     """
     path = model.path / FILE
     if not path.exists():
@@ -167,14 +167,14 @@ def warm_up(model):
     except (tf.errors.DataLossError, DecodeError, ServingError) as error:
         raise ServingError(
             "INVALID_ARGUMENT", f"{path}: record {number} must be a request "
-            f"that is answered (received {error})") from error
+            f"that the model answers (received {error})") from error
 
 
 class Work:
     """Threads that answer requests, and a waiting queue of limited length.
 
     Args:
-        max_concurrency: int, 1 or more. Requests answered at a time.
+        max_concurrency: int, 1 or more. Requests in work at a time.
         max_queue: int, 0 or more. Requests that may wait for a thread.
     """
 
@@ -191,7 +191,7 @@ class Work:
             `concurrent.futures.Future`.
 
         Raises:
-            ServingError: UNAVAILABLE, at once: the queue is full.
+            ServingError: UNAVAILABLE, at once, if the queue is full.
         """
         if not self._places.acquire(blocking=False):
             raise ServingError(
@@ -202,5 +202,5 @@ class Work:
         return future
 
     def close(self):
-        """Takes no more calls; drops those that have not begun."""
+        """Refuses new calls and drops waiting calls."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -4,7 +4,7 @@
     GET  /v1/models/NAME[/versions/N|/labels/LABEL][/metadata]
     GET  /monitoring/prometheus/metrics
 
-Errors are {"error": "..."} with the HTTP status of the code.
+An error is {"error": "..."} with the HTTP status for its code.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _HTTP = {
 
 
 class Server:
-    """Answers HTTP requests, from a thread with an event loop of its own.
+    """Answers HTTP requests in a thread with its own event loop.
 
     Args:
         versions: `Versions`.
@@ -56,7 +56,7 @@ class Server:
             app.router.add_post(f"{_MODEL}{choice}:predict", self._predict)
             app.router.add_get(f"{_MODEL}{choice}/metadata", self._metadata)
             app.router.add_get(f"{_MODEL}{choice}", self._status)
-        # A client that goes away takes its waiting request along.
+        # Cancel a waiting request when its client disconnects.
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True,
             shutdown_timeout=prediction.GRACE_SECONDS)
@@ -72,7 +72,7 @@ class Server:
         self.address = "http://{}:{}".format(*self._runner.addresses[0][:2])
 
     def stop(self):
-        """Takes no more requests, and answers those it has in its grace."""
+        """Refuses new requests and finishes the others in the grace time."""
         self._await(self._runner.cleanup())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -94,7 +94,7 @@ class Server:
         return web.Response(body=answer, content_type="application/json")
 
     def _run(self, spec, body):
-        """All that takes time, in a thread: JSON, the model, JSON."""
+        """The slow part, in a thread: JSON, the model, JSON."""
         document, signature = rest_json.parse(body)
         with self._versions.lease(spec) as (_, model):
             inputs, in_rows = rest_json.inputs(
@@ -124,7 +124,7 @@ class Server:
 
 @web.middleware
 async def _refusing(request, handler):
-    """Makes HTTP's errors of a handler's refusals."""
+    """Turns a handler's refusals into HTTP errors."""
     try:
         return await handler(request)
     except ServingError as error:
@@ -133,7 +133,7 @@ async def _refusing(request, handler):
 
 
 def _spec(request):
-    """A `ModelSpec` of the path's parts."""
+    """Makes a `ModelSpec` from the parts of the path."""
     path = request.match_info
     spec = model_pb2.ModelSpec(name=path["name"])
     if "label" in path:

@@ -1,18 +1,18 @@
 """TensorFlow Serving's JSON: requests to arrays, results to JSON.
 
 Row format: {"instances": [...]} gives {"predictions": [...]}. An instance is
-an object with all inputs, or the bare value of the only one; every value
+an object with all inputs, or the bare value of a single input. Every value
 becomes a row of its input.
 
-Column format: {"inputs": ...} gives {"outputs": ...}. An object with all
-inputs whole, or the bare value of the only one.
+Column format: {"inputs": ...} gives {"outputs": ...}. "inputs" is an object
+with all inputs, or the bare value of a single input.
 
-"signature_name" is optional in both. Bytes are {"b64": "..."}; strings are
-taken as UTF-8. NaN, Infinity and -Infinity are taken and written.
+"signature_name" is optional in both formats. Bytes are {"b64": "..."}, and
+strings are UTF-8. NaN, Infinity and -Infinity are read and written.
 
-Differs from TensorFlow Serving where no client of ours would notice: integers
-that float32 cannot hold are rounded, floats are written with all their digits,
-all strings as base64, and messages have other words.
+A few differences from TensorFlow Serving do not matter to our clients:
+integers that float32 cannot hold are rounded, floats have all their digits,
+all strings are base64, and messages have other words.
 """
 
 import base64
@@ -28,7 +28,7 @@ from serving.standin.prediction import (
     check_names,
 )
 
-# Kinds of NumPy's dtypes that JSON's numbers may have, by the input's kind.
+# Kind of an input's NumPy dtype -> kinds that JSON's numbers may have.
 _FITTING = {"f": "iuf", "i": "iu", "u": "iu"}
 
 
@@ -39,11 +39,11 @@ def parse(body):
         body: bytes.
 
     Returns:
-        dict, the document, with bytes in place of base64; str, the
-        signature's name.
+        dict, the document, with bytes instead of base64; str, the signature's
+        name.
 
     Raises:
-        ServingError: it is not JSON, or not an object.
+        ServingError: if the body is not JSON, or not an object.
     """
     try:
         document = json.loads(body, object_hook=_decoded)
@@ -58,18 +58,18 @@ def parse(body):
 
 
 def inputs(document, definition):
-    """Makes arrays of a request's values.
+    """Converts a request's values to arrays.
 
     Args:
         document: dict from `parse`.
         definition: `SignatureDef`.
 
     Returns:
-        dict from an input's name to an array; bool, whether it was the row
-        format.
+        dict from an input's name to an array; bool, whether the request uses
+        the row format.
 
     Raises:
-        ServingError: the values do not fit the signature.
+        ServingError: if the values do not fit the signature.
     """
     in_rows = "instances" in document
     if in_rows == ("inputs" in document):
@@ -84,11 +84,11 @@ def inputs(document, definition):
 
 
 def dump(outputs, in_rows):
-    """Writes results.
+    """Writes results as JSON.
 
     Args:
         outputs: dict from an output's name to an array.
-        in_rows: bool. Row format; otherwise the column format.
+        in_rows: bool. True for the row format, False for the column format.
 
     Returns:
         bytes, the body of the response.
@@ -106,7 +106,7 @@ def dump(outputs, in_rows):
 
 
 def _named(value, definition, where):
-    """The object with all inputs that a value is, or stands for."""
+    """The value as an object with all inputs; wraps a bare value."""
     if not isinstance(value, dict):
         if len(definition.inputs) > 1:
             raise _refusal(f"{where} must be an object with "
@@ -126,13 +126,13 @@ def _columns_of(instances, definition):
 
 
 def _array(name, value, dtype):
-    """An array of JSON's values, nested in lists or not."""
+    """Makes an array of JSON values, nested in lists or not."""
     dtype = tf.dtypes.as_dtype(dtype)
     try:
         if dtype == tf.string:
             return _strings(value)
         return _numbers(value, np.dtype(dtype.as_numpy_dtype))
-    # An OverflowError is an ArithmeticError, as NumPy's on floats is.
+    # OverflowError and NumPy's FloatingPointError are ArithmeticErrors.
     except (ValueError, ArithmeticError) as error:
         raise _refusal(f"{name}: must be {dtype.name}, in lists of equal "
                        "lengths", value) from error
@@ -173,7 +173,7 @@ def _encoded(value):
 
 
 def _refusal(message, received):
-    # Cut short, as values may be whole pictures.
+    # Shortened, because values may be whole pictures.
     text = (str(received) if isinstance(received, Exception)
             else reprlib.repr(received))
     return ServingError("INVALID_ARGUMENT", f"{message} (received {text})")

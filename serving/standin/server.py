@@ -2,9 +2,10 @@
 
     python -m serving.standin --model-base-path models/tfdivcolor
 
-It speaks what our clients use of TensorFlow Serving's gRPC and REST, over
-TensorFlow's own session loader, where tensorflow_model_server cannot be
-installed.  In production the engine is TensorFlow Serving.
+It answers the gRPC and REST calls of TensorFlow Serving that our clients use,
+and runs the model in TensorFlow's own session loader.  Use it where
+tensorflow_model_server cannot be installed.  In production use TensorFlow
+Serving.
 
 From Python, in threads of the same process:
 
@@ -30,7 +31,7 @@ WHAT = "stand-in for development and tests, not TensorFlow Serving"
 
 
 class Standin:
-    """A server that runs; made by `start`.
+    """A running server. `start` makes it.
 
     Attributes:
         model_name: str.
@@ -46,14 +47,14 @@ class Standin:
         self._stack = stack
 
     def versions(self):
-        """list of the version numbers being served, newest first."""
+        """Returns the served version numbers, list of int, newest first."""
         return self._versions.numbers()
 
     def stop(self):
-        """Takes no more requests; answers those it has, in 30 s at most.
+        """Refuses new requests and finishes the others within 30 s.
 
         Returns:
-            bool. Whether all model runs came to an end.
+            bool. True if all model runs ended.
         """
         self._stack.close()
         return self._versions.stop()
@@ -72,32 +73,34 @@ def start(model_base_path, *, model_name="tfdivcolor", host="127.0.0.1",
 
     Args:
         model_base_path: path of the folder that holds 1/, 2/ and so on.
-        model_name: str.
-        host: str. Address to listen on.
-        port: int. For gRPC; 0 for a free one.
-        rest_api_port: int. For REST; 0 for a free one.
-        poll_seconds: float. Interval at which new versions are looked for.
-        labels: dict from a label to a version number. These versions are
-            served beside the newest.
-        max_concurrency: int. Requests answered at a time, each in a thread.
-            Defaults to twice the number of processor cores: JSON of one is
-            read while the model runs for another.
-        max_queue: int. Further requests that may wait; beyond them the
-            answer is UNAVAILABLE (503) at once.
-        threads: int or None. Limit on TensorFlow's threads.
+        model_name: str. Defaults to "tfdivcolor".
+        host: str. Address to listen on. Defaults to 127.0.0.1.
+        port: int. gRPC port. Defaults to 0, a free port.
+        rest_api_port: int. REST port. Defaults to 0, a free port.
+        poll_seconds: float. Interval of the search for new versions. Defaults
+            to 1.
+        labels: dict from a label to a version number, or None. The server
+            serves these versions besides the newest.
+        max_concurrency: int. Requests in work at a time, each in a thread.
+            Defaults to twice the number of processor cores, so that the
+            server reads one request's JSON while the model runs another.
+        max_queue: int. Further requests that may wait. All others get
+            UNAVAILABLE (503) at once. Defaults to 128.
+        threads: int or None. Limit on TensorFlow's threads. Defaults to None,
+            no limit.
 
     Returns:
         `Standin`.
 
     Raises:
-        ValueError: the folder does not hold what is to be served.
-        OSError: a port is taken.
-        Exception: what loading or warming up a version raised.
+        ValueError: if the folder lacks a version to serve.
+        OSError: if a port is taken.
+        Exception: any exception of loading or warming up a version.
     """
-    # Before the model is loaded, which takes its time.
+    # Check before loading the model, which takes time.
     for name, number in (("port", port), ("rest_api_port", rest_api_port)):
         _check_port(host, name, number)
-    # Here, so that --help does not wait for TensorFlow.
+    # Imported here so that --help does not wait for TensorFlow.
     from serving.standin import grpc_service, rest
     from serving.standin.metrics import Metrics
     from serving.standin.prediction import Work
@@ -117,7 +120,8 @@ def start(model_base_path, *, model_name="tfdivcolor", host="127.0.0.1",
         rest_server = rest.Server(
             versions, work, metrics, host, rest_api_port)
         stack.callback(rest_server.stop)
-        # Runs first: neither takes calls while the other finishes its own.
+        # The stack runs this first, so that neither server accepts calls while
+        # the other finishes.
         stack.callback(grpc_server.stop)
         versions.watch(poll_seconds)
         return Standin(versions, grpc_server.address, rest_server.address,
@@ -140,32 +144,32 @@ def _parser():
         f"model like TensorFlow Serving: a {WHAT}.")
     parser.add_argument(
         "--model-base-path", required=True, metavar="DIR",
-        help="folder that holds the versions 1, 2 ...; the newest is served, "
-        "and a new one is taken up while requests go on")
+        help="folder with the versions 1, 2 ...; the server serves the newest "
+        "and loads a new version while it answers requests")
     parser.add_argument("--model-name", default="tfdivcolor", metavar="NAME",
-                        help="default: %(default)s")
+                        help="the model's name (default: %(default)s)")
     parser.add_argument("--host", default="127.0.0.1",
                         help="address to listen on (default: %(default)s)")
     parser.add_argument(
         "--port", type=int, default=8500, metavar="N",
-        help="for gRPC; 0 for a free one (default: %(default)s)")
+        help="gRPC port; 0 for a free port (default: %(default)s)")
     parser.add_argument(
         "--rest-api-port", type=int, default=8501, metavar="N",
-        help="for REST; 0 for a free one (default: %(default)s)")
+        help="REST port; 0 for a free port (default: %(default)s)")
     parser.add_argument(
         "--label", type=_label, action="append", default=[],
-        metavar="NAME=VERSION", help="name for a version, which is served "
-        "beside the newest; may be given several times")
+        metavar="NAME=VERSION", help="also serve this version, under a name; "
+        "repeat for several labels")
     parser.add_argument(
         "--max-concurrency", type=common.positive, metavar="N",
-        help="requests answered at a time (default: twice the number of "
+        help="requests in work at a time (default: twice the number of "
         "cores)")
     parser.add_argument(
         "--max-queue", type=int, default=128, metavar="N",
-        help="further requests that may wait; beyond them the answer is "
-        "UNAVAILABLE or 503 (default: %(default)s)")
+        help="further requests that may wait; all others get UNAVAILABLE or "
+        "503 (default: %(default)s)")
     parser.add_argument("--threads", type=common.positive, metavar="N",
-                        help="limit on TensorFlow's threads")
+                        help="limit on TensorFlow's threads (default: none)")
     return parser
 
 
@@ -188,14 +192,14 @@ def main(arguments=None):
     try:
         common.start_tensorflow()
         server = start(**options)
-    except Exception as error:  # whatever a broken file may bring about
+    except Exception as error:  # a broken file may raise any exception
         _LOG.error("%s", " ".join(str(error).split()))
         return 1
     print(f"ready: gRPC {server.grpc_address}, REST {server.rest_address} "
           f"({WHAT})", flush=True)
     stopping.wait()
     if not server.stop():
-        # A model run has outlasted its grace. It cannot be ended, only left.
+        # A model run outlasts the grace time. Nothing can end it but an exit.
         _LOG.error("stopped in the middle of a request")
         os._exit(0)
     return 0

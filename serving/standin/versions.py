@@ -1,9 +1,9 @@
-"""Which versions of a model are served: the newest, and labelled ones.
+"""The served versions of a model: the newest and the labelled versions.
 
-The base folder is looked at again and again. A new version is loaded and
-warmed up beside the old one, then takes its place; the old one is closed when
-it has answered what it began. A version that cannot be loaded is reported,
-and the old one goes on.
+A thread checks the base folder at intervals. It loads and warms up a new
+version while the old version still answers. Then the new version replaces it,
+and the old version closes after its last answer. If a version does not load,
+the log says so, and the old version stays.
 """
 
 import contextlib
@@ -22,15 +22,15 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass
 class _Version:
-    """What has become of a version.
+    """The state of a version.
 
     Attributes:
-        state: "LOADING", "AVAILABLE", "UNLOADING" while it still answers
-            requests, or "END".
-        model: `Servable`, or None before and after these.
-        users: int. Requests that it is answering.
-        error: `ServingError`, or None. Why it could not be loaded.
-        contents: what its folder held then.
+        state: "LOADING", "AVAILABLE", "UNLOADING" (still answers requests) or
+            "END".
+        model: `Servable` while AVAILABLE or UNLOADING, otherwise None.
+        users: int. Number of requests in work.
+        error: `ServingError` if the version did not load, otherwise None.
+        contents: the folder's contents at the time of that error.
     """
 
     state: str = "LOADING"
@@ -41,18 +41,17 @@ class _Version:
 
 
 class Versions:
-    """The versions of one model; loads what is to be served.
+    """The versions of one model. Loads the newest and the labelled versions.
 
     Args:
         name: str. The model's name.
         base: path of the folder that holds 1/, 2/ and so on.
-        labels: dict from a label to a version number. These versions are
-            served beside the newest.
+        labels: dict from a label to a version number, or None.
         threads: int or None. Limit on TensorFlow's threads.
 
     Raises:
-        ValueError: the folder does not hold what is to be served.
-        Exception: what loading or warming up a version raised.
+        ValueError: if the folder lacks a version to serve.
+        Exception: any exception of loading or warming up a version.
     """
 
     def __init__(self, name, base, labels=None, threads=None):
@@ -60,7 +59,7 @@ class Versions:
         self._base = Path(base)
         self._labels = dict(labels or {})
         self._threads = threads
-        self._lock = threading.Lock()  # of the versions and their values
+        self._lock = threading.Lock()  # guards the versions and their values
         self._versions = {}  # number: _Version
         self._stopping = threading.Event()
         self._watcher = None
@@ -74,13 +73,13 @@ class Versions:
     # --- Requests ----------------------------------------------------------
 
     def numbers(self):
-        """list of the version numbers being served, newest first."""
+        """Returns the served version numbers, list of int, newest first."""
         with self._lock:
             return self._numbers("AVAILABLE")
 
     @contextlib.contextmanager
     def lease(self, spec):
-        """Holds the version that a request names, or the newest.
+        """A context that keeps the requested version, or the newest, open.
 
         Args:
             spec: `ModelSpec`.
@@ -89,7 +88,7 @@ class Versions:
             int, the version's number; `Servable`.
 
         Raises:
-            ServingError: there is no such model, version or label.
+            ServingError: if the model, version or label does not exist.
         """
         number = self._named(spec)
         with self._lock:
@@ -107,17 +106,17 @@ class Versions:
                 version.users -= 1
 
     def status(self, spec):
-        """What has become of the version that a request names, or of all.
+        """The state of the requested version, or of all versions.
 
         Args:
             spec: `ModelSpec`.
 
         Returns:
-            list of dict, as TensorFlow Serving's JSON says it, newest
+            list of dict in the form of TensorFlow Serving's JSON, newest
             version first.
 
         Raises:
-            ServingError: there is no such model, version or label.
+            ServingError: if the model, version or label does not exist.
         """
         number = self._named(spec)
         with self._lock:
@@ -132,7 +131,7 @@ class Versions:
                 if number in (None, each)]
 
     def _named(self, spec):
-        """The version number that a request names, or None."""
+        """The requested version number, or None."""
         if spec.name != self.name:
             raise ServingError("NOT_FOUND", f"the model must be {self.name} "
                                f"(received {spec.name or 'none'})")
@@ -149,8 +148,8 @@ class Versions:
         return None
 
     def _not_found(self, number):
-        return ServingError("NOT_FOUND", "the version must be one that is "
-                            f"there (received {number} of {self.name})")
+        return ServingError("NOT_FOUND", "the version must exist "
+                            f"(received {number} of {self.name})")
 
     def _numbers(self, state):
         return sorted((number for number, version in self._versions.items()
@@ -159,7 +158,7 @@ class Versions:
     # --- Coming and going --------------------------------------------------
 
     def watch(self, seconds):
-        """Looks at the base folder at intervals, in a thread."""
+        """Checks the base folder every `seconds` seconds, in a thread."""
         def look():
             while not self._stopping.wait(seconds):
                 self._close_unused()
@@ -170,10 +169,10 @@ class Versions:
         self._watcher.start()
 
     def stop(self):
-        """Closes all versions but those that still answer requests.
+        """Closes all versions except those that still answer requests.
 
         Returns:
-            bool. Whether all are closed.
+            bool. True if all versions are closed.
         """
         self._stopping.set()
         if self._watcher:
@@ -185,7 +184,7 @@ class Versions:
     def _refresh(self):
         try:
             wanted = self._wanted()
-        except (OSError, ValueError):  # goes on with what it has
+        except (OSError, ValueError):  # keep the loaded versions
             return
         for number, path in wanted.items():
             version = self._versions.get(number, _Version("END"))
@@ -193,23 +192,23 @@ class Versions:
                     not version.error or version.contents != _contents(path)):
                 self._try_load(number, path)
         served = self.numbers()
-        # A newest version that is broken leaves the one before in its place.
+        # If the newest version is broken, the previous version stays.
         newest = max(wanted) if max(wanted) in served else served[0]
         self._retire(set(served) - {newest, *self._labels.values()})
 
     def _wanted(self):
-        """dict from the number to the folder of what is to be served."""
+        """dict from number to folder of the versions to serve."""
         found = {int(path.name): path for path in self._base.glob("*")
                  if re.fullmatch("[0-9]{1,18}", path.name) and path.is_dir()}
         if not found:
             raise ValueError(f"{self._base}: must hold a version in a folder "
                              "named by its number (received none)")
         for label, number in self._labels.items():
-            # Once loaded, a version is served from memory.
+            # A loaded version needs no folder.
             if number not in found and number not in self._versions:
                 raise ValueError(
                     f"label {label}: must be a version in {self._base} "
-                    f"(received {number}; there are {sorted(found)})")
+                    f"(received {number}; the folder has {sorted(found)})")
         return {number: path for number, path in sorted(found.items())
                 if number in (max(found), *self._labels.values())}
 
@@ -225,13 +224,13 @@ class Versions:
             raise
         with self._lock:
             version.model, version.state = model, "AVAILABLE"
-        _LOG.info("version %d of %s is served", number, self.name)
+        _LOG.info("version %d of %s is available", number, self.name)
 
     def _try_load(self, number, path):
         contents = _contents(path)
         try:
             self._load(number, path)
-        except Exception as error:  # whatever a broken file may bring about
+        except Exception as error:  # a broken file may raise any exception
             reason = refusal(error)
             with self._lock:
                 self._versions[number] = _Version(
@@ -255,15 +254,15 @@ class Versions:
                 version.model, version.state = None, "END"
             _LOG.info("version %d of %s is closed", number, self.name)
         if unused:
-            # Cycles hold the graph, and a full collection may be long in
-            # coming: each version would cost 60 MB more.
+            # Cycles hold the graph. Until the next full collection each closed
+            # version would cost 60 MB.
             gc.collect()
 
 
 def _contents(path):
-    """Names, sizes and times of a folder's files: they tell of a change."""
+    """Names, sizes and times of a folder's files, which reveal a change."""
     try:
         return {(str(file), file.stat().st_size, file.stat().st_mtime_ns)
                 for file in path.rglob("*") if file.is_file()}
-    except OSError:  # files come and go at this moment
+    except OSError:  # files are changing at this moment
         return None

@@ -190,7 +190,8 @@ def test_pipes_that_break_or_are_full(weights, photo):
         process.stdin.close()
         err = process.stderr.read().decode()
     assert process.returncode == 1 and said(err) == [
-        "/dev/stdout: must be open until all is written (received Broken pipe)"]
+        "/dev/stdout: must stay open until the whole file is written (received "
+        "Broken pipe)"]
     assert "Exception" not in err
     if os.path.exists("/dev/full"):
         with open("/dev/full", "wb") as full:
@@ -198,5 +199,5 @@ def test_pipes_that_break_or_are_full(weights, photo):
                 [*COMMAND, photo, "-n", "1", "--out", "-", "--weights",
                  weights], stdout=full, stderr=subprocess.PIPE)
         assert done.returncode == 1 and said(done.stderr.decode()) == [
-            "/dev/stdout: must be open until all is written (received No "
-            "space left on device)"]
+            "/dev/stdout: must stay open until the whole file is written "
+            "(received No space left on device)"]

@@ -146,7 +146,7 @@ def test_loading_does_not_depend_on_the_precision_policy(
     ({"num_samples": 2.5}, r"whole number \(received 2.5\)"),
     ({"seed": 2**63}, "seed must fit into 64 bits"),
     ({"temperature": None}, "temperature must be a number of 0 or more"),
-    ({"seed": [1, 2]}, r"one a picture, \[5\] \(received \[2\]\)"),
+    ({"seed": [1, 2]}, r"one per picture, \[5\] \(received \[2\]\)"),
     ({"mode": "best"}, "mode must be one of"),
 ])
 def test_bad_sampling_arguments(strong, batch, options, message):

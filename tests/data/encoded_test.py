@@ -93,7 +93,7 @@ def test_a_picture_that_does_not_decode_is_replaced_and_said_once(
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert said.startswith("a/2.png: must be an image, one of JPEG, ")
-    assert said.endswith("(1 of 10 damaged until now)\n")
+    assert said.endswith("(1 of 10 damaged so far)\n")
     (name, reason), = photos.skipped
     assert name == "a/2.png" and reason.startswith("must be an image")
     assert "1 skipped: 1 unreadable" in photos.report()
@@ -106,7 +106,7 @@ def test_a_checksum_that_fails_is_found_before_the_run(shard, capsys):
     # A run that resumes has the pictures it began with.
     assert photos.names == NAMES
     assert [skipped.name for skipped in photos.skipped] == ["a/2.png"]
-    assert "a/2.png: damaged; another picture takes its place" in (
+    assert "a/2.png: damaged; another picture replaces it" in (
         capsys.readouterr().err)
     assert shown(photos, [4, 5]) == ["a/3.png", "b/2.png"]
     assert capsys.readouterr().err == ""  # it is said already
@@ -177,7 +177,7 @@ def test_many_threads_report_a_picture_once(tmp_path, capsys):
     assert sorted(line.partition(":")[0] for line in said) == sorted(NAMES[:8])
     assert sorted(skipped.name for skipped in photos.skipped) == sorted(
         NAMES[:8])
-    assert any("(8 of 10 damaged until now)" in line for line in said)
+    assert any("(8 of 10 damaged so far)" in line for line in said)
 
 
 def test_nothing_but_damaged_pictures_is_an_error(tmp_path, shard):
@@ -185,7 +185,7 @@ def test_nothing_but_damaged_pictures_is_an_error(tmp_path, shard):
     write(path, [example(name, b"nothing") for name in NAMES])
     photos = load(path)
     with pytest.raises(ImageError, match=r"one picture of the shards must be "
-                       r"readable \(received 10 that are not\)"):
+                       r"readable \(received 10 unreadable pictures\)"):
         photos.lab.decode(np.arange(3))
     with pytest.raises(tf.errors.OpError, match="must be readable"):
         next(iter(photos.batches(4)))
@@ -263,7 +263,7 @@ def test_a_shard_is_used_up_to_where_no_next_record_is_found(
     assert shown(photos, range(4)) == [*NAMES[:3], "a/0.png"]
     (name, reason), = photos.skipped
     assert name == str(shard) and reason.startswith(why)
-    assert f"at record 4, byte {start:,}; of this file the 3 pictures" in reason
+    assert f"at record 4, byte {start:,}; only the 3 pictures" in reason
 
 
 def test_records_behind_several_damaged_ones_are_found(shard):

@@ -430,7 +430,7 @@ def test_a_cache_is_used_until_the_pictures_change(
     capsys.readouterr()
     assert len(data.load(moved, progress=True, **options)) == 25
     assert len(decoded) == 26 + 27
-    assert "made of other pictures or settings" in capsys.readouterr().err
+    assert "holds other pictures or settings" in capsys.readouterr().err
 
 
 def test_one_cache_holds_the_subsets(folder, decoded, tmp_path):
@@ -447,9 +447,10 @@ def test_one_cache_holds_the_subsets(folder, decoded, tmp_path):
     assert len(decoded) == 26
     assert len(data.from_cache(tmp_path, CANVAS, subset="train", limit=3,
                                validation_fraction=0.3)) == 3
-    with pytest.raises(ValueError, match="no fields train_8_1 .*train_8_0"):
+    with pytest.raises(
+            ValueError, match="must hold the fields train_8_1 .*train_8_0"):
         data.from_cache(tmp_path, CANVAS, margin=1, subset="train")
-    with pytest.raises(ValueError, match="validation_fraction is 0.3"):
+    with pytest.raises(ValueError, match="validation_fraction must be 0.3"):
         data.from_cache(tmp_path, CANVAS, subset="train")
 
 

@@ -65,7 +65,7 @@ def test_sets_of_other_sizes_stand_side_by_side(tmp_path):
             assert photographs.lab.shape == (1, 10, 10, 3)
             assert photographs.canvas == selection.canvas
             assert photographs.luminance_size == 8
-    with pytest.raises(ValueError, match="no fields all_4_2_12 in this cache"):
+    with pytest.raises(ValueError, match="must hold the fields all_4_2_12 "):
         photo_cache.read(tmp_path, Selection(4, 2, luminance_size=12))
     fingerprints = {
         json.loads((tmp_path / f"{selection.name}.json").read_text())
@@ -145,7 +145,7 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_there(tmp_path):
         photo_cache.read_or_make(
             tmp_path, SELECTION, [("a.png", 1)], full, progress=False)
     assert str(raised.value) == (
-        f"{tmp_path}: must be a folder that a cache can be written to "
+        f"{tmp_path}: must be a writable folder for a cache "
         "(received No space left on device)")
     assert sorted(tmp_path.iterdir()) == before
     photo_cache.read_or_make(

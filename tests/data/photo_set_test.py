@@ -63,7 +63,7 @@ def test_its_name_is_short():
 def test_none_has_no_batches():
     photos = PhotoSet(np.zeros([0, 8, 8, 3]), [], [], 8)
     for call in (photos.batches, photos.epochs, photos.steps_per_epoch):
-        with pytest.raises(ValueError, match="must hold a picture to give"):
+        with pytest.raises(ValueError, match="must hold a picture to make"):
             call(2)
 
 

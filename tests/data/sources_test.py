@@ -93,7 +93,7 @@ def test_failed_writing_leaves_no_shard(folder, tmp_path):
 
 
 def test_places_that_cannot_be_written_to(folder, tmp_path, monkeypatch):
-    with pytest.raises(OSError, match="none/photos: must be where .*No such"):
+    with pytest.raises(OSError, match="none/photos: must be a writable .*No such"):
         tfrecords.write_tfrecords(folder, tmp_path / "none" / "photos", 2)
     real = tf.io.TFRecordWriter.write
 
@@ -107,7 +107,7 @@ def test_places_that_cannot_be_written_to(folder, tmp_path, monkeypatch):
     with pytest.raises(OSError) as raised:
         tfrecords.write_tfrecords(folder, tmp_path / "photos", 2)
     assert str(raised.value) == (
-        f"{tmp_path / 'photos'}: must be where files can be written "
+        f"{tmp_path / 'photos'}: must be a writable path "
         "(received No space left on device)")
     assert not os.listdir(tmp_path)
 
@@ -201,7 +201,7 @@ def test_a_damaged_shard_is_named_and_the_rest_is_used(
     (name, said), = skipped
     assert name == first
     assert reason in said
-    assert f"at record 3, byte {start:,}; of this file the 2 pictures" in said
+    assert f"at record 3, byte {start:,}; only the 2 pictures" in said
     # By default it is said.
     assert len(sources.names_in(tmp_path / "photos-*")) == 6
     assert capsys.readouterr().err == f"{first}: {said}\n"
@@ -251,7 +251,7 @@ def test_a_file_of_another_kind_is_named_and_the_rest_is_used(
     assert sorted(found) == sorted(contents)
     (name, said), = skipped
     assert name == path and said.startswith(reason)
-    assert "at record 1, byte 0; of this file the 0 pictures" in said
+    assert "at record 1, byte 0; only the 0 pictures" in said
     # Alone it is nothing.
     with pytest.raises(ValueError, match="other.tfrecord: must hold pictures|"
                        "other.tfrecord: no TFRecord file"):

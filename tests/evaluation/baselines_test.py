@@ -91,7 +91,7 @@ def test_any_number_and_seed(cgan, count, seed):
     ({"luminance": np.zeros([2, 64, 64, 1])}, r"luminance must.*\[B, 32, 32"),
     ({"num_samples": 0}, r"num_samples must be 1 to 100 \(received 0\)"),
     ({"seed": 2**63}, "seed must fit into 64 bits"),
-    ({"seed": [1, 2, 3]}, r"one a picture, \[2\] \(received \[3\]\)"),
+    ({"seed": [1, 2, 3]}, r"one per picture, \[2\] \(received \[3\]\)"),
 ])
 def test_wrong_arguments_of_sample_are_named(cgan, arguments, message):
     arguments = {"luminance": np.zeros([2, 32, 32, 1]), **arguments}
@@ -238,7 +238,7 @@ def test_a_file_that_cannot_be_loaded_is_one_line(tmp_path):
         with pytest.raises(ValueError, match=r"whole \.keras") as error:
             baselines.load(path)
         assert str(path) in str(error.value) and "\n" not in str(error.value)
-    with pytest.raises(ValueError, match=r"none\.keras.*received none"):
+    with pytest.raises(ValueError, match=r"none\.keras.*received a path"):
         baselines.load(tmp_path / "none.keras")
     keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]).save(path)
     with pytest.raises(ValueError, match="one of cvae.*received Sequential"):
@@ -289,7 +289,7 @@ def test_trains_writes_and_does_not_train_twice(
         assert about["seconds"] >= 0
     before = (tmp_path / "cgan.keras").stat().st_mtime_ns
     assert run(pictures, tmp_path, "--only", "cgan") == 0
-    assert "already there" in capsys.readouterr().out
+    assert "already finished" in capsys.readouterr().out
     assert (tmp_path / "cgan.keras").stat().st_mtime_ns == before
     # Other settings never replace a model.
     assert run(pictures, tmp_path, "--only", "cgan", "--seed", "1") == 1
@@ -379,7 +379,7 @@ def test_what_was_trained_before_there_were_steps(
         del about["settings"][name]
     (tmp_path / "regression.json").write_text(json.dumps(about))
     assert run(pictures, tmp_path, "--only", "regression") == 0
-    assert "already there" in capsys.readouterr().out
+    assert "already finished" in capsys.readouterr().out
 
 
 def test_pictures_as_another_configuration_has_them(

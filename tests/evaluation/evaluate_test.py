@@ -92,7 +92,7 @@ def test_everything_in_one_table(place):
     # The weights' own split, not the default one; nothing unreadable.
     assert written["settings"]["validation_fraction"] == 0.25
     assert len(found["skipped"]) == 0
-    assert "not run" not in text and "cannot be compared" in text
+    assert "not run" not in text and "Do not compare" in text
     names = {file.name for file in (place / "plots").iterdir()}
     assert names == {
         "error_against_k.png", "error_by_rank.png", "latent_walk.png",
@@ -124,7 +124,7 @@ def test_a_folder_without_baselines(place):
     ({"training": True}, "must share no picture"),
     ({"json": "nowhere/table.json"}, "folder that exists"),
     ({"markdown": "nowhere/table.md"}, "folder that exists"),
-    ({"stability": True}, "sets with names"),
+    ({"stability": True}, "named sets"),
     ({"sampling": Sampling(seed=2**63 - 1), "num_seeds": 2}, "64 bits"),
 ])
 def test_what_cannot_be_measured_is_refused_at_once(

@@ -76,7 +76,7 @@ def test_a_prepared_folder_is_taken_as_it_is(folder, tmp_path):
         pictures.load(tmp_path, 16, 65, "train")
     with pytest.raises(ValueError, match="fields of validation pictures"):
         pictures.load(tmp_path, 16, 16, "validation")
-    with pytest.raises(ValueError, match="validation_fraction is 0.3"):
+    with pytest.raises(ValueError, match="validation_fraction must be 0.3"):
         pictures.load(tmp_path, 16, 16, "train", validation_fraction=0.1)
     assert pictures.is_prepared(tmp_path)
     assert not pictures.is_prepared(folder)

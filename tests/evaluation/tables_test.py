@@ -168,12 +168,12 @@ def test_a_row_a_method_with_its_spread():
     summary["lfw"]["one"]["spread"] = 0.0025
     report = by_method.report(summary, ["heading"], 3, ["missing"])
     text = tables.text(report)
-    assert "3 pictures at even distances" in text and "missing" in text
+    assert "3 evenly spaced pictures" in text and "missing" in text
     lines = text.splitlines()
     assert any(line.split()[:2] == ["lfw", ".05000"] for line in lines)
     assert any(line.startswith("lfw +- over seeds") and ".00250" in line
                for line in lines)
-    assert "cannot be compared" in text
+    assert "Do not compare" in text
     for heading, meaning in tables.METRICS.values():
         assert meaning in text and heading in text
 

@@ -552,6 +552,39 @@ def test_zoom_shows_the_result_itself(page):
 
 
 @needs_browser
+@pytest.mark.parametrize("fingers", [False, True])
+def test_zoom_keeps_what_is_at_the_pointer(page, fingers):
+    def frame():
+        return page.run("""(() => { const box = document.getElementById(
+            'frame').getBoundingClientRect();
+            return [box.left, box.top, box.width, box.height]; })()""")
+
+    page.press("End")
+    page.press("Enter")
+    left, top, width, height = frame()
+    x, y = left + width / 2, top + height / 2
+    if fingers:
+        page.touch([(x - 50 * far, y) for far in (1, 1.5, 2)],
+                   [(x + 50 * far, y) for far in (1, 1.5, 2)])
+    else:
+        page.wheel((x, y), -300)
+    page.wait(f"document.getElementById('frame').offsetWidth > {width} + 9")
+    new_left, new_top, new_width, new_height = frame()
+    assert new_width / new_height == pytest.approx(width / height, rel=1e-3)
+    assert new_width == pytest.approx(
+        width * (2 if fingers else math.exp(0.6)), rel=0.02)
+    assert (x - new_left) / new_width == pytest.approx(0.5, abs=0.01)
+    assert (y - new_top) / new_height == pytest.approx(0.5, abs=0.01)
+    # The result itself is read for it, as for 100 %.
+    page.wait("document.getElementById('after').src.endsWith("
+              "'large_00.png')")
+    page.wheel((x, y), 3000)
+    page.wheel((x, y), 3000)
+    page.wait(f"document.getElementById('frame').offsetWidth < {width} + 1")
+    assert frame() == pytest.approx([left, top, width, height], abs=1)
+
+
+@needs_browser
 def test_rings_are_where_the_hints_were(page):
     page.press("End")
     page.press("Enter")

@@ -234,7 +234,7 @@ def test_outputs_of_another_call_are_kept(photos, version, tmp_path):
     assert run(folder, version, out, "--seed", "6") == 1
     assert contents(out) == before
     messages = [row["message"] for row in rows(out, "failed")[count:]]
-    assert sum("must have no outputs yet, or those of the same call (received "
+    assert sum("must have no outputs, or outputs of the same call (received "
                in message and "seed 0" in message
                for message in messages) == len(good)
 
@@ -255,9 +255,9 @@ def test_one_file_an_output_name(version, tmp_path, capsys):
     failed = {row["input"]: row["message"]
               for row in rows(tmp_path / "out", "failed")}
     assert failed == {
-        f"{folder}/a.png": "must have an output name of its own (received a, "
-                           f"as {folder}/a.jpg has)",
-        f"{folder}/\\udcff.png": "must have a path of text, without empty "
+        f"{folder}/a.png": "must have an output name that no other file has "
+                           f"(received a, as {folder}/a.jpg)",
+        f"{folder}/\\udcff.png": "must have a path in UTF-8, without empty "
                                  f"parts or .. (received {os.fsdecode(odd)!r})"}
     assert rows(tmp_path / "out", "manifest")[0]["input"].endswith("a.jpg")
 
@@ -331,8 +331,8 @@ def test_stopping(photos, version, tmp_path, capsys, monkeypatch, place):
         monkeypatch.setattr(files, "clear_parts", stop)
     assert run(photos[0], version, tmp_path / "out") == 130
     said = capsys.readouterr()
-    assert said.err == ("tfdivcolor: stopped; the same command goes on from "
-                        "here\n")
+    assert said.err == ("tfdivcolor: stopped; run the same command to "
+                        "continue\n")
 
 
 @pytest.mark.slow
@@ -397,7 +397,7 @@ def test_pictures_are_the_colorizers(tiny, tmp_path):
 
 @pytest.mark.parametrize("change, message", [
     ({"pattern": "none/*.png"}, "none/*.png: must be a pattern of files, such "
-     "as 'photos/**/*.jpg' (received one that no file has)"),
+     "as 'photos/**/*.jpg' (received one that matches no file)"),
     ({"pattern": "."}, ".: must be a pattern of files, such as "
      "'photos/**/*.jpg' (received a folder)"),
     ({"--model": "absent"}, "without saved_model.pb"),

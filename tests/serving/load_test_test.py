@@ -290,7 +290,7 @@ def test_only_this_machine_is_loaded(photos, server, capsys):
         load_test.main([photos[0], "--server", server])
     assert stopped.value.code == 2
     message = capsys.readouterr().err
-    assert "must be on this machine, or --allow-remote given" in message
+    assert "must be on this machine unless --allow-remote is given" in message
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -618,7 +618,7 @@ def test_warm_up(tmp_path, http):
 
         wait_until(lambda: (newest()["version"], newest()["state"])
                    == ("2", "END"))
-        assert "record 1 must be a request that is answered" in (
+        assert "record 1 must be a request that the model answers" in (
             newest()["status"]["error_message"])
         assert server.versions() == [1]
     with pytest.raises(ServingError, match="record 1 must be a request"):

@@ -1,5 +1,7 @@
 """One studio with small random weights, which the test files share."""
 
+import os
+
 import pytest
 import studio_photos
 from browsers import chromium, firefox
@@ -25,6 +27,7 @@ def plates(tmp_path_factory):
     studio_photos.write_16_bits(folder / "3 deep.tif")
     path = studio_photos.write(folder, "4 broken.png")
     path.write_bytes(path.read_bytes()[:-200])
+    studio_photos.write(folder, os.fsdecode(b"5 gr\xfcn.png"))
     return folder
 
 

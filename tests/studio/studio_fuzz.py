@@ -71,17 +71,18 @@ class Fuzz:
             "latin-1", "replace") + body
 
 
-def make(number, photo, picture):
+def make(number, known, picture):
     """The request of a number.
 
     Args:
-        photo: str, id of a photograph in the strip.
+        known: dict of photo: str, id of a photograph in the strip; revision:
+            int, of its session; job: str, id of an export.
         picture: bytes of a picture file.
     """
-    rng = random.Random(number)
+    rng, photo = random.Random(number), known["photo"]
     kind = rng.choice((_of_json, _of_json, _of_json, _of_query, _of_path,
-                       _of_upload))
-    request = kind(rng, photo, picture)
+                       _of_upload, _of_export))
+    request = kind(rng, known, picture)
     if rng.random() < 0.1:
         request.method = rng.choice((
             "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH",
@@ -100,13 +101,14 @@ def make(number, photo, picture):
     return request
 
 
-def _of_json(rng, photo, _):
+def _of_json(rng, known, _):
+    photo = known["photo"]
     path, value = rng.choice((
         (f"/api/photos/{photo}/results", STATE),
         (f"/api/photos/{photo}/point", {"state": STATE, "x": 3, "y": 4}),
         (f"/api/photos/{photo}/session", {
-            "revision": 0, "keep": 0, "states": [_STEP], "at": 0,
-            "kept": [{"state": STATE}]}),
+            "revision": known["revision"], "keep": 0, "at": 1,
+            "states": [_STEP, _STEP], "kept": [{"state": STATE}]}),
         ("/api/exports", {"format": "png", "items": [
             {"photo": photo, "state": STATE, "ranks": [0, 1]}]}),
         ("/api/exports", {"format": "recipe", "items": "strip"})))
@@ -155,17 +157,17 @@ def _with_change(rng, value, marks):
     return mark
 
 
-def _of_query(rng, photo, _):
+def _of_query(rng, known, _):
     which = rng.choice(("grey", "original", "0", "1", "99", "000", "x", "-1"))
     query = "&".join(
         f"{name}={urllib.parse.quote(value, safe=rng.choice(('', ',%')))}"
         for name, value in ((rng.choice(_QUERY), rng.choice(_QUERY_VALUES))
                             for _ in range(rng.randrange(4))))
-    return Fuzz("GET", f"/api/photos/{photo}/pictures/{which}?{query}")
+    return Fuzz("GET", f"/api/photos/{known['photo']}/pictures/{which}?{query}")
 
 
-def _of_path(rng, photo, _):
-    path = rng.choice(_ODD_PATHS).replace("PHOTO", photo)
+def _of_path(rng, known, _):
+    path = rng.choice(_ODD_PATHS).replace("PHOTO", known["photo"])
     return Fuzz(rng.choice(("GET", "GET", "POST")),
                 path.replace("\n", ""), b"{}")
 
@@ -182,3 +184,13 @@ def _of_upload(rng, _, picture):
     name = rng.choice(("a.png", "", "%", "%zz", "%ff%fe", "a%00b", "\xff",
                        "x" * 4000, "%F0%9F%98%80.png", "..%2f..%2fa.png"))
     return Fuzz("POST", "/api/photos", bytes(data), {"X-Name": name})
+
+
+def _of_export(rng, known, _):
+    method = rng.choice(("GET", "GET", "GET", "DELETE"))
+    end = rng.choice(("", "/file", "/file"))
+    ranges = ("bytes=0-1", "bytes=9-", "bytes=-5", "bytes=-0", "bytes=5-1",
+              "bytes=0-1,3-4", "bytes=99999999-", "bytes=x", "x", "",
+              "bytes=" + "0-1," * 999)
+    return Fuzz(method, f"/api/exports/{known['job']}{end}", b"",
+                {"Range": rng.choice(ranges)})

@@ -25,9 +25,9 @@ def pictures(tmp_path_factory):
     range(400), pytest.param(range(400, 5400), marks=pytest.mark.slow)],
     ids=["few", "5000"])
 def test_no_request_makes_it_fail(studio, photo, pictures, numbers):
-    statuses = {}
+    statuses, known = {}, {"photo": photo, "revision": 0, "job": "none"}
     for number in numbers:
-        request = studio_fuzz.make(number, photo,
+        request = studio_fuzz.make(number, known,
                                    pictures[number % len(pictures)])
         answer = studio.raw(request.bytes({
             "Host": f"127.0.0.1:{studio.port}", **studio.headers(),
@@ -37,18 +37,30 @@ def test_no_request_makes_it_fail(studio, photo, pictures, numbers):
             number, request, answer)
         statuses[status] = statuses.get(status, 0) + 1
         head, _, body = answer.partition(b"\r\n\r\n")
-        if b"content-type: application/json" in head and status >= 400 and (
-                request.method != "HEAD"):
+        if b"content-type: application/json" in head and body:
             said = json.loads(body)
-            assert said["error"] and "\n" not in said["error"], (number, said)
-            # One line that a person may read.
-            assert len(said["error"]) < 600, (number, said)
-            assert not re.search(r"Traceback|object at 0x|NoneType",
-                                 said["error"]), (number, said)
+            if status >= 400:
+                is_one_line(said["error"], number)
+            elif request.path.endswith("/session"):
+                known["revision"] = said["revision"]
+                # What was taken can be had again.
+                opened = studio.ask("GET", f"/api/photos/{photo}")
+                assert opened["session"]["revision"] == known["revision"]
+            elif request.path == "/api/exports":
+                known["job"] = said["id"]
     assert "Traceback" not in studio.log()
     # They are no monotony of refusals.
     assert {200, 201, 400, 404, 405, 422} <= set(statuses), statuses
+    assert known["revision"] > len(numbers) / 100 and known["job"] != "none"
     still_works(studio, photo)
+
+
+def is_one_line(error, number):
+    """What an error says must be fit for people."""
+    assert error and "\n" not in error, (number, error)
+    assert len(error) < 600, (number, error)
+    assert not re.search("Traceback|object at 0x|NoneType", error), (
+        number, error)
 
 
 def still_works(studio, photo):

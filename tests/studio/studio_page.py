@@ -6,6 +6,8 @@ import urllib.parse
 
 from browsers import common
 
+PATIENCE = 60  # seconds; networks that have just been loaded are slow at first
+
 # What is seen; neither hidden nor without a size.
 _VISIBLE = """(selector => [...document.querySelectorAll(selector)].some(
     element => element.checkVisibility({visibilityProperty: true})
@@ -23,7 +25,7 @@ class Page:
     def open(self, photo=None):
         """Opens the printed address, and one photograph."""
         self.browser.open(self.studio.address)
-        self.wait_for("#warmth")  # it has started
+        self.browser.wait("!!document.getElementById('warmth')")  # all is there
         if photo:
             self.show(photo)
 
@@ -43,7 +45,7 @@ class Page:
                 && images.length > 1 && images.every(image =>
                     image.matches('.shown') && image.complete
                     && image.src.endsWith(image.dataset.source))
-                && !document.querySelector('#grid .waiting'); })()""", 30)
+                && !document.querySelector('#grid .waiting'); })()""", PATIENCE)
 
     # --- What is there -----------------------------------------------------
 
@@ -54,14 +56,14 @@ class Page:
     def is_seen(self, selector):
         return self.browser.run(f"{_VISIBLE}({json.dumps(selector)})")
 
-    def wait_for(self, selector, seen=True, timeout=10):
+    def wait_for(self, selector, seen=True, timeout=PATIENCE):
         self.browser.wait(f"{_VISIBLE}({json.dumps(selector)}) === "
                           f"{json.dumps(seen)}", timeout)
 
-    def wait_for_text(self, selector, text, timeout=10):
+    def wait_for_text(self, selector, text):
         self.browser.wait(
             f"document.querySelector({json.dumps(selector)})?.textContent"
-            f".includes({json.dumps(text)})", timeout)
+            f".includes({json.dumps(text)})", PATIENCE)
 
     def number(self, selector):
         """Of the elements."""
@@ -89,7 +91,7 @@ class Page:
 
     def wait_for_state(self, is_there, photo=None):
         """Waits until the server has a state; returns it."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + PATIENCE
         while True:
             session = self.session(photo)
             if session["history"]:
@@ -130,32 +132,38 @@ class Page:
             self.browser.type(rgb)
             self.browser.press("Enter")
         self.browser.wait(
-            f"document.getElementById('stage').dataset.key !== '{before}'", 30)
+            f"document.getElementById('stage').dataset.key !== '{before}'",
+            PATIENCE)
         self.colored()
 
-    def take_away(self, image_format, what=None):
-        """Takes files away; returns the path of the download."""
+    def take_away(self, image_format, what="this"):
+        """Takes files away.
+
+        Returns:
+            str, the name of the download; its bytes; str, what is said of it.
+        """
         folder = self.browser.downloads
-        before = set(folder.iterdir())
+        for path in folder.iterdir():
+            path.unlink()
         if not self.is_seen("#taking"):
             self.browser.press("t")
-            self.wait_for("#taking")
-        if what:
-            self.click(f"label[for=take_{what}]")
+        self.click(f"label[for=take_{what}]")
         self.click(f"label[for=format_{image_format}]")
         self.click("#taking_start")
-        end = time.monotonic() + 30
-        while not (new := [
-                path for path in set(folder.iterdir()) - before
-                if path.suffix not in (".part", ".crdownload", ".tmp")
-                and path.stat().st_size
-                and not path.with_name(path.name + ".part").exists()]):
-            assert time.monotonic() < end, self.text("#taking")
-            self.browser.run("new Promise(done => setTimeout(done, 50))")
         self.wait_for("#taking_link")
+        name, size = self.browser.run("""(async () => {
+            const link = document.getElementById("taking_link");
+            const answer = await fetch(link.href.replace(/\\/file$/, ""));
+            const {name, bytes} = await answer.json();
+            return [name, bytes]; })()""")
+        path = folder / name
+        end = time.monotonic() + PATIENCE
+        while not path.exists() or path.stat().st_size != size:
+            assert time.monotonic() < end, (name, list(folder.iterdir()))
+            self.browser.run("new Promise(done => setTimeout(done, 20))")
+        said = self.text("#taking_text")
         self.click("#taking_cancel")
-        path, = new
-        return path
+        return name, path.read_bytes(), said
 
     # --- What must not be --------------------------------------------------
 

@@ -178,8 +178,8 @@ def test_every_array_finds_its_place(state, tmp_path, capsys):
             arrays[name], array, rtol=1e-3, atol=2e-3, err_msg=name)
     numbers = sum(array.size for array in arrays.values())
     assert capsys.readouterr().out == (
-        f"wrote 240 arrays, {numbers:,} numbers, of {tmp_path}/lite0.pth to "
-        f"{out}, {out.stat().st_size:,} bytes\n")
+        f"wrote 240 arrays, {numbers:,} numbers, from {tmp_path}/lite0.pth "
+        f"to {out}, {out.stat().st_size:,} bytes\n")
     # And the network takes them.
     network = Encoder(32, weights=str(out)).network
     kernel = network.get_layer("block_3_project").kernel.numpy()
@@ -192,10 +192,10 @@ def without(state, name):
 
 @pytest.mark.parametrize("change, rule", [
     (lambda s: without(s, "_blocks.3._bn0.bias"),
-     "of EfficientNet-Lite0 (received none of _blocks.3._bn0.bias)"),
+     "of EfficientNet-Lite0 (received one without _blocks.3._bn0.bias)"),
     # EfficientNet-B0 has this, and all that Lite0 has.
     (lambda s: {**s, "_blocks.0._se_reduce.weight": np.ones(2, np.float32)},
-     "(received _blocks.0._se_reduce.weight in it)"),
+     "(received one with _blocks.0._se_reduce.weight)"),
     (lambda s: {**s, "_conv_stem.weight": np.ones([32, 1, 3, 3], np.float32)},
      "_conv_stem.weight must have shape [32, 3, 3, 3] (received "
      "[32, 1, 3, 3])"),
@@ -232,10 +232,10 @@ class Forbidden:
     ("only its beginning", "received"),
     ("cut off in the pickle", "received"),
     ("cut off in the numbers", "received"),
-    ("a forbidden name", f"received {os.name}.mkdir, which no state dict"),
+    ("a forbidden name", f"received {os.name}.mkdir, which a state dict"),
     ("no tensors", "received"),
     ("larger than its numbers", "received"),
-    ("big-endian", "received one with the bytes of numbers in reverse"),
+    ("big-endian", "received big-endian numbers"),
 ])
 def test_other_files_are_refused_in_one_line(kind, rule, tmp_path, capsys):
     small = {"_bn0.weight": np.ones(32, np.float32),

@@ -109,8 +109,8 @@ def test_sigterm_saves_and_ends_well(
         patched.setattr(loop, "add_terms", terminated)
         assert main(command) == 0
     assert signal.getsignal(signal.SIGTERM) == before
-    assert "0-vae: stopped after step 3 of 4, and saved; the same command " \
-        "goes on" in capsys.readouterr().out
+    assert "0-vae: stopped after step 3 of 4; checkpoint saved; run the " \
+        "same command to continue" in capsys.readouterr().out
     assert not (tmp_path / "run" / "model").exists()
     assert main(command) == 0
     said = capsys.readouterr()

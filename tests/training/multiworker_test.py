@@ -229,7 +229,7 @@ def test_two_workers_killed_stopped_and_resumed(tmp_path):
     stopped = run([cut] * 2, {1: ("SIGTERM", 4)}).check(0, 0)
     for said in stopped.said:
         assert "0-joint: resumed after step 2 of 8" in said
-        assert "stopped after step 4 of 8, and saved; the same" in said
+        assert "stopped after step 4 of 8; checkpoint saved; run" in said
     # A worker with a folder of its own.
     shutil.copytree(cut, tmp_path / "other")
     shutil.rmtree(tmp_path / "other" / "checkpoints")
@@ -238,12 +238,12 @@ def test_two_workers_killed_stopped_and_resumed(tmp_path):
         assert "[4, 0]" in said
     # kill -9 of one ends the other, soon and with a message.
     lost = run([cut] * 2, {1: ("SIGKILL", 6)}).check(1, killed)
-    assert "worker 0 of 2 cannot go on without the others (" in lost.said[0]
-    assert "the same commands go on from the last checkpoint" in lost.said[0]
+    assert "worker 0 of 2 cannot continue without the others (" in lost.said[0]
+    assert "run the same commands to continue from the last" in lost.said[0]
     seconds = lost.ends[0] - lost.ends[1]
     assert seconds < strategies.HEARTBEAT_SECONDS + 30
     lost = run([cut] * 2, {0: ("SIGKILL", 7)}).check(killed, 1)
-    assert "worker 1 of 2 cannot go on without the others (" in lost.said[1]
+    assert "worker 1 of 2 cannot continue without the others (" in lost.said[1]
     # And then it ends as the one that was left alone.
     assert "resumed after step 6" in run([cut] * 2).check(0, 0).said[1]
     for index in (0, 1):

@@ -89,7 +89,7 @@ def test_a_failed_download_is_one_line(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("arguments, rule", [
-    (["--archive", "none.tgz"], "none.tgz: no such file or URL"),
+    (["--archive", "none.tgz"], "none.tgz: must be a file or an http(s) URL"),
     (["--checksum", "abc"], "checksum must be an MD5 or SHA-256"),
 ])
 def test_bad_arguments_are_one_line(arguments, rule, capsys):
@@ -102,7 +102,7 @@ def test_another_archive_is_refused(tmp_path, capsys):
     path = write_archive(tmp_path / "roses.tgz", ["roses/1.jpg"] * 2)
     assert prepare_lfw.main(
         ["--archive", path, "--out", str(tmp_path / "out")]) == 1
-    assert "every picture of LFW is named" in capsys.readouterr().err
+    assert "every picture must have a name like" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -43,7 +43,7 @@ def test_shards_of_another_number_are_not_mixed(pictures, tmp_path, capsys):
     before = {file: file.read_bytes() for file in tmp_path.iterdir()}
     assert main([*command, "3"]) == 1
     line, = capsys.readouterr().err.splitlines()
-    assert "must not be beside shards of another number" in line
+    assert "must not stand next to shards of another number" in line
     assert "photos-00000-of-00002.tfrecord" in line
     assert main([*command, "2"]) == 0  # its own are replaced
     assert before == {file: file.read_bytes() for file in tmp_path.iterdir()}
@@ -61,7 +61,7 @@ def test_files_that_cannot_be_read_are_named_and_counted(
     said = capsys.readouterr()
     assert said.out.startswith("wrote 2 pictures, ")
     assert said.out.endswith(
-        "/photos-00000-of-00001.tfrecord; skipped 1, named above\n")
+        "/photos-00000-of-00001.tfrecord; skipped 1, listed above\n")
     assert "gone.png: a link to nothing" in said.err
 
 

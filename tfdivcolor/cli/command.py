@@ -1,12 +1,12 @@
 """The command `tfdivcolor`: colorize, studio, evaluate, export, info.
 
-Each command is a module with `add`, which adds its parser with `run` set to
-the function that does the work and returns the exit code.  What takes time to
-import is imported by that function only, TensorFlow by `start_tensorflow`, so
-that `--help` and bad arguments are answered at once.
+Each command is a module.  Its `add` adds a parser whose default `run` is the
+function that does the work and returns the exit code.  Only that function
+imports slow modules (TensorFlow through `start_tensorflow`), so that `--help`
+and wrong arguments get an answer at once.
 
-Exit codes: 0 all went well; 1 something failed, said in one line each on
-stderr; 2 the arguments were wrong; 130 stopped by Ctrl-C.
+Exit codes: 0 success; 1 failure, one line on stderr for each error; 2 wrong
+arguments; 130 stopped by Ctrl-C.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command.
 
     Args:
-        arguments: list of str. Defaults to those of the process.
+        arguments: list of str. Defaults to the arguments of the process.
 
     Returns:
         int, the exit code.

@@ -1,6 +1,7 @@
-"""What the commands have in common: arguments, their checks, the start.
+"""What the commands share: arguments, their checks, the start of TensorFlow.
 
-No TensorFlow at import, so that `--help` answers at once.
+Importing this module does not import TensorFlow, so that `--help` answers at
+once.
 """
 
 import argparse
@@ -19,12 +20,12 @@ from tfdivcolor.settings import (
 
 
 class UsageError(ValueError):
-    """The arguments are wrong; the message is one line."""
+    """The arguments are wrong. The message is one line."""
 
 
 @contextlib.contextmanager
 def checking() -> Iterator[None]:
-    """Makes usage errors of the ValueErrors raised within."""
+    """Turns the ValueErrors of its block into usage errors."""
     try:
         yield
     except ValueError as error:
@@ -32,7 +33,7 @@ def checking() -> Iterator[None]:
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports an error in one line, without the usage."""
+    """Reports an error in one line and does not print the usage."""
 
     def error(self, message):
         raise UsageError(f"{message}; see {self.prog} --help")
@@ -42,12 +43,13 @@ def add_sampling(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "-n", "--num-samples", type=int, default=DEFAULTS.num_samples,
         metavar="N",
-        help=f"colourings of each, 1 to {MAX_SAMPLES} (default: %(default)s)")
+        help=f"colourings per photograph, 1 to {MAX_SAMPLES} "
+        "(default: %(default)s)")
     add_seed(parser)
     parser.add_argument(
         "--mode", choices=MODES, default=DEFAULTS.mode,
-        help="diverse: a few that stand for many draws; samples: plain "
-        "draws; components: the means of the mixture's components "
+        help="diverse: a few results that represent many draws; samples: "
+        "random draws; components: the means of the mixture's components "
         "(default: %(default)s)")
     add_temperature(parser)
 
@@ -55,23 +57,23 @@ def add_sampling(parser: argparse._ActionsContainer) -> None:
 def add_seed(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--seed", type=int, default=DEFAULTS.seed, metavar="N",
-        help="another seed gives other colourings, the same one the same "
-        "(default: %(default)s)")
+        help="the same seed gives the same colourings, another seed gives "
+        "others (default: %(default)s)")
 
 
 def add_temperature(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--temperature", type=float, default=DEFAULTS.temperature,
         metavar="T",
-        help="0 for the means of the mixture's components, the safest "
-        "colours, 1 for the model's whole spread, above 1 for more "
+        help="0: the means of the mixture's components, the safest colours; "
+        "1: the spread of the model; above 1: a wider spread "
         "(default: %(default)s)")
 
 
 def add_running(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR",
-        help="trained weights: a name that `tfdivcolor info` lists, or a "
+        help="trained weights: a name listed by `tfdivcolor info`, or a "
         "folder saved by Colorizer.save (default: %(default)s)")
     parser.add_argument(
         "--threads", type=positive, metavar="N",
@@ -80,7 +82,7 @@ def add_running(parser: argparse._ActionsContainer) -> None:
 
 def add_quiet(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
-        "--quiet", action="store_true", help="say nothing but errors")
+        "--quiet", action="store_true", help="print only errors")
 
 
 def positive(text: str) -> int:
@@ -97,18 +99,21 @@ def start_tensorflow(threads: int | None = None,
                      in_order: bool = False) -> None:
     """Imports TensorFlow and starts its devices, without its log lines.
 
-    TF_CPP_MIN_LOG_LEVEL silences it only once its log is set up. What it
-    writes before (on oneDNN, on CUDA) goes to file descriptor 2 whatever the
-    environment says, so that one is put aside meanwhile. Both only if the
-    user has not set the variable. Of a GPU's memory it takes what it needs,
-    not all, so that other programs have room, unless the user has said so.
+    TF_CPP_MIN_LOG_LEVEL silences TensorFlow only once its log is set up. The
+    lines before (about oneDNN and CUDA) go to file descriptor 2 whatever the
+    environment says, so this function redirects that descriptor during the
+    start. It does neither if the user has set the variable. TensorFlow takes
+    only the GPU memory that it needs, so that other programs have room,
+    unless the user has set TF_FORCE_GPU_ALLOW_GROWTH.
 
     Args:
-        threads: int. Limit on processor cores, or None.
+        threads: int. Limit on processor cores, or None for no limit. Defaults
+            to None.
         in_order: bool. Whether operations run one after the other, each on
             all cores. oneDNN keeps kernels for each thread that starts
-            operations, and those of two threads may round differently, so
-            that otherwise the same call does not always give the same bytes.
+            operations, and the kernels of two threads may round differently.
+            Without this option the same call may give different bytes.
+            Defaults to False.
     """
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     if in_order:
@@ -121,12 +126,12 @@ def start_tensorflow(threads: int | None = None,
         if threads:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
-        tf.config.list_logical_devices()  # starts them
+        tf.config.list_logical_devices()  # starts the devices
 
 
 @contextlib.contextmanager
 def _without_stderr():
-    """Drops what the process itself, C++ included, writes to stderr."""
+    """Discards what the process, including its C++ code, writes to stderr."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:
@@ -139,7 +144,7 @@ def _without_stderr():
 
 
 def find_weights(weights: str) -> tuple[Path, dict]:
-    """Folder of the weights, and what it says of itself."""
+    """Finds the folder of the weights and reads its description."""
     from tfdivcolor import presets
     from tfdivcolor.models import storage
 

@@ -22,56 +22,58 @@ def add(commands: Any) -> None:
     """Adds the command's parser."""
     parser = commands.add_parser(
         "evaluate", help="measure results on pictures with known colours",
-        description="Prints one table. Of one set of pictures: error of the "
-        "best of 1, 5, 8 and 100 results, diversity, chroma, likeness to "
-        "photographs, reconstruction and likelihood, a row for the weights in "
-        "every mode, for floors and for baselines. Of several, each with a "
-        "name: a row a set, with the errors of the weights, floors and "
-        "baselines, colour, shares and time.")
+        description="Prints one table. For one set of pictures it has a row "
+        "for the weights in each mode, for each floor and for each baseline, "
+        "with the error of the best of 1, 5, 8 and 100 results, diversity, "
+        "chroma, likeness to photographs, reconstruction and likelihood. For "
+        "several named sets it has a row per set, with the errors of the "
+        "weights, floors and baselines, colour, shares and time.")
     parser.set_defaults(run=_run)
     parser.add_argument(
         "sets", nargs="*", metavar="[NAME=]PATH",
-        help="folder, .tar or .tgz archive, TFRecord pattern, or a folder "
+        help="folder, .tar or .tgz archive, TFRecord pattern, or folder "
         "made by training.prepare_lfw")
     parser.add_argument(
-        "--data", metavar="PATH", help="the same as one PATH without a name")
+        "--data", metavar="PATH", help="same as one PATH without a name")
     parser.add_argument(
         "--subset", choices=["train", "validation"],
-        help="only that part of the data, split by person or file name as "
-        "when the weights were trained")
+        help="use only this part of the data, split by person or file name "
+        "as for the training of the weights")
     parser.add_argument(
         "--limit", type=positive, metavar="N",
-        help="only the first N pictures of each set")
+        help="use only the first N pictures of each set")
     parser.add_argument(
         "--train-data", metavar="PATH",
-        help="pictures whose train part the floors know (mean, neighbours, "
-        "principal components); needs scikit-learn")
+        help="pictures for the floors (mean, neighbours, principal "
+        "components), which use their train part; needs scikit-learn")
     parser.add_argument(
         "--train-limit", type=positive, default=20_000, metavar="N",
-        help="only N of them, at even distances (default: %(default)s)")
+        help="use N evenly spaced pictures of --train-data "
+        "(default: %(default)s)")
     parser.add_argument(
         "--baselines", metavar="DIR",
-        help="folder that `python -m training.baselines` wrote; saved "
-        "Colorizers in it are measured too, by their components")
+        help="folder written by `python -m training.baselines`; the table "
+        "also has the components of the Colorizers saved in it")
     parser.add_argument(
         "--others", nargs="+", default=[], metavar="NAME_OR_DIR",
         help="other weights to compare with")
     parser.add_argument(
         "--seeds", type=positive, default=1, metavar="N",
-        help="sampling seeds to average over, from --seed on "
+        help="average over N sampling seeds, beginning with --seed "
         "(default: %(default)s)")
     parser.add_argument(
         "--subset-size", type=positive, default=200, metavar="N",
-        help="pictures of a set, at even distances, for the columns of 100 "
+        help="evenly spaced pictures of each set for the columns of 100 "
         "results, the likelihood and the stability (default: %(default)s)")
     parser.add_argument(
         "--stability", action="store_true",
-        help="of sets with names: also how far the first result moves when "
-        "the photograph is resized, cropped or grainy (seconds a picture)")
+        help="for named sets: also measure how far the first result moves "
+        "when the photograph is resized, cropped or grainy (takes seconds "
+        "per picture)")
     for option, what in (("--json", "the table, settings and list of files"),
                          ("--csv", "the table"), ("--markdown", "the table")):
         parser.add_argument(
-            option, metavar="FILE", help=f"also write {what} here")
+            option, metavar="FILE", help=f"also write {what} to this file")
     parser.add_argument(
         "--plots", metavar="DIR", help="also write figures to this folder")
     add_seed(parser)
@@ -101,7 +103,7 @@ def _run(options):
 
 
 def _sets(options):
-    """The one path without a name, or dict from a name to a path."""
+    """Returns the one path without a name, or a dict from name to path."""
     given = [*options.sets, *([options.data] if options.data else [])]
     named = [(match[1], match[2])
              for match in map(_NAMED.fullmatch, given) if match]

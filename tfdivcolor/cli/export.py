@@ -24,18 +24,18 @@ def add(commands: Any) -> None:
     """Adds the command's parser."""
     parser = commands.add_parser(
         "export", help="make a SavedModel for TensorFlow Serving",
-        description="Writes DIR/VERSION, a SavedModel that TensorFlow Serving "
-        "and any TensorFlow program runs: encoded pictures in, encoded "
-        "colourings out. Needs pip install 'tfdivcolor[serving]'.")
+        description="Writes DIR/VERSION, a SavedModel for TensorFlow Serving "
+        "and any other TensorFlow program. It takes encoded pictures and "
+        "returns encoded colourings. Needs pip install 'tfdivcolor[serving]'.")
     parser.set_defaults(run=_run)
     parser.add_argument(
         "base", type=Path, metavar="DIR",
-        help="the model's folder, which holds its versions; one for each "
-        "format")
+        help="folder of the model, which holds its versions; use one folder "
+        "per format")
     parser.add_argument(
         "--version", type=int, metavar="N",
-        help="number of the version (default: one more than the last); what "
-        "is there is never replaced")
+        help="number of the version (default: one more than the last); an "
+        "existing version is never replaced")
     parser.add_argument(
         "--format", choices=list(EXPORT_FORMATS), default="serving",
         help="; ".join(": ".join(item) for item in EXPORT_FORMATS.items())
@@ -43,29 +43,30 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--samples", type=positive, default=DEFAULTS.num_samples,
         metavar="N",
-        help="colourings that a call without a number gives "
+        help="colourings per picture for calls that do not give a number "
         "(default: %(default)s)")
     parser.add_argument(
         "--max-samples", type=positive, default=MAX_SAMPLES, metavar="N",
-        help="refuse calls for more (default: %(default)s)")
+        help="refuse calls for more colourings per picture "
+        "(default: %(default)s)")
     parser.add_argument(
         "--max-results", type=positive, default=ExportOptions.max_results,
         metavar="N",
-        help="refuse calls for more, pictures times colourings "
+        help="refuse calls for more results, pictures times colourings "
         "(default: %(default)s)")
     parser.add_argument(
         "--max-pixels", type=positive, default=ExportOptions.max_pixels,
         metavar="N",
-        help="refuse larger pictures (default: %(default)s)")
+        help="refuse pictures with more pixels (default: %(default)s)")
     parser.add_argument(
         "--image-format", choices=IMAGE_FORMATS,
         default=ExportOptions.image_format,
-        help="what to encode colourings as; jpeg has a fifth of the bytes "
+        help="encoding of the colourings; jpeg takes a fifth of the bytes "
         "(default: %(default)s)")
     parser.add_argument(
         "--batchable", action="store_true",
-        help="for servers that merge requests into batches: leaves out the "
-        "signatures colorize_n and decode, adds batching parameters")
+        help="for servers that merge requests into batches: omit the "
+        "signatures colorize_n and decode, and add batching parameters")
     add_running(parser)
     add_quiet(parser)
 
@@ -90,5 +91,5 @@ def _run(options):
         size = sum(file.stat().st_size for file in path.rglob("*"))
         print(f"wrote {path} ({size / 1e6:.1f} MB, weights "
               f"{folder.resolve().name}, {described['sha256'][:12]}...), "
-              "run and compared with the Colorizer")
+              "checked against the Colorizer")
     return 0

@@ -1,4 +1,4 @@
-"""`tfdivcolor info`: what weights and this installation are."""
+"""`tfdivcolor info`: describes weights and this installation."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ def add(commands: Any) -> None:
     """Adds the command's parser."""
     parser = commands.add_parser(
         "info", help="describe trained weights and this installation",
-        description="Lists the weights that come with the package, and "
-        "describes one of them, or a folder.")
+        description="Lists the shipped weights, and describes one of them or "
+        "a folder of weights.")
     parser.set_defaults(run=_run)
     add_running(parser)
 
@@ -28,7 +28,7 @@ def _run(options):
             ("sha256", described["sha256"]), ("size", f"{size / 1e6:.1f} MB"),
             ("parameters", f"{parameters:,}"),
             *((name, value) for name, value in described["about"].items()
-              if name != "history"),  # one line an epoch: for plots
+              if name != "history"),  # one line per epoch, for plots only
             ("made with", _listed(described["versions"])),
             ("installed", _listed(storage.versions()))]
     card = folder / "card.md"

@@ -1,6 +1,6 @@
-"""Standard input and output in the place of files.
+"""Standard input and output in place of files.
 
-What takes time to import is imported by the functions, as in `command`.
+As in `command`, the functions import the modules that take time.
 """
 
 import argparse
@@ -10,22 +10,22 @@ from pathlib import Path
 
 from tfdivcolor.utils.errors import ImageError, reason
 
-STDOUT = Path("/dev/stdout")  # whatever the system calls it
+STDOUT = Path("/dev/stdout")  # on every system
 
 
 def output(text: str) -> Path:
-    """Where to write, of what is given as --out: a folder, or `STDOUT`."""
+    """Converts the value of --out: a folder, or `STDOUT` for "-"."""
     return STDOUT if text in ("-", str(STDOUT)) else Path(text)
 
 
 def check(options: argparse.Namespace) -> None:
-    """Refuses arguments that standard input or output cannot go with.
+    """Refuses arguments that do not go with standard input or output.
 
     Args:
-        options: those of `tfdivcolor colorize`.
+        options: the arguments of `tfdivcolor colorize`.
 
     Raises:
-        ValueError: they cannot.
+        ValueError: if some arguments do not go together.
     """
     from tfdivcolor.coloring import listing
 
@@ -51,21 +51,22 @@ def check(options: argparse.Namespace) -> None:
                         (options.keep_original, "--keep-original"),
                         (options.page == "all", "--page all")):
         if given:
-            raise ValueError("--out - must go with one picture "
+            raise ValueError("--out - must go with a single output file "
                              f"(received {name})")
     if sys.stdout is None or sys.stdout.isatty():
-        raise ValueError("--out - must lead to a file or a program (received "
+        raise ValueError("--out - must go to a file or a program (received "
                          f"{'a terminal' if sys.stdout else 'none'})")
 
 
 def read() -> bytes:
-    """All that standard input holds, if it begins as a picture does.
+    """Reads all of standard input if it begins like an image file.
 
     Returns:
-        bytes. Of anything else only its beginning, however long it is.
+        bytes. Only the first `formats.SNIFFED` of them if they are not those
+        of an image file, which may be endless.
 
     Raises:
-        ImageError: it cannot be read, or is a terminal.
+        ImageError: if standard input is missing, a terminal or unreadable.
     """
     from tfdivcolor.coloring import listing
     from tfdivcolor.images import formats
@@ -77,16 +78,16 @@ def read() -> bytes:
             raise ValueError("a terminal")
         data = sys.stdin.buffer.read(formats.SNIFFED)
         return data + sys.stdin.buffer.read() if formats.sniff(data) else data
-    except (OSError, ValueError) as error:  # ValueError: also if it is closed
+    except (OSError, ValueError) as error:  # ValueError: also a closed file
         raise ImageError(f"{listing.STDIN}: must be an image "
                          f"(received {reason(error)})") from error
 
 
 def write(data: bytes) -> None:
-    """Writes all of a file to standard output.
+    """Writes a whole file to standard output.
 
     Raises:
-        ImageError: not all of it could be written.
+        ImageError: if a part of it could not be written.
     """
     try:
         sys.stdout.buffer.write(data)
@@ -94,12 +95,12 @@ def write(data: bytes) -> None:
     except (OSError, ValueError) as error:
         _drop_stdout()
         raise ImageError(
-            f"{STDOUT}: must be open until all is written "
+            f"{STDOUT}: must stay open until the whole file is written "
             f"(received {reason(error)})") from error
 
 
 def _drop_stdout():
-    # What is left in its buffer would fail once more at the end.
+    # Python would fail again at exit, when it flushes the rest of the buffer.
     try:
         descriptor = sys.stdout.fileno()
         with open(os.devnull, "wb") as nowhere:

@@ -1,9 +1,10 @@
 """Colour science in TensorFlow: sRGB, CIE Lab, the networks' canvas.
 
-Nothing here knows of files.  `lab` converts, `canvas` and `upsampling` go from
-a photograph to the networks' canvas and back, `statistics` describes the
-colours of a data set.  The names of `lab` stand here too; `srgb_to_lab` and
-`lab_to_srgb` are for other programs, and nothing in tfdivcolor calls them.
+This package does not read files.  `lab` converts colours, `canvas` and
+`upsampling` go from a photograph to the canvas and back, and `statistics`
+describes the colours of a data set.  The package also exports the names of
+`lab`. `srgb_to_lab` and `lab_to_srgb` serve other programs; tfdivcolor does not
+call them.
 """
 
 from tfdivcolor.color.lab import (

@@ -1,8 +1,7 @@
-"""The way to the networks' canvas, and back to a photograph's own size.
+"""Squashes photographs to the canvas, and brings colours back to full size.
 
-Python, the command line and the exported model share it.  Whatever the size of
-a picture, it is converted a strip at a time, so that float temporaries stay
-small.
+Python, the command line and the exported model share this code.  Pictures are
+converted in strips, so that float temporaries stay small at any picture size.
 """
 
 import numpy as np
@@ -13,13 +12,13 @@ from tfdivcolor.color import lab, upsampling
 Values = tf.Tensor | np.ndarray
 
 STRIP_PIXELS = 1 << 18
-# Pixels a row; wider pictures are joined lying on their side, as memory for
-# the models of chrominance grows with the width.
+# Pixels per row; wider pictures are transposed first, because memory for the
+# models of chrominance grows with the width.
 WIDEST = 1 << 16
 
 
 def luminance_of(pixels: Values) -> tf.Tensor:
-    """Luminance of a photograph.
+    """Computes the luminance of a photograph.
 
     Args:
         pixels: uint8 or uint16 [H, W, 3], sRGB.
@@ -28,10 +27,10 @@ def luminance_of(pixels: Values) -> tf.Tensor:
         float32 [H, W, 1], 0..100.
 
     Raises:
-        ValueError: if `pixels` are of another type.
+        ValueError: if `pixels` has another type.
     """
     pixels = tf.convert_to_tensor(pixels)
-    # Other types are refused by `color.split` itself.
+    # `lab.split` refuses other types.
     return _LUMINANCE_OF.get(pixels.dtype, _luminance_of)(pixels)
 
 
@@ -43,7 +42,7 @@ def _luminance_of(pixels):
     return tf.reshape(luminance, tf.concat([tf.shape(pixels)[:2], [1]], 0))
 
 
-# Traced once a type, whatever the shapes.
+# One trace per type, for all shapes.
 _LUMINANCE_OF = {
     dtype: tf.function(_luminance_of, autograph=False, input_signature=[
         tf.TensorSpec([None, None, 3], dtype)])
@@ -51,12 +50,12 @@ _LUMINANCE_OF = {
 
 
 def on_canvas(luminance: Values, size: int) -> tf.Tensor:
-    """A photograph's luminance as the networks see it.
+    """Squashes a photograph's luminance to the size that the networks see.
 
     The whole picture is squashed to a square, which uses all of the canvas. On
-    150 crops of portraits (`benchmarks.quality.shapes`) to make it square by
-    mirroring was no better at 3:2, 1 to 2 % better (best of 8) at 2:1 and 8 %
-    at 3:1; to blend overlapping squares was 7 to 20 % worse.
+    150 crops of portraits (`benchmarks.quality.shapes`), mirroring to a square
+    was no better at 3:2, 1 to 2 % better (best of 8) at 2:1 and 8 % better at
+    3:1; blending overlapping squares was 7 to 20 % worse.
 
     Args:
         luminance: float32 [H, W, 1], 0..100.
@@ -69,7 +68,7 @@ def on_canvas(luminance: Values, size: int) -> tf.Tensor:
 
 
 def ab_on_canvas(pixels: Values, canvas: int) -> tf.Tensor:
-    """A photograph's own colours at the size of the networks' fields.
+    """Squashes a photograph's own colours to the size of the fields.
 
     Args:
         pixels: uint8 or uint16 [H, W, 3], sRGB.
@@ -92,11 +91,11 @@ _PICTURE = (tf.TensorSpec([None, None, 1], tf.float32),
 
 @tf.function(input_signature=_PICTURE, autograph=False)
 def join(luminance: Values, ab: Values) -> tf.Tensor:
-    """Full-size picture of a luminance and a small colour field.
+    """Joins a full-size luminance and a small colour field.
 
-    Chrominance is enlarged with the photograph's own luminance as its guide
-    (see `upsampling`) and joined with it; colours outside sRGB lose chroma,
-    never luminance.
+    The chrominance is enlarged with the photograph's luminance as guide (see
+    `upsampling`) and joined with it. Colours outside sRGB lose chroma, never
+    luminance.
 
     Args:
         luminance: float32 [H, W, 1], 0..100.
@@ -110,7 +109,7 @@ def join(luminance: Values, ab: Values) -> tf.Tensor:
 
 @tf.function(input_signature=_PICTURE, autograph=False)
 def join_16(luminance: Values, ab: Values) -> tf.Tensor:
-    """As `join`, in 16 bits: uint16 [H, W, 3], sRGB 0..65535."""
+    """Like `join`, in 16 bits: uint16 [H, W, 3], sRGB 0..65535."""
     return _joined(luminance, ab, tf.uint16)
 
 
@@ -121,30 +120,30 @@ _SCALAR = tf.TensorSpec([], tf.int32)
              autograph=False)
 def join_part(luminance: Values, ab: Values, small: Values, left: int,
               top: int, width: int, height: int) -> tf.Tensor:
-    """A part of `join`'s picture, at any scale: for showing it on a screen.
+    """Computes a part of the picture of `join`, at any scale, for a screen.
 
-    A photograph that is shown smaller than it is has the colours of its full
-    size, as the models of chrominance are fitted to its own luminance.
+    A reduced photograph has the colours of its full size, because the models
+    of chrominance are fitted to the luminance of the whole.
 
     Args:
-        luminance: float32 [h, w, 1], 0..100. Of the part, of the photograph
-            brought to `width` x `height` pixels.
+        luminance: float32 [h, w, 1], 0..100. The part, cut from the photograph
+            resized to `width` x `height` pixels.
         ab: float32 [c, c, 2], CIE units.
         small: float32 [c, c, 1], 0..100. Luminance of the whole photograph on
             the canvas of `ab` (`on_canvas`).
-        left, top: ints. The part's corner.
+        left, top: ints. Corner of the part.
         width, height: ints. Size of the whole.
 
     Returns:
-        uint8 [h, w, 3], sRGB: within one level that part of `join`'s, at full
-        size.
+        uint8 [h, w, 3], sRGB. At full size it is within one level of the same
+        part of the picture of `join`.
     """
     return _joined_part(luminance, ab, small, left, top, width, height)
 
 
 def _shrunk(luminance, size):
     small = tf.image.resize(luminance, size, "bilinear", antialias=True)
-    # The antialiasing filter's rounding may overshoot by 1e-5.
+    # Rounding in the antialiasing filter may overshoot by 1e-5.
     return tf.clip_by_value(small, 0.0, 100.0)
 
 
@@ -192,7 +191,7 @@ def _in_strips(function, length, step, spec):
     """Concatenates function(start, end) over `length` in steps.
 
     Args:
-        function: of int32 scalars start, end; returns a tensor of `spec`.
+        function: takes int32 scalars start, end; returns a tensor of `spec`.
         length, step: int32 scalars.
         spec: `tf.TensorSpec`. Its first dimension is None.
 

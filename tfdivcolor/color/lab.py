@@ -1,17 +1,17 @@
-"""sRGB <-> CIE Lab in TensorFlow operations, and back into the sRGB gamut.
+"""Converts between sRGB and CIE Lab in TensorFlow, and maps into the gamut.
 
-Everything works in float32 on tensors of any leading dimensions, in eager
-mode, in a `tf.function` and in a SavedModel.  One conversion serves training,
-Python, the command line and the exported model.
+All functions work in float32 on tensors of any leading dimensions: in eager
+mode, in a `tf.function` and in a SavedModel.  Training, Python, the command
+line and the exported model share this conversion.
 
 Ranges: uint8 rgb 0..255; float sRGB 0..1; luminance L 0..100; ab in CIE units,
-where the sRGB gamut spans a -86.2..98.3 and b -107.9..94.5.  The names ending
-in `_norm` elsewhere mean the output of `normalize_luminance` (-1..1) and
+where the sRGB gamut spans a -86.2..98.3 and b -107.9..94.5.  Elsewhere, names
+ending in `_norm` are outputs of `normalize_luminance` (-1..1) and
 `normalize_ab` (about -0.85..0.77).
 
 The illuminant is D65.  Its white point is that of the conversion matrix, so
-that a grey has ab = 0; scikit-image's white point is not exactly neutral, which
-makes differences of up to 5e-3 in b.
+that greys have ab = 0. The white point of scikit-image is not exactly neutral,
+which makes differences of up to 5e-3 in b.
 """
 
 from typing import TypeVar
@@ -33,10 +33,10 @@ _XYZ_FROM_RGB = np.array([[0.412453, 0.357580, 0.180423],
 _XYZ_FROM_RGB /= _XYZ_FROM_RGB.sum(axis=1, keepdims=True)
 _RGB_FROM_XYZ = np.linalg.inv(_XYZ_FROM_RGB)
 
-_DELTA = 6 / 29  # where the cube root of CIE Lab goes over into its tangent
-_LARGEST_CHROMA = 134.0  # of the sRGB gamut: its blue
+_DELTA = 6 / 29  # where the cube root of CIE Lab turns into its tangent
+_LARGEST_CHROMA = 134.0  # of the sRGB gamut, at its blue
 _BISECTIONS = 12  # leaves 134 / 2**12 = 0.03 units of chroma
-# In linear light: above float32 rounding (2e-6), below what 8 bits can show.
+# In linear light: above float32 rounding (2e-6), below one level of 8 bits.
 _GAMUT_TOLERANCE = 1e-5
 
 
@@ -63,7 +63,7 @@ def srgb_to_lab(rgb: tf.Tensor | np.ndarray) -> tf.Tensor:
 
     Returns:
         lab: float32 tensor [..., 3]. L 0..100, a -86.2..98.3, b -107.9..94.5.
-            Its gradient is finite everywhere, black included.
+            The gradient is finite everywhere, also for black.
     """
     return tf.stack(_lab(tf.cast(rgb, tf.float32)), axis=-1)
 
@@ -83,9 +83,9 @@ def lab_to_srgb(lab: tf.Tensor | np.ndarray) -> tf.Tensor:
         lab: float tensor [..., 3]. L 0..100, ab in CIE units.
 
     Returns:
-        rgb: float32 tensor [..., 3]. sRGB; 0..1 inside the gamut and beyond it
-            outside (negative linear light continues the straight part of the
-            sRGB curve). Its gradient is finite everywhere.
+        rgb: float32 tensor [..., 3]. sRGB: 0..1 inside the gamut, beyond that
+            range outside (negative linear light continues the straight part of
+            the sRGB curve). The gradient is finite everywhere.
     """
     luminance, a, b = tf.unstack(tf.cast(lab, tf.float32), num=3, axis=-1)
     linear = tf.stack(_linear_rgb(luminance, a, b), axis=-1)
@@ -111,8 +111,8 @@ def split(
         raise ValueError("rgb: must be uint8 in 0..255 or uint16 in 0..65535 "
                          f"(received {rgb.dtype.name})")
     luminance, a, b = _lab(tf.cast(rgb, tf.float32) / rgb.dtype.max)
-    # Rounding can leave white a hair above 100. Apart from ab, so that a graph
-    # that needs no ab leaves it out.
+    # Rounding can leave white slightly above 100. The clip excludes ab, so
+    # that a graph without ab can prune it.
     luminance = tf.clip_by_value(luminance[..., tf.newaxis], 0.0, 100.0)
     return luminance, tf.stack([a, b], axis=-1)
 
@@ -122,14 +122,14 @@ def join(luminance: tf.Tensor | np.ndarray, ab: tf.Tensor | np.ndarray,
     """Joins luminance and chrominance into pixels of that luminance.
 
     The chrominance is first mapped into the gamut, so that clipping cannot
-    change L: whatever `ab`, the L of the result is within 0.5 of `luminance`
-    in 8 bits, within 0.01 in 16.
+    change L. For any `ab`, the L of the result is within 0.5 of `luminance`
+    in 8 bits, and within 0.01 in 16 bits.
 
     Args:
         luminance: float tensor [..., 1]. L, 0..100. Dimensions of size 1 are
             broadcast against `ab`.
         ab: float tensor [..., 2]. Any finite values, in CIE units.
-        dtype: tf.uint8 or tf.uint16.
+        dtype: tf.uint8 or tf.uint16. Defaults to tf.uint8.
 
     Returns:
         rgb: tensor [..., 3] of type `dtype`. sRGB, 0..255 or 0..65535.
@@ -144,11 +144,11 @@ def join(luminance: tf.Tensor | np.ndarray, ab: tf.Tensor | np.ndarray,
 
 def join_planes(luminance: tf.Tensor, a: tf.Tensor, b: tf.Tensor,
                 dtype: tf.DType = tf.uint8) -> tf.Tensor:
-    """As `join`, for large pictures: faster, as no plane is interleaved.
+    """Like `join`, for large pictures: faster, without interleaved planes.
 
     Args:
         luminance, a, b: float32 tensors [N].
-        dtype: tf.uint8 or tf.uint16.
+        dtype: tf.uint8 or tf.uint16. Defaults to tf.uint8.
 
     Returns:
         rgb: tensor [N, 3] of type `dtype`.
@@ -156,7 +156,7 @@ def join_planes(luminance: tf.Tensor, a: tf.Tensor, b: tf.Tensor,
     planes = luminance, a, b
     linear = _linear_rgb(*planes)
     pixels = _pixels(linear, dtype)
-    # Few pixels of a photograph are outside; only they pay for the search.
+    # Only the few pixels outside the gamut need the search.
     outside = tf.where(~_is_inside(linear))  # [N, 1]
     luminance, a, b = [tf.gather_nd(plane, outside) for plane in planes]
     factor = _largest_factor(luminance, a, b)
@@ -167,7 +167,7 @@ def join_planes(luminance: tf.Tensor, a: tf.Tensor, b: tf.Tensor,
 def _pixels(linear, dtype):
     """Three channels [N] of linear light -> pixels [N, 3]."""
     levels = tf.round(_srgb_from_linear(tf.stack(linear)) * dtype.max)
-    # Several times faster than to stack along the last axis.
+    # Several times faster than stacking along the last axis.
     return tf.transpose(tf.saturate_cast(levels, dtype))
 
 
@@ -175,12 +175,12 @@ def map_to_gamut(luminance: tf.Tensor | np.ndarray,
                  ab: tf.Tensor | np.ndarray) -> tf.Tensor:
     """Scales ab towards grey until every pixel is inside the sRGB gamut.
 
-    Each pixel keeps its L and its hue angle in the ab plane. A pixel that is
-    already inside is returned as it is. Another is multiplied by a factor in
-    [0, 1] that puts it on the border of the gamut, found by bisection to within
-    0.03 units of chroma. Where a ray from grey crosses the border more than
-    once (only bright yellows, L 94..97), it is one of the crossings.
-    Meant for output, not for training: the factor has no useful gradient.
+    Each pixel keeps its L and its hue angle in the ab plane. Pixels inside the
+    gamut do not change. Other pixels are multiplied by a factor in [0, 1] that
+    puts them on the border of the gamut, found by bisection to within 0.03
+    units of chroma. If a ray from grey crosses the border more than once (only
+    for bright yellows, L 94..97), the result is one of the crossings.
+    Use it for output, not for training: the factor has no useful gradient.
 
     Args:
         luminance: float tensor [..., 1]. L, 0..100. Dimensions of size 1 are
@@ -188,7 +188,7 @@ def map_to_gamut(luminance: tf.Tensor | np.ndarray,
         ab: float tensor [..., 2]. Any finite values, in CIE units.
 
     Returns:
-        ab: float32 tensor [..., 2], of the shape of the argument. CIE units,
+        ab: float32 tensor [..., 2], with the shape of the argument. CIE units,
             a -86.2..98.3, b -107.9..94.5.
     """
     luminance, ab = _broadcast(luminance, ab)
@@ -211,8 +211,8 @@ def _broadcast(luminance, ab):
 
 
 def _largest_factor(luminance, a, b):
-    """Largest factor that keeps a and b in gamut; all are tensors [N]."""
-    # Starting at the gamut's radius keeps the precision for huge chroma.
+    """Finds the largest factor that keeps a and b in gamut; tensors [N]."""
+    # A start at the gamut's radius keeps the precision for huge chroma.
     step = tf.minimum(1.0, _LARGEST_CHROMA / tf.sqrt(a * a + b * b))
 
     def bisect(i, step, factor):
@@ -221,7 +221,7 @@ def _largest_factor(luminance, a, b):
         inside = _is_inside(_linear_rgb(luminance, trial * a, trial * b))
         return i + 1, step, tf.where(inside, trial, factor)
 
-    # A loop, not a thousand operations: the exported graph holds it too.
+    # A loop keeps the exported graph small: not a thousand operations.
     _, _, factor = tf.while_loop(
         lambda i, *_: i < _BISECTIONS, bisect, (0, step, tf.zeros_like(step)))
     return factor
@@ -237,32 +237,31 @@ def _is_inside(linear):
 
 
 def _linear_rgb(luminance, a, b):
-    """Lab -> the three linear sRGB channels, all tensors of one shape."""
+    """Converts Lab to three linear sRGB channels, all of the same shape."""
     fy = (luminance + 16.0) / 116.0
     return _mix(_RGB_FROM_XYZ,
                 [_cube(fy + a / 500.0), _cube(fy), _cube(fy - b / 200.0)])
 
 
 def _mix(matrix, channels):
-    # Written out: a matrix product may run in TF32 on a GPU, which keeps only
-    # ten bits.
+    # Written out, because a GPU may run a matrix product in TF32, which keeps
+    # only ten bits.
     first, second, third = channels
     return [row[0] * first + row[1] * second + row[2] * third
             for row in matrix.tolist()]
 
 
 def _with_toe(x, knee, curve, slope):
-    """`curve` above the knee, continued below by a line of that slope.
+    """`curve` above the knee, continued below it by a line of that slope.
 
-    Neither part is ever evaluated outside its own range, so there is no
-    infinite or NaN gradient, as `tf.where` would give where the unused branch
-    has one.
+    Neither part is evaluated outside its own range. With `tf.where`, an unused
+    branch with an infinite gradient would make the result NaN.
     """
     return curve(tf.maximum(x, knee)) + slope * (tf.minimum(x, knee) - knee)
 
 
 def _power(x, exponent):
-    # Of positive numbers; TensorFlow's own power takes ten times as long.
+    # For positive numbers; TensorFlow's own power takes ten times as long.
     return tf.exp(exponent * tf.math.log(x))
 
 

@@ -1,8 +1,8 @@
-"""Colour statistics of a data set, made in one streaming pass.
+"""Colour statistics of a data set, computed in one streaming pass.
 
-The mean colour field and the principal components around it are for the
-Mahalanobis loss of Deshpande et al. (2017), the histogram of ab values is for
-weights that give rare colours their due (Zhang et al. 2016, section 2.2).
+The mean colour field and the principal components around it serve the
+Mahalanobis loss of Deshpande et al. (2017). The histogram of ab values gives
+weights for rare colours (Zhang et al. 2016, section 2.2).
 """
 
 import functools
@@ -18,8 +18,8 @@ import tensorflow as tf
 from tfdivcolor.color import lab
 from tfdivcolor.utils import files
 
-# Bins of the ab histogram: squares of BIN_WIDTH CIE units, centred at multiples
-# of it, so that neutral grey lies in the middle of one.
+# Bins of the ab histogram: squares of BIN_WIDTH CIE units, centred at its
+# multiples, so that neutral grey lies in the middle of a bin.
 BIN_WIDTH = 10.0
 NUM_BINS = 23  # along a and along b: centres -110, -100, ..., 110
 
@@ -27,8 +27,8 @@ _SMOOTHING = 5.0  # CIE units, standard deviation
 _UNIFORM_SHARE = 0.5  # lambda in Zhang et al. (2016), Eq. 4
 _BATCH_SIZE = 128
 
-# The incremental solver forgets what it truncates after every batch; keeping
-# more directions than asked for brings it close to the exact ones.
+# The incremental solver truncates after every batch. Keeping more directions
+# than requested brings its result close to the exact one.
 _OVERSAMPLING = 3
 
 
@@ -36,23 +36,26 @@ _OVERSAMPLING = 3
 class ColorStatistics:
     """Statistics of the colour fields of a data set.
 
-    With P components and D0 = canvas * canvas * 2; a field is ab/128,
-    flattened row by row, a and b of a pixel side by side.
+    With P components and D0 = canvas * canvas * 2. A field is ab/128,
+    flattened row by row, with a and b of each pixel side by side.
 
     Attributes:
         mean: float32 [D0]. The mean field.
         components: float32 [P, D0]. Principal components, orthonormal rows,
             largest variance first.
-        stddev: float32 [P]. Standard deviation of the fields along each.
+        stddev: float32 [P]. Standard deviation of the fields along each
+            component.
         ab_weights: float32 [23, 23]. Weight of a pixel by its bin of a
-            (first axis) and b, > 0; its mean over the data's pixels is 1.
+            (first axis) and b, > 0, with mean 1 over the data's pixels.
 
     Raises:
         ValueError: if the shapes contradict each other.
 
     References:
-        Deshpande et al. (2017), Learning Diverse Image Colorization.
-        Zhang et al. (2016), Colorful Image Colorization.
+        Deshpande et al. (2017), Learning Diverse Image Colorization,
+        https://arxiv.org/abs/1612.01958
+        Zhang et al. (2016), Colorful Image Colorization,
+        https://arxiv.org/abs/1603.08511
     """
 
     mean: np.ndarray
@@ -76,15 +79,15 @@ class ColorStatistics:
 
     @property
     def canvas(self) -> int:
-        """Pixels a side of the fields."""
+        """Side of the fields in pixels."""
         return math.isqrt(self.mean.size // 2)
 
     def pixel_weights(self, ab: tf.Tensor | np.ndarray) -> tf.Tensor:
         """Rebalancing weight of every pixel.
 
         Args:
-            ab: float32 tensor [..., 2]. CIE units; beyond the histogram's
-                borders the nearest bin counts.
+            ab: float32 tensor [..., 2]. CIE units; values beyond the histogram
+                use the nearest bin.
 
         Returns:
             float32 tensor [...]. > 0, 1 on average over the data.
@@ -96,17 +99,17 @@ class ColorStatistics:
         return tf.gather_nd(tf.constant(self.ab_weights, tf.float32), bins)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes the arrays as .npz; the file is complete or not there."""
+        """Writes the arrays as .npz, completely or not at all."""
         with files.whole_file(path) as new, open(new, "wb") as file:
             np.savez(file, **{field.name: getattr(self, field.name)
                               for field in fields(self)})
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
-        """Reads what `save` wrote.
+        """Reads a file written by `save`.
 
         Raises:
-            ValueError: if the file is missing, damaged, or lacks an array.
+            ValueError: if the file is missing or damaged, or lacks an array.
         """
         names = [field.name for field in fields(cls)]
         try:
@@ -120,19 +123,20 @@ class ColorStatistics:
 
 
 def compute(photographs: Any, num_components: int = 20) -> ColorStatistics:
-    """Statistics of a data set, in one pass with bounded memory.
+    """Computes statistics of a data set in one pass, with bounded memory.
 
     Args:
         photographs: `data.PhotoSet`, or an iterable of batches as dicts with
             ab: float32 [B, canvas, canvas, 2], CIE units.
         num_components: int P, 1 or more. Number of principal components.
+            Defaults to 20.
 
     Returns:
         `ColorStatistics`.
 
     Raises:
-        ValueError: if `num_components` is below 1, or there are not more
-            pictures than components.
+        ValueError: if `num_components` is below 1 or not below the number of
+            pictures.
         ImportError: if scikit-learn is not installed.
     """
     if num_components < 1:
@@ -152,14 +156,14 @@ def compute(photographs: Any, num_components: int = 20) -> ColorStatistics:
 
 
 def rebalancing_weights(histogram: np.ndarray) -> np.ndarray:
-    """Weights that make rare colours count for more.
+    """Computes larger weights for rarer colours.
 
     p is the histogram as frequencies, smoothed with a Gaussian of 5 CIE units;
-    w = 1 / (p / 2 + 1 / (2 Q)), with Q the number of colours that occur, then
+    w = 1 / (p / 2 + 1 / (2 Q)), with Q the number of bins that occur, then
     scaled to a mean of 1 under the histogram (Zhang et al. 2016, Eq. 4).
 
-    Differs from reference: bins are as frequent as they are at the canvas's
-    resolution, and the mean is 1 under the unsmoothed frequencies.
+    Differs from reference: frequencies are those at the resolution of the
+    canvas, and the mean is 1 under the unsmoothed frequencies.
 
     Args:
         histogram: float [23, 23]. Number of pixels in each bin.
@@ -208,8 +212,8 @@ class _IncrementalComponents:
         self._wanted = num_components
         self._kept = _OVERSAMPLING * num_components
         self._solver = IncrementalPCA(self._kept)
-        # Where other programs run, BLAS threads waiting for each other made
-        # these small decompositions 20 times slower than one thread is.
+        # Next to other programs, waiting BLAS threads made these small
+        # decompositions 20 times slower than a single thread.
         self._one_thread = functools.partial(
             threadpool_limits, limits=1, user_api="blas")
         self._waiting = None
@@ -220,8 +224,8 @@ class _IncrementalComponents:
         else:
             self._kept = min(self._kept, rows.shape[1])
             self._solver.n_components = self._kept
-        # The solver refuses batches of fewer rows than components; so many
-        # stay behind that the last one is large enough, too.
+        # The solver refuses batches with fewer rows than components. Enough
+        # rows stay behind to make the last batch large enough.
         batch = max(self._kept, _BATCH_SIZE)
         while len(rows) >= batch + self._kept:
             with self._one_thread():
@@ -235,8 +239,8 @@ class _IncrementalComponents:
         largest = 0 if rows is None else min(len(rows) - 1, rows.shape[1])
         if rows is None or self._wanted > largest:
             raise ValueError(
-                "num_components must be below the number of pictures and no "
-                f"more than a field's values, at most {largest} here "
+                "num_components must be below the number of pictures and at "
+                f"most the number of values of a field, {largest} here "
                 f"(received {self._wanted})")
         self._solver.n_components = min(self._kept, len(rows))
         with self._one_thread():

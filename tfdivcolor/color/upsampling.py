@@ -1,29 +1,29 @@
-"""Chrominance from the canvas to full size, guided by the luminance.
+"""Enlarges chrominance from the canvas to full size, guided by the luminance.
 
     guided(luminance, small, ab)              a picture at once
     rows(widen(fit(small, ab), width), ...)   a strip of its rows
 
-A photograph's luminance is known at full size, its chrominance on the canvas
-only, a cell of which may be sixty pixels wide.  Where colour changes with
-luminance, the full-size luminance tells where within the cells it changes.  So
+A photograph's luminance is known at full size, but its chrominance only on the
+canvas, where a cell may be sixty pixels wide.  Where colour changes with
+luminance, the full-size luminance shows where in the cells it changes.  So
 every cell gets a local linear model, fitted to the cells around it,
 
     ab = slope * L + offset
 
-and what is enlarged bilinearly are the models, not the colours (as in the fast
-guided filter, He & Sun, 2015).  It differs from that filter in three ways
-(`benchmarks.quality.upsampling` compares the two):
+and the models are enlarged bilinearly, not the colours (as in the fast guided
+filter, He & Sun, 2015, https://arxiv.org/abs/1505.00996).  The method differs
+from that filter in three ways (`benchmarks.quality.upsampling` compares both):
 
-    - slope is multiplied by the share R^2 of the chrominance's variance that
-      L explains nearby: hair, cloth and grain, whose luminance varies without
-      colour, do not leave their texture in the colours;
-    - offset is that of the cell's own colours, not of smoothed ones, so that
-      nothing small fades; they are even sharpened a little, which undoes the
-      blur of cells that average over an edge;
-    - L is clipped to what the canvas holds nearby: a model is not asked about
-      a luminance that it was not fitted to.
+    - The slope is multiplied by the share R^2 of the chrominance's variance
+      that L explains nearby. The luminance of hair, cloth and grain varies
+      without colour, and leaves no texture in the colours.
+    - The offset comes from the cell's own colours, not from smoothed ones, so
+      that small things do not fade. The colours are even sharpened a little,
+      against the blur of cells that average over an edge.
+    - L is clipped to the range on the canvas nearby, because a model is not
+      valid for luminances that it was not fitted to.
 
-No result is beyond the field's own range; a constant field stays exactly
+No result lies beyond the field's own range. A constant field stays exactly
 constant.
 """
 
@@ -31,20 +31,20 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-# Variances that do not count, of L and of a and b together, in squared CIE
-# units: there is no slope in flat regions.
+# Variances to ignore, of L and of a and b together, in squared CIE units: flat
+# regions get no slope.
 _LUMINANCE_VARIANCE = 20.0
 _AB_VARIANCE = 20.0
 _SHARPENING = 0.8
 
 
 class Models(NamedTuple):
-    """Local linear models of chrominance, one a cell.
+    """Local linear models of chrominance, one per cell.
 
     Attributes:
         planes: float32 [6, h, w]. Slopes of a and b, offsets of a and b, and
-            the lowest and highest luminance that the model holds for.
-        lowest, highest: float32 [2]. The field's range of a and b.
+            the lowest and highest luminance for which the model is valid.
+        lowest, highest: float32 [2]. Range of a and b in the field.
     """
 
     planes: tf.Tensor
@@ -54,12 +54,12 @@ class Models(NamedTuple):
 
 def guided(luminance: tf.Tensor, small: tf.Tensor,
            ab: tf.Tensor) -> tf.Tensor:
-    """Enlarges a colour field at once; `canvas.join` does it by strips.
+    """Enlarges a colour field at once; `canvas.join` works in strips.
 
-    Nothing in the package calls it: it is what benchmarks compare.
+    Only benchmarks call this function.
 
     Args:
-        luminance: float32 [H, W, 1], 0..100. The photograph's.
+        luminance: float32 [H, W, 1], 0..100. Luminance of the photograph.
         small: float32 [h, w, 1], 0..100. The same on the canvas, antialiased.
         ab: float32 [h, w, 2]. CIE units.
 
@@ -72,7 +72,7 @@ def guided(luminance: tf.Tensor, small: tf.Tensor,
 
 
 def fit(small: tf.Tensor, ab: tf.Tensor) -> Models:
-    """Fits the models.
+    """Fits the models of all cells.
 
     Args:
         small: float32 [h, w, 1], 0..100. Luminance on the canvas.
@@ -88,9 +88,9 @@ def fit(small: tf.Tensor, ab: tf.Tensor) -> Models:
     explained = tf.reduce_sum(covariance**2, -1, keepdims=True) / variance
     present = _AB_VARIANCE + tf.nn.relu(
         tf.reduce_sum(_blur(ab**2) - mean_ab**2, -1, keepdims=True))
-    # Blurred, as neighbouring models meet between the cells.
+    # Blurred, because neighbouring models meet between the cells.
     slope = _blur(covariance / variance * (explained / present))
-    # Within what is nearby: sharpening makes no halos.
+    # Limited to the range nearby, so that sharpening makes no halos.
     sharp = tf.clip_by_value(
         ab + _SHARPENING * (ab - mean_ab), *_range_nearby(ab))
     planes = tf.concat(
@@ -116,12 +116,12 @@ def widen(models: Models, width: tf.Tensor | int) -> Models:
 
 def columns(models: Models, first: tf.Tensor | int, count: tf.Tensor | int,
             width: tf.Tensor | int) -> Models:
-    """As `widen`, of some columns only.
+    """Like `widen`, for some columns only.
 
     Args:
         models: `Models` of [h, w] cells.
-        first, count: int32 scalars. The first column, and how many.
-        width: int32 scalar. The number of columns of the whole photograph.
+        first, count: int32 scalars. First column, and number of columns.
+        width: int32 scalar. Number of columns of the whole photograph.
 
     Returns:
         `Models` of [h, count] cells.
@@ -132,13 +132,13 @@ def columns(models: Models, first: tf.Tensor | int, count: tf.Tensor | int,
 
 def rows(models: Models, luminance: tf.Tensor, first: tf.Tensor | int,
          height: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Chrominance of some rows of a photograph.
+    """Computes the chrominance of some rows of a photograph.
 
     Args:
         models: `Models` of [h, W] cells.
         luminance: float32 [R, W], 0..100. The rows.
-        first: int32 scalar. The number of the first of them.
-        height: int32 scalar. The number of rows of the whole photograph.
+        first: int32 scalar. Number of the first row.
+        height: int32 scalar. Number of rows of the whole photograph.
 
     Returns:
         a, b: float32 [R, W]. CIE units.
@@ -156,16 +156,16 @@ def rows(models: Models, luminance: tf.Tensor, first: tf.Tensor | int,
 
 
 def _between(planes, axis, first, count, size):
-    """Interpolates cells along an axis, for some pixels of `size` there."""
-    # Half-pixel centres, and beyond the centres of the outermost cells what is
-    # there: as tf.image.resize does.
+    """Interpolates cells along an axis, for some of its `size` pixels."""
+    # Half-pixel centres, and constant values beyond the centres of the
+    # outermost cells, like tf.image.resize.
     cells = tf.shape(planes)[axis]
     numbers = tf.cast(first + tf.range(count), tf.float32)
     scale = tf.cast(cells, tf.float32) / tf.cast(size, tf.float32)
     position = tf.clip_by_value(
         (numbers + 0.5) * scale - 0.5, 0.0, tf.cast(cells - 1, tf.float32))
-    # Gathered, not a product with a matrix of weights: oneDNN would compile
-    # one for every size of photograph, and keep a thousand of them.
+    # A gather instead of a product with a matrix of weights: oneDNN would
+    # compile one for every photograph size and keep a thousand of them.
     above = tf.cast(position, tf.int32)
     below = tf.minimum(above + 1, cells - 1)
     share = position - tf.cast(above, tf.float32)
@@ -175,14 +175,14 @@ def _between(planes, axis, first, count, size):
 
 
 def _blur(field):
-    """Binomial filter of 3x3 cells on [h, w, C]."""
+    """Applies a binomial filter of 3x3 cells to [h, w, C]."""
     padded = tf.pad(field, [[1, 1], [1, 1], [0, 0]], "SYMMETRIC")
     field = 0.25 * (padded[:-2] + padded[2:]) + 0.5 * padded[1:-1]
     return 0.25 * (field[:, :-2] + field[:, 2:]) + 0.5 * field[:, 1:-1]
 
 
 def _range_nearby(field):
-    """Lowest and highest of the 3x3 cells around each of [h, w, C]."""
+    """Returns lowest and highest of the 3x3 cells around each cell."""
     def highest(field):
         return tf.nn.max_pool2d(field[tf.newaxis], 3, 1, "SAME")[0]
     return -highest(-field), highest(field)

@@ -1,12 +1,12 @@
-"""Photographs to batches for training.
+"""Photographs as batches for training.
 
     photographs = from_directory("photos/", cache="cache/")
     for batch in photographs.batches(32, seed=0, augment=Augmentation()):
         batch["luminance"], batch["ab"], batch["seed"]
 
-`sources` finds pictures in folders, archives and TFRecord shards; `loading`
-decodes each once; `photo_cache` keeps the fields; `photo_set` draws batches
-from them, through `augmentation`.
+`sources` finds the pictures of folders, archives and TFRecord shards.
+`loading` decodes each picture once. `photo_cache` keeps the fields. `photo_set`
+draws batches from them, varied by `augmentation`.
 """
 
 from tfdivcolor.data.augmentation import Augmentation, augment

@@ -1,4 +1,4 @@
-"""Variations of the training pictures: geometry, film, then the tone curve."""
+"""Varies training pictures: geometry, film, then the tone curve."""
 
 from dataclasses import asdict, dataclass
 
@@ -8,8 +8,8 @@ import tensorflow as tf
 from tfdivcolor import color
 from tfdivcolor.latent import seeds
 
-# Weights of red, green and blue that orthochromatic films see by, lowest and
-# highest: nearly blind to red, keen on blue.
+# Lowest and highest weights of red, green and blue in orthochromatic films,
+# which are nearly blind to red and sensitive to blue.
 _FILM = ((0.02, 0.35), (0.3, 0.7), (0.1, 0.6))
 
 
@@ -18,22 +18,25 @@ class Augmentation:
     """How much training varies its pictures; 0 turns a variation off.
 
     Attributes:
-        flip: bool. Mirror half of the pictures.
-        zoom: float, 0 to 1. Largest share of the frame's side cropped away;
-            where the crop lies is random too.
-        rotation: float. Standard deviation in radians.
-        aspect: float. Standard deviation of log(width / height).
+        flip: bool. Mirror half of the pictures. Defaults to True.
+        zoom: float, 0 to below 1. Largest share of the frame's side that is
+            cropped away, at a random place. Defaults to 0.18.
+        rotation: float. Standard deviation in radians. Defaults to 0.05.
+        aspect: float. Standard deviation of log(width / height). Defaults to
+            0.03.
         gamma: float. Standard deviation of the log of the luminance's
             exponent. This and the next two imitate the tone response of other
-            cameras and of old plates; they leave ab alone.
+            cameras and of old plates; they do not change ab. Defaults to 0.15.
         contrast: float. Standard deviation of the log of the luminance's
-            contrast about 50.
+            contrast about 50. Defaults to 0.08.
         brightness: float. Standard deviation of the shift, in units of L.
-        orthochromatic: float, 0 to 1. Share of the pictures whose luminance
-            is that of a film with other weights of red, green and blue.
+            Defaults to 2.
+        orthochromatic: float, 0 to 1. Share of the pictures with the luminance
+            of a film with other weights of red, green and blue. Defaults to 0.
         blur: float, 0 to 1. Share of the pictures blurred over 3 pixels.
+            Defaults to 0.
         grain: float, 0 to 1. Share of the pictures with grain, of up to 5
-            units of L.
+            units of L. Defaults to 0.
     """
 
     flip: bool = True
@@ -61,9 +64,10 @@ class Augmentation:
 
     @classmethod
     def film(cls) -> "Augmentation":
-        """For photographs of every kind and age, as `photos` is trained.
+        """Settings for photographs of every kind and age.
 
-        What the network sees varies as films, lenses and prints do.
+        The luminance varies as films, lenses and prints do. The weights
+        `photos` are trained with these settings.
         """
         return cls(zoom=0.3, aspect=0.12, gamma=0.2, contrast=0.12,
                    brightness=3.0, orthochromatic=0.25, blur=0.2, grain=0.3)
@@ -71,23 +75,24 @@ class Augmentation:
 
 def augment(lab: tf.Tensor, seed: tf.Tensor, size: int,
             options: Augmentation) -> tf.Tensor:
-    """Varies pictures for training, each by its own stream of numbers.
+    """Varies pictures for training, each with its own random numbers.
 
-    One affine resampling a picture (crop, rotation, aspect, mirror; what falls
-    outside the frame is mirrored in); then the luminance alone, which only the
-    network sees: film, tone curve, blur and grain.
+    One affine resampling per picture applies crop, rotation, aspect and
+    mirror; reflections fill the part outside the frame. Film, tone curve, blur
+    and grain then change the luminance alone, which only the network sees.
 
     Args:
         lab: float32 [B, side, side, 3]. L 0..100, a and b in CIE units.
-        seed: int64 [B]. One a picture; batch mates do not matter.
-        size: int s. Pixels a side of the result.
+        seed: int64 [B]. One per picture; a result does not depend on the
+            other pictures of the batch.
+        size: int s. Side of the result in pixels.
         options: `Augmentation`.
 
     Returns:
         float32 [B, s, s, 3], in the units of `lab`.
     """
     # All numbers of a picture come from one draw: normal and uniform draws
-    # under the same key would repeat each other's bits.
+    # with the same key would repeat each other's bits.
     uniform = seeds.uniform(seeds.AUGMENT, seed, [9])
     normal = tf.math.ndtri(tf.clip_by_value(uniform, 1e-6, 1.0 - 1e-6))
     if (options.flip or options.zoom or options.rotation or options.aspect):
@@ -118,14 +123,14 @@ def augment(lab: tf.Tensor, seed: tf.Tensor, size: int,
 
 
 def _some(chosen, luminance, change, *arguments):
-    """The luminance, changed in the chosen pictures of the batch alone."""
+    """Applies `change` to the luminance of the chosen pictures only."""
     rows = tf.where(chosen)
     return tf.tensor_scatter_nd_update(luminance, rows, change(
         *(tf.gather_nd(argument, rows) for argument in arguments)))
 
 
 def _on_film(lab, uniform):
-    """Luminance as a film with other weights of red, green and blue has it."""
+    """Luminance on a film with other weights of red, green and blue."""
     low, high = np.transpose(_FILM).astype(np.float32)
     weights = low + (high - low) * uniform
     weights /= tf.reduce_sum(weights, axis=-1, keepdims=True)
@@ -135,7 +140,7 @@ def _on_film(lab, uniform):
 
 
 def _blurred(luminance):
-    # At the edges the mean of the pixels that there are.
+    # At the edges, TensorFlow averages only the pixels inside the picture.
     return tf.nn.avg_pool2d(luminance, 3, 1, "SAME")
 
 
@@ -155,7 +160,7 @@ def _toned(luminance, normal, options):
 
 
 def _transforms(uniform, normal, side, size, options):
-    """Rows [a0 a1 a2 b0 b1 b2 0 0] from output to input pixel indices, [B, 8].
+    """Maps output to input pixel indices: rows [a0 a1 a2 b0 b1 b2 0 0], [B, 8].
 
     With u, v in -1/2..1/2 across the output and the input frame,
     v = scale * rotation @ diag(aspect, mirrored) @ u + offset; pixel index i

@@ -1,4 +1,4 @@
-"""What models are trained on: datasets of batch dicts, checked and divided."""
+"""Checks and divides the datasets of batch dicts for training."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,25 +8,25 @@ import tensorflow as tf
 
 from tfdivcolor.data import no_autotune
 
-WEIGHT = "weight_of_a_copy"  # name of the rows' weights, from `divisible`
-# What Keras takes batches from without saying of what kind they are.
+WEIGHT = "weight_of_a_copy"  # name of the row weights of `divisible`
+# Sources of batches whose element types Keras cannot know beforehand.
 _UNKNOWN = (Iterator, keras.utils.PyDataset, tf.distribute.DistributedDataset)
 
 
 def check(what: str, data: Any, shapes: Mapping[str, Sequence[int | None]],
           or_photos: bool = False) -> None:
-    """Refuses in a line what Keras would refuse in a hundred.
+    """Replaces the long errors of Keras by one line.
 
     Args:
         what: str. Begins the message, "METHOD: ARGUMENT".
-        data: `tf.data.Dataset` of batch dicts, or a dict of arrays. Of
-            generators and the like nothing is known before they are used.
+        data: `tf.data.Dataset` of batch dicts, or a dict of arrays. The
+            elements of generators and similar sources are not checked.
         shapes: dict from a name to the shape of one picture's tensor.
-        or_photos: bool. Whether a `PhotoSet` would do as well, and of the
-            others only a dataset.
+        or_photos: bool. Whether the method also accepts a `PhotoSet`, and no
+            other source than a dataset. Defaults to False.
 
     Raises:
-        ValueError: naming the rule, and what was received.
+        ValueError: if `data` or its elements have a wrong type or shape.
     """
     rule = (f"{what} must be {'a PhotoSet or ' * or_photos}a tf.data.Dataset "
             f"of dicts of {', '.join(shapes)}")
@@ -53,15 +53,15 @@ def check(what: str, data: Any, shapes: Mapping[str, Sequence[int | None]],
 
 
 def check_number(what: str, data: tf.data.Dataset, steps: int | None) -> None:
-    """Refuses no batches, and an endless number of them.
+    """Refuses empty datasets, and endless ones without a number of steps.
 
     Args:
         what: str. Begins the message.
         data: `tf.data.Dataset`.
-        steps: int or None. Number of batches that are taken.
+        steps: int or None. Number of batches to use.
 
     Raises:
-        ValueError: if there are none, or all of them are taken without end.
+        ValueError: if the dataset is empty, or endless without `steps`.
     """
     number = int(data.cardinality())
     if number == 0:
@@ -81,7 +81,7 @@ def _check_tensor(what, name, value, shape, exactly):
         dtype = tf.as_dtype(value.dtype)
         received = f"{dtype.name} of shape {tf.TensorShape(value.shape)}"
         right = dtype.is_integer if name == "seed" else (
-            # Keras makes float32 of arrays.
+            # Keras converts arrays to float32.
             dtype.is_floating and (dtype == tf.float32 or not exactly))
         right = right and shape.is_compatible_with(value.shape)
     if not right:
@@ -90,7 +90,7 @@ def _check_tensor(what, name, value, shape, exactly):
 
 
 def _described(data):
-    """What was given in place of batch dicts, for a message."""
+    """Describes a wrong argument, for a message."""
     if isinstance(data, tf.data.Dataset):
         spec = data.element_spec
         if isinstance(spec, tf.TensorSpec):
@@ -102,19 +102,19 @@ def _described(data):
 
 
 def divisible(data: tf.data.Dataset, devices: int) -> tf.data.Dataset:
-    """Batches such that every device gets a row of each.
+    """Makes batches that give every device at least one row.
 
-    A batch that would leave a device without comes in several copies, whose
-    rows count less: oneDNN's convolutions of no rows have wrong shapes
-    (TensorFlow 2.21).
+    A batch with too few rows is repeated, and the rows of the copies count
+    less: oneDNN's convolutions of zero rows have wrong shapes (TensorFlow
+    2.21).
 
     Args:
         data: `tf.data.Dataset` of batch dicts.
-        devices: int. Number of those that a strategy divides a batch among.
+        devices: int. Number of devices that a strategy divides a batch among.
 
     Returns:
-        `tf.data.Dataset` of batch dicts, with the rows' weights as `WEIGHT`:
-        float32 [B], 1 but for copies.
+        `tf.data.Dataset` of batch dicts, with the row weights as `WEIGHT`:
+        float32 [B], 1 except in copies.
     """
     def copied(batch):
         rows = tf.shape(tf.nest.flatten(batch)[0])[0]

@@ -1,11 +1,11 @@
-"""Pictures decoded when a batch asks for them, from TFRecord shards.
+"""Decodes pictures of TFRecord shards when a batch needs them.
 
 Hundreds of thousands of small pictures take gigabytes as decoded fields, but
-a few kilobytes each as they are.  `EncodedPictures` knows where each lies in
-the shards, and decodes the rows of a batch in threads.
+only a few kilobytes each as files.  `EncodedPictures` knows the place of each
+picture in the shards and decodes the rows of a batch in threads.
 
-A run goes on when a picture is damaged: another one takes its place, the same
-in every run, so that a run that resumes sees what it would have seen.
+A damaged picture does not end a run: another picture replaces it, the same in
+every run. A run that resumes therefore sees the same pictures.
 """
 
 import concurrent.futures
@@ -32,25 +32,25 @@ from tfdivcolor.data.photo_set import (
 )
 from tfdivcolor.utils.errors import reason
 
-_LENGTH = 12  # bytes before a record: its length and a checksum of that
-_AFTER = 4  # bytes behind: its own checksum
+_LENGTH = 12  # bytes before a record: its length and the length's checksum
+_AFTER = 4  # bytes after a record: its checksum
 
 
 class EncodedPictures:
-    """Pictures in TFRecord shards, as an array of decoded ones.
+    """Pictures in TFRecord shards, as an array of decoded pictures.
 
-    In place of a damaged one comes the next of its source that can be read,
-    from the first again after the last; if none of the source can be, the
-    next of all.  Each damaged one is reported once, on standard error and in
-    `skipped`.
+    The next readable picture of the same source replaces a damaged one; after
+    the last picture the search continues with the first. If the source has no
+    readable picture, the next readable picture of all replaces it.  Each
+    damaged picture is reported once, on standard error and in `skipped`.
 
     Args:
         shards: list of paths.
         places: int64 [N, 3]. Shard, first byte and length of each record.
         names: list of N str. As in `PhotoSet`.
         skipped: list of `Skipped`, to which damaged pictures are appended.
-        damaged: rows that are known to be damaged, and in `skipped`.
-        size: int. Pixels a side.
+        damaged: rows of known damaged pictures, already in `skipped`.
+        size: int. Side of the decoded pictures in pixels.
         squash: bool. As in `data.load`.
     """
 
@@ -62,12 +62,12 @@ class EncodedPictures:
         self._names = names
         self._skipped = skipped
         self._damaged = set(damaged)
-        self._lock = threading.Lock()  # of the two before
+        self._lock = threading.Lock()  # for _skipped and _damaged
         self._squash = squash
         self.shape = (len(places), size, size, 3)
 
     def decode(self, rows: np.ndarray) -> np.ndarray:
-        """Decodes some pictures.
+        """Decodes pictures.
 
         Args:
             rows: int [n].
@@ -76,7 +76,7 @@ class EncodedPictures:
             uint8 [n, size, size, 3], sRGB.
 
         Raises:
-            images.ImageError: not one picture of all can be read.
+            images.ImageError: if none of the pictures can be read.
         """
         return np.stack(list(_pool().map(self._decode_one, rows)))
 
@@ -85,15 +85,15 @@ class EncodedPictures:
             if candidate not in self._damaged:
                 try:
                     return self._read(candidate)
-                # Whatever a decoder raises: it must not end a run of hours.
+                # Any error of a decoder: it must not end a run of hours.
                 except Exception as error:
                     self._report(candidate, reason(error))
         raise images.ImageError(
             f"{self._skipped[-1].name}: one picture of the shards must be "
-            f"readable (received {len(self):,} that are not)")
+            f"readable (received {len(self):,} unreadable pictures)")
 
     def _candidates(self, row):
-        """A row, and those that may take its place, the nearest first."""
+        """Yields a row and its possible replacements, in order."""
         yield row
         source = self._sources[row]
         after = np.roll(np.arange(len(self)), -1 - row)[:-1]
@@ -103,7 +103,7 @@ class EncodedPictures:
 
     @functools.cached_property
     def _sources(self):
-        """int [N]: the source of each row."""
+        """int [N]: source of each row."""
         return np.unique([first_folder(name) for name in self._names],
                          return_inverse=True)[1]
 
@@ -123,14 +123,14 @@ class EncodedPictures:
             self._skipped.append(damaged)
             count = len(self._damaged)
         sources.say(Skipped(
-            damaged.name, f"{damaged.reason}; another picture takes its place "
-            f"({count:,} of {len(self):,} damaged until now)"))
+            damaged.name, f"{damaged.reason}; another picture replaces it "
+            f"({count:,} of {len(self):,} damaged so far)"))
 
     def __len__(self) -> int:
         return len(self._places)
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        """Lab of some pictures, float32 [n, size, size, 3]."""
+        """Lab of the pictures in `rows`, float32 [n, size, size, 3]."""
         pixels = self.decode(np.arange(len(self))[rows])
         return np.concatenate(color.split(pixels), axis=-1)
 
@@ -141,13 +141,14 @@ def _pool():
 
 
 def cropped(pixels: np.ndarray, squash: bool, multiple: int = 1) -> np.ndarray:
-    """The part of a picture that a square is made of.
+    """Crops a picture to the part that a square shows.
 
     Args:
         pixels: uint8 [H, W, 3].
-        squash: bool. The whole picture; otherwise its largest centred square.
-        multiple: int, up to both sides. Of what both sides are to be
-            multiples, for which a few pixels are left out.
+        squash: bool. True keeps the whole picture, False the largest centred
+            square.
+        multiple: int, 1 to the shorter side. Both sides become multiples of
+            it by dropping a few pixels. Defaults to 1.
 
     Returns:
         uint8 [h, w, 3], a view.
@@ -160,11 +161,11 @@ def cropped(pixels: np.ndarray, squash: bool, multiple: int = 1) -> np.ndarray:
 
 
 def square(pixels: np.ndarray, size: int, squash: bool) -> np.ndarray:
-    """A picture as a square.
+    """Resizes a picture to a square.
 
     Args:
         pixels: uint8 [H, W, 3].
-        size: int. Pixels a side of the result.
+        size: int. Side of the result in pixels.
         squash: bool. As in `cropped`.
 
     Returns:
@@ -178,12 +179,12 @@ def square(pixels: np.ndarray, size: int, squash: bool) -> np.ndarray:
 
 
 def from_shards(pattern: str | os.PathLike, selection: Selection) -> PhotoSet:
-    """The pictures of TFRecord shards, decoded when a batch asks for them.
+    """Opens TFRecord shards whose pictures are decoded on demand.
 
-    All of them are taken to be in colour, as `training.write_tfrecords --size`
-    leaves them.  Records that are no pictures are left out.  One whose content
-    is damaged stays, and another takes its place: a run that resumes is to
-    have the pictures it began with.
+    The function assumes that all pictures have colours, as in the shards of
+    `training.write_tfrecords --size`.  Records without a picture are dropped.
+    A picture with damaged content stays in the list, and another replaces it
+    in batches, so that a run that resumes has the same pictures.
 
     Args:
         pattern: path of one file, or a pattern of several.
@@ -193,7 +194,7 @@ def from_shards(pattern: str | os.PathLike, selection: Selection) -> PhotoSet:
         `PhotoSet`, whose `lab` is `EncodedPictures`.
 
     Raises:
-        ValueError: if no file has such a name, or no picture is selected that
+        ValueError: if no file matches `pattern`, or if no selected picture
             can be read.
     """
     names, places, skipped, damaged, used = [], [], [], [], []
@@ -205,7 +206,7 @@ def from_shards(pattern: str | os.PathLike, selection: Selection) -> PhotoSet:
         if not sound:
             damaged.append(len(names))
             skipped.append(Skipped(
-                name, "damaged; another picture takes its place"))
+                name, "damaged; another picture replaces it"))
         if shard not in used[-1:]:
             used.append(shard)
         names.append(name)
@@ -225,16 +226,15 @@ def from_shards(pattern: str | os.PathLike, selection: Selection) -> PhotoSet:
 
 def _records(shard: str, on_skip: sources.OnSkip
              ) -> Iterator[tuple[str, int, int, bool]]:
-    """A shard's records, up to where it is not known where the next begins.
+    """Reads a shard's records as long as the next one can be found.
 
     Args:
         shard: path.
-        on_skip: function of a `Skipped`, called for records that are no
-            pictures, and for a shard that is damaged or cannot be read.
+        on_skip: function of a `Skipped`, called for records without a
+            picture, and for damaged or unreadable shards.
 
     Yields:
-        name, first byte, length, and whether the content is as it was
-        written.
+        name, first byte, length, and whether the checksums are correct.
     """
     try:
         reader = tf_record.tf_record_random_reader(shard)
@@ -262,8 +262,8 @@ def _records(shard: str, on_skip: sources.OnSkip
                 wrong = "cut off"
             if wrong:
                 on_skip(Skipped(
-                    shard, f"{wrong}, {where}; of this file the {used:,} "
-                    "pictures before it are used"))
+                    shard, f"{wrong}, {where}; only the {used:,} pictures "
+                    "before it are used"))
                 return
         place = start + length + _AFTER
         try:
@@ -277,7 +277,7 @@ def _records(shard: str, on_skip: sources.OnSkip
 
 
 def _is_length(header):
-    """Whether the number before a record is as it was written."""
+    """Whether the length before a record matches its checksum."""
     checksum = 2**32 - 1  # CRC-32C
     for byte in header[:8]:
         checksum ^= byte
@@ -289,7 +289,7 @@ def _is_length(header):
 
 
 def parsed(record: bytes) -> tuple[str, bytes]:
-    """Name and file of the picture that a record holds.
+    """Reads the name and file of the picture in a record.
 
     Args:
         record: bytes of a `tf.train.Example`.
@@ -298,8 +298,8 @@ def parsed(record: bytes) -> tuple[str, bytes]:
         (image/filename, image/encoded).
 
     Raises:
-        DecodeError: it is none.
-        ValueError: it has not one of each.
+        DecodeError: if the bytes are not an Example.
+        ValueError: if it does not have exactly one of each.
     """
     features = tf.train.Example.FromString(record).features.feature
     name, = features["image/filename"].bytes_list.value

@@ -1,9 +1,9 @@
-"""Photographs -> colour fields, each decoded once.
+"""Decodes photographs to Lab fields, each once.
 
-Photographs come from a folder, an archive or TFRecord shards.  Fields are in
-Lab, `canvas + margin` pixels a side; the margin leaves room for the random
-crops of training.  This module decodes; `sources` finds the photographs and
-`photo_cache` keeps what was decoded.
+Photographs come from a folder, an archive or TFRecord shards.  Fields have
+`canvas + margin` pixels per side (`luminance_size + margin` if that is given);
+the margin leaves room for the random crops of training.  `sources` finds the
+photographs, this module decodes them, and `photo_cache` keeps the fields.
 """
 
 import collections
@@ -44,9 +44,9 @@ def load(path: str | os.PathLike, canvas: int = settings.CANVAS,
          squash: bool = False, on_demand: bool = False) -> PhotoSet:
     """Decodes photographs to colour fields: largest centred square, resized.
 
-    Pictures that cannot be read or are grey (mean chroma below 1) are skipped,
-    listed in the result and counted in a message; so are folders that cannot
-    be read, and TFRecord files from a damage on, each in a message of its own.
+    Unreadable pictures and grey ones (mean chroma below 1) are skipped, listed
+    in the result and counted in a message. Unreadable folders and the damaged
+    rest of TFRecord files are skipped too, each with its own message.
 
     Args:
         path: path of a folder (searched recursively, sorted by name), an
@@ -54,34 +54,38 @@ def load(path: str | os.PathLike, canvas: int = settings.CANVAS,
             TFRecord files ("photos-*.tfrecord", with the features
             image/encoded and image/filename), or a folder that an earlier
             call filled as its `cache`.
-        canvas: int. Pixels a side of the fields in a batch.
-        margin: int. Pixels a side to keep beyond it, for random crops.
+        canvas: int. Side of the fields in a batch, in pixels. Defaults to
+            `settings.CANVAS`.
+        margin: int. Extra pixels per side for random crops. Defaults to 0.
         subset: None for all, or "train" or "validation", which share no
-            person and no file name; see `is_validation`.
-        validation_fraction: float, 0 to 1. Share of the groups that
-            "validation" takes.
-        cache: path of a folder, or None. Keeps the fields there, and reads
-            them as a memory map when the same pictures are asked for again.
-            Without it they stay in memory.
-        limit: int or None. Look at no more than the first so many pictures.
-        progress: bool. Show a bar, and the report on standard error.
-        luminance_size: int. Pixels a side of the luminance in a batch, a
-            multiple of the canvas; 0: the canvas.
-        squash: bool. Whole pictures squashed to a square, as `colorize` looks
-            at them, in place of their largest centred square.
-        on_demand: bool. Decode pictures of TFRecord files when a batch asks
-            for them, instead of all of them now: for more pictures than
-            memory holds. Without `cache`; see `encoded`.
+            person and no file name; see `is_validation`. Defaults to None.
+        validation_fraction: float, 0 to 1. Share of the groups in
+            "validation". Defaults to 0.08.
+        cache: path of a folder, or None. The folder keeps the fields, and a
+            later call for the same pictures reads them as a memory map.
+            Defaults to None: the fields stay in memory.
+        limit: int or None. Use only the first `limit` pictures. Defaults to
+            None.
+        progress: bool. Show a progress bar, and the report on standard error.
+            Defaults to True.
+        luminance_size: int. Side of the luminance in a batch, in pixels, a
+            multiple of the canvas. Defaults to 0: the canvas.
+        squash: bool. Squash whole pictures to a square, as `colorize` does,
+            instead of cropping them to their largest centred square. Defaults
+            to False.
+        on_demand: bool. Decode pictures of TFRecord files when a batch needs
+            them, instead of all of them now: for more pictures than memory
+            holds. Excludes `cache`; see `encoded`. Defaults to False.
 
     Returns:
         `PhotoSet`.
 
     Raises:
-        ValueError: if there is nothing at `path`, nothing usable in it, or an
-            argument is out of range.
+        ValueError: if `path` does not exist or holds no usable picture, or if
+            an argument is out of range.
     """
     if not isinstance(path, str | os.PathLike):
-        raise ValueError("path must be that of a folder, an archive or "
+        raise ValueError("path must be the path of a folder, an archive or "
                          f"TFRecord files (received {path!r})")
     options = {
         "canvas": canvas, "margin": margin, "subset": subset,
@@ -103,23 +107,23 @@ def load(path: str | os.PathLike, canvas: int = settings.CANVAS,
 
 
 def from_directory(path: str | os.PathLike, **options: Any) -> PhotoSet:
-    """Photographs of a folder and the folders in it; options as in `load`."""
+    """Reads a folder and the folders in it; options as in `load`."""
     return _load(path, sources.from_folder, **options)
 
 
 def from_archive(path: str | os.PathLike, **options: Any) -> PhotoSet:
-    """Photographs of a .tar, .tgz or .tar.gz; options as in `load`."""
+    """Reads a .tar, .tgz or .tar.gz archive; options as in `load`."""
     return _load(path, sources.from_archive, **options)
 
 
 def from_tfrecord(pattern: str | os.PathLike, **options: Any) -> PhotoSet:
-    """Photographs of TFRecord files; options as in `load`."""
+    """Reads TFRecord files; options as in `load`."""
     return _load(pattern, sources.from_tfrecord, **options)
 
 
 def from_cache(folder: str | os.PathLike, canvas: int = settings.CANVAS,
                **options: Any) -> PhotoSet:
-    """What `load` kept in its cache, without the photographs themselves.
+    """Reads the fields that `load` cached, without the photographs.
 
     Args:
         folder: path. The `cache` of an earlier call.
@@ -130,7 +134,7 @@ def from_cache(folder: str | os.PathLike, canvas: int = settings.CANVAS,
         `PhotoSet`.
 
     Raises:
-        ValueError: if the cache holds no fields of these settings.
+        ValueError: if the cache holds no fields with these settings.
     """
     return photo_cache.read(folder, Selection(canvas, **options))
 
@@ -142,7 +146,7 @@ def _load(path, source, cache=None, progress=True, **options):
     def look(on_skip):
         def skip(skipped):
             on_skip(skipped)
-            if skipped not in said:  # the source is looked at twice
+            if skipped not in said:  # the code reads the source twice
                 sources.say(skipped)
                 said.add(skipped)
 
@@ -188,9 +192,9 @@ def _in_memory(decode, selection):
                     selection.luminance_size)
 
 
-@functools.cache  # traced once a size, however often there is a `load`
+@functools.cache  # one trace per size, for all calls of `load`
 def _field_function(size, squash):
-    """Function: uint8 [height, width, 3] -> Lab float32 [size, size, 3]."""
+    """Makes a function: uint8 [H, W, 3] -> Lab float32 [size, size, 3]."""
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
     def convert(rgb):
@@ -198,8 +202,8 @@ def _field_function(size, squash):
         return tf.image.resize(lab, [size, size], antialias=True)
 
     def field(pixels):
-        # Bounds the memory of large photographs; what is left still has
-        # 8 pixels for each of the field's.
+        # Limits the memory for large photographs. The reduced picture still
+        # has 8 pixels for each pixel of the field.
         factor = max(min(pixels.shape[:2]) // (8 * size), 1)
         pixels = encoded.cropped(pixels, squash, factor)
         if factor > 1:
@@ -227,7 +231,7 @@ def _decode(path, look, listed, selection, file, progress):
 
     Args:
         path: path of the source, for messages.
-        look: function of an `on_skip`, which begins the source anew.
+        look: function of an `on_skip` that reads the source from the start.
         listed: list of str. Names that the source had before.
         selection: `Selection`.
         file: binary file.
@@ -235,9 +239,9 @@ def _decode(path, look, listed, selection, file, progress):
 
     Returns:
         names, skipped: as in `PhotoSet`; damaged parts of the source first.
-        members: list of (name, size in bytes), size 0 where a picture could
-            not be read, and the damaged parts: what a cache's fingerprint is
-            made of.
+        members: list of (name, size in bytes), with size 0 for unreadable
+            pictures, and of the damaged parts. A cache's fingerprint depends
+            on it.
     """
     members, damages = [], []
 
@@ -260,7 +264,7 @@ def _decode(path, look, listed, selection, file, progress):
         else:
             skipped.append(Skipped(name, fault))
     found = {name for name, _ in members}
-    vanished = [Skipped(name, "no longer there when it was to be read")
+    vanished = [Skipped(name, "removed before it could be read")
                 for name in listed if name not in found]
     skipped = damages + skipped + vanished
     if not names:
@@ -270,7 +274,7 @@ def _decode(path, look, listed, selection, file, progress):
 
 
 def _in_order(function, items):
-    """`map` over (name, contents) on threads, with few of them waiting."""
+    """Maps `function` over (name, contents) in threads, with a short queue."""
     waiting = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(_WORKERS) as pool:
         for name, contents in items:

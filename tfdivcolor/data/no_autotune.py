@@ -1,27 +1,27 @@
-"""`tf.data` without its autotuner, whose end can take a minute.
+"""`tf.data` without its autotuner, whose shutdown can take a minute.
 
-The autotuner's thread looks at a pipeline now and then, after ten milliseconds
-first and twice as long each time, up to a minute.  An iterator that goes away
-wakes it and waits for it; but in TensorFlow 2.21 the thread may find that it is
-not cancelled yet, and sleeps on for what is left of its time.  On two cores 6
-of 16 epochs ended late by it (docs/performance.md).
+The autotuner's thread looks at a pipeline after ten milliseconds, and then
+after twice as long each time, up to a minute.  An iterator that is destroyed
+wakes the thread and waits for it. In TensorFlow 2.21 the thread may still find
+itself not cancelled, and sleeps for the rest of its interval.  On two cores
+this delayed the end of 6 of 16 epochs (docs/performance.md).
 """
 
 import os
 
 import tensorflow as tf
 
-# Of a pipeline's steps that may run in parallel: half the cores are for the
-# training.
+# Parallel calls in a pipeline: half of the cores, which leaves the other half
+# to the training.
 PARALLEL = max(1, (os.cpu_count() or 1) // 2)
-# Batches made ahead.
+# Batches prepared ahead.
 AHEAD = 2
 
 
 def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The dataset without the autotuner, and all that is made from it.
+    """Disables the autotuner for a dataset and all datasets made from it.
 
-    Whatever runs in parallel or ahead in it must say how much; see `PARALLEL`
+    Parallel and prefetching steps then need explicit numbers; see `PARALLEL`
     and `AHEAD`.
 
     Args:

@@ -1,13 +1,13 @@
-"""The cache of decoded photographs: arrays that training maps into memory.
+"""Caches decoded photographs as arrays that training maps into memory.
 
 A folder holds one pair of files for each `Selection`: NAME.npy with the
-fields, NAME.json with everything else, NAME being SUBSET_CANVAS_MARGIN, with
-the luminance's size where it is not the canvas's.
+fields, and NAME.json with everything else. NAME is SUBSET_CANVAS_MARGIN, with
+the size of the luminance added if it differs from the canvas.
 
-Files are replaced, never changed: whoever has one mapped goes on with it when
-it is made again, or removed.  One that something else cuts short in its place
-ends the processes that have it mapped (SIGBUS), as any memory map does; the
-next one to open it reports the damage.
+Files are replaced, never changed: a process that has mapped a file keeps
+working when the file is replaced or removed.  If another program truncates a
+file in place, the processes that have mapped it die (SIGBUS), as with any
+memory map. The next process that opens the file reports the damage.
 """
 
 import hashlib
@@ -34,15 +34,15 @@ from tfdivcolor.utils.errors import reason
 
 SUBSETS = ("train", "validation")
 
-# (name, size in bytes) of a picture, or a part that cannot be read.
+# (name, size in bytes) of a picture, or an unreadable part.
 Member = tuple[str, int] | Skipped
 
-_VERSION = 1  # raise it when the same picture would decode differently
+_VERSION = 1  # increase it when the same picture would decode differently
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which photographs to decode and how large; fields as in `data.load`.
+    """Which photographs to decode, and their size; fields as in `data.load`.
 
     Raises:
         ValueError: if a value is out of range.
@@ -69,18 +69,18 @@ class Selection:
 
     @property
     def size(self) -> int:
-        """Pixels a side of a decoded field."""
+        """Side of a decoded field in pixels."""
         return self.luminance_size + self.margin
 
     def takes(self, name: str) -> bool:
-        """Whether a picture of that name belongs to the subset."""
+        """Whether a picture with this name belongs to the subset."""
         return self.subset is None or (
             is_validation(name, self.validation_fraction)
             == (self.subset == "validation"))
 
     @property
     def name(self) -> str:
-        """Of its pair of files; the whole set's, whatever the limit."""
+        """Name of its pair of files, without the limit."""
         name = f"{self.subset or 'all'}_{self.canvas}_{self.margin}"
         if self.luminance_size != self.canvas:
             name += f"_{self.luminance_size}"
@@ -88,7 +88,7 @@ class Selection:
 
 
 def sets_in(folder: str | os.PathLike) -> list[str]:
-    """Names of the sets of fields that a cache holds, sorted; list of str."""
+    """Returns the sorted names of the sets of fields in a cache."""
     return sorted(
         about.stem for about in pathlib.Path(folder).glob("*_*_*.json")
         if about.with_suffix(".npy").exists())
@@ -96,15 +96,15 @@ def sets_in(folder: str | os.PathLike) -> list[str]:
 
 def margin_of(folder: str | os.PathLike, subset: str | None,
               canvas: int) -> int:
-    """The smallest margin with which a cache holds a subset.
+    """Returns the smallest margin of a subset in a cache.
 
     Args:
-        folder: path. Any; without such fields in it the margin is 0.
+        folder: path of any folder.
         subset: one of `SUBSETS` or None.
         canvas: int.
 
     Returns:
-        int.
+        int; 0 if the folder holds no such fields.
     """
     prefix = f"{subset or 'all'}_{canvas}_"
     margins = [name.removeprefix(prefix) for name in sets_in(folder)
@@ -113,29 +113,29 @@ def margin_of(folder: str | os.PathLike, subset: str | None,
 
 
 def read(folder: str | os.PathLike, selection: Selection) -> PhotoSet:
-    """What an earlier `read_or_make` kept.
+    """Reads the fields that an earlier `read_or_make` kept.
 
     Args:
         folder: path.
-        selection: `Selection`. Its limit is applied to what the cache holds.
+        selection: `Selection`. Its limit applies to the fields in the cache.
 
     Returns:
         `PhotoSet`, with a memory map.
 
     Raises:
-        ValueError: if the cache has nothing of this selection, or is damaged.
+        ValueError: if the cache is damaged or has no such selection.
     """
     fields, about = _files(folder, selection)
     if not about.exists():
         raise ValueError(
-            f"{folder}: no fields {about.stem} in this cache (it has: "
-            f"{', '.join(sets_in(folder)) or 'none'})")
+            f"{folder}: must hold the fields {about.stem} (received a cache "
+            f"with {', '.join(sets_in(folder)) or 'none'})")
     photographs, description = _open(fields, about)
     fraction = description["validation_fraction"]
     if selection.subset and fraction != selection.validation_fraction:
         raise ValueError(
-            f"{about}: validation_fraction is {fraction} in this cache "
-            f"(received {selection.validation_fraction})")
+            f"{about}: validation_fraction must be {fraction}, as in this "
+            f"cache (received {selection.validation_fraction})")
     return PhotoSet(
         photographs.lab[:selection.limit], photographs.names[:selection.limit],
         photographs.skipped, selection.canvas, selection.margin,
@@ -148,26 +148,26 @@ def read_or_make(
         decode: Callable[
             [BinaryIO], tuple[list[str], list[Skipped], list[Member]]],
         progress: bool) -> PhotoSet:
-    """What the cache keeps of these pictures, decoded first if it has to be.
+    """Reads the fields of these pictures, and decodes them first if needed.
 
     Args:
-        folder: path, made if it is missing.
+        folder: path, created if it does not exist.
         selection: `Selection`.
-        members: list of (name, size in bytes) of the pictures selected, and
-            of (name, reason) of what cannot be read; if they are others than
-            the cache's, it is made again.
+        members: list of (name, size in bytes) of the selected pictures, and
+            of (name, reason) of unreadable parts. If they differ from those of
+            the cache, the cache is made again.
         decode: function of a binary file, to which it appends the fields as
-            float16 [selection.size, selection.size, 3]; returns (names,
-            skipped, members), the first two as in `PhotoSet`, the last as
-            above, but as they were when they were read.
-        progress: bool. Say on standard error why a cache is made again; a
-            damaged one is always reported.
+            float16 [selection.size, selection.size, 3]. Returns (names,
+            skipped, members): the first two as in `PhotoSet`, the last as
+            above, but as found during the reading.
+        progress: bool. Report on standard error why a cache is made again.
+            Damaged caches are always reported.
 
     Returns:
         `PhotoSet`, with a memory map.
 
     Raises:
-        OSError: if the cache cannot be written; what was there is still there.
+        OSError: if the cache cannot be written; the old one then remains.
     """
     fields, about = _files(folder, selection, selection.limit)
     fingerprint = _describe(selection, members)["fingerprint"]
@@ -177,16 +177,16 @@ def read_or_make(
             if found["fingerprint"] == fingerprint:
                 return photographs
             if progress:
-                print(f"{fields}: made of other pictures or settings; making "
-                      "it again", file=sys.stderr)
+                print(f"{fields}: holds other pictures or settings; making it "
+                      "again", file=sys.stderr)
         except ValueError as error:
             print(f"{error}; making it again", file=sys.stderr)
     try:
         os.makedirs(folder, exist_ok=True)
         _write(fields, about, selection, decode)
     except OSError as error:
-        raise OSError(f"{folder}: must be a folder that a cache can be "
-                      f"written to (received {reason(error)})"
+            raise OSError(f"{folder}: must be a writable folder for a cache "
+                          f"(received {reason(error)})"
                       ) from error
     return _open(fields, about)[0]
 
@@ -194,7 +194,7 @@ def read_or_make(
 def _files(folder, selection, limit=None):
     name = selection.name
     if limit is not None:
-        # Never in the place of the whole set.
+        # Never replaces the whole set.
         name += f"_first{limit}"
     return (pathlib.Path(folder, f"{name}.npy"),
             pathlib.Path(folder, f"{name}.json"))
@@ -202,12 +202,12 @@ def _files(folder, selection, limit=None):
 
 def _describe(selection, members):
     description = {"version": _VERSION, **asdict(selection)}
-    # Caches of 0.5, which had neither, stay good.
+    # Caches of 0.5, which had neither field, stay valid.
     if selection.luminance_size == selection.canvas:
         del description["luminance_size"]
     if not selection.squash:
         del description["squash"]
-    # Neither the path nor dates: a copy of the pictures has the same cache.
+    # Without path and dates, a copy of the pictures has the same cache.
     fingerprint = hashlib.sha256(
         json.dumps([description, members]).encode()).hexdigest()
     return {**description, "fingerprint": fingerprint}
@@ -235,17 +235,17 @@ def _write(fields, about, selection, decode):
             "descr": "<f2", "fortran_order": False,
             "shape": (count, selection.size, selection.size, 3)})
 
-    # The fields take their place first, the description last.
+    # The fields are moved into place first, the description last.
     with (files.whole_file(about) as new_about,
           files.whole_file(fields) as new_fields):
         with open(new_fields, "wb") as file:
             write_header(file, 0)
             names, skipped, members = decode(file)
-            # NumPy pads its headers so that the first axis can grow in place.
+            # NumPy pads headers so that the first axis can grow in place.
             file.seek(0)
             write_header(file, len(names))
         new_about.write_text(json.dumps(
             {**_describe(selection, members), "names": names,
              "skipped": skipped}))
-        # A stop in between must not leave new fields with an old description.
+        # An interruption must not leave new fields with an old description.
         about.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """PhotoSet: decoded photographs, and the batches drawn from them.
 
-What an epoch holds is a stateless function of (seed, epoch): a run that
-resumes at any step sees the data it would have seen.
+The content of an epoch is a stateless function of (seed, epoch): a run that
+resumes at any step sees the same data.
 """
 
 import functools
@@ -23,11 +23,11 @@ _SEED_STRIDE = 2**40  # examples that one seed can number
 
 
 class Skipped(NamedTuple):
-    """A picture, folder or shard left out.
+    """A skipped picture, folder or shard.
 
     Attributes:
         name: str.
-        reason: str. `GREY`, or why it cannot be read.
+        reason: str. `GREY`, or why it is unreadable.
     """
 
     name: str
@@ -35,13 +35,13 @@ class Skipped(NamedTuple):
 
 
 class Batch(TypedDict):
-    """Pictures as training takes them.
+    """Pictures for one training step.
 
     Attributes:
         luminance: float32 [B, s, s, 1]. 0..100, at the size that the network
             sees.
-        ab: float32 [B, c, c, 2]. CIE units, at the canvas's size.
-        seed: int64 [B]. Keys of the random numbers; every batch of a
+        ab: float32 [B, c, c, 2]. CIE units, at the size of the canvas.
+        seed: int64 [B]. Keys of the random numbers. Every batch of a
             `PhotoSet` has them.
     """
 
@@ -55,21 +55,23 @@ class PhotoSet:
     """Decoded photographs and the batches that training draws from them.
 
     Attributes:
-        lab: float16 [N, side, side, 3] with side = luminance_size + margin, an
+        lab: float16 [N, side, side, 3] with side = luminance_size + margin: an
             array in memory, a read-only memory map, or `EncodedPictures`
             that are decoded for each batch. L 0..100, a and b in CIE units.
         names: list of N str. Paths within the folder or archive, or the
-            TFRecords' `image/filename`. The first folder is the picture's
-            source; pictures without one are a source together.
-        skipped: list of `Skipped`. Pictures found but not used, and damaged
-            folders and shards.
-        canvas: int. Pixels a side of the fields in a batch.
-        margin: int. Pixels a side beyond the luminance, for random crops.
-        luminance_size: int. Pixels a side of the luminance in a batch, a
-            multiple of the canvas; 0: the canvas.
+            `image/filename` of TFRecords. The first folder is the picture's
+            source; pictures without a folder form one source.
+        skipped: list of `Skipped`. Pictures that were found but not used, and
+            damaged folders and shards.
+        canvas: int. Side of the fields in a batch, in pixels.
+        margin: int. Extra pixels per side beyond the luminance, for random
+            crops. Defaults to 0.
+        luminance_size: int. Side of the luminance in a batch, in pixels, a
+            multiple of the canvas. Defaults to 0: the canvas.
         balance: float, 0 to 1. How evenly shuffled epochs draw from the
             sources: a source of n pictures gets a share proportional to
-            n^(1 - balance) of an epoch's N. At 0 every picture comes once.
+            n^(1 - balance) of the N pictures of an epoch. Defaults to 0: every
+            picture comes once.
 
     Raises:
         ValueError: if the shapes contradict each other, or a value is out of
@@ -114,14 +116,14 @@ class PhotoSet:
         return report(self.names, self.skipped)
 
     def steps_per_epoch(self, batch_size: int) -> int:
-        """Number of whole batches in an epoch.
+        """Number of full batches in an epoch.
 
         Raises:
-            ValueError: if `batch_size` is not 1 to the number of pictures, or
-                there are none.
+            ValueError: if there are no pictures, or if `batch_size` is not 1 to
+                their number.
         """
         if not len(self):
-            raise ValueError("a PhotoSet must hold a picture to give batches "
+            raise ValueError("a PhotoSet must hold a picture to make batches "
                              f"(received {self!r})")
         check_whole("batch_size", batch_size)
         if not 1 <= batch_size <= len(self):
@@ -140,20 +142,25 @@ class PhotoSet:
 
         Args:
             batch_size: int B. Size of the global batch, over all shards.
-            seed: int, 0 to 2^23 - 1. Orders the pictures, numbers the examples.
-            epoch: int, 0 or more. Every epoch has an order of its own.
-            start: int. Batches to leave out, for a run that resumes.
-            shuffle: bool. False keeps the order of `names`.
-            augment: `augmentation.Augmentation` or None.
+            seed: int, 0 to 2^23 - 1. Determines the order of the pictures and
+                the numbers of the examples. Defaults to 0.
+            epoch: int, 0 or more. Each epoch has its own order. Defaults to 0.
+            start: int. Number of batches to skip, for a run that resumes.
+                Defaults to 0.
+            shuffle: bool. False keeps the order of `names`. Defaults to True.
+            augment: `augmentation.Augmentation` or None. Defaults to None.
             shard: (index, count). Take the rows index, index + count, ... of
-                every global batch, as worker `index` of `count`.
-            drop_remainder: bool. Leave out a last batch that is not full.
+                every global batch, as worker `index` of `count`. Defaults to
+                (0, 1): all rows.
+            drop_remainder: bool. Drop a last batch that is not full. Defaults
+                to True.
 
         Returns:
             `tf.data.Dataset` of `Batch`, with c = canvas, s = luminance_size
-            and B divided by the number of shards. Its seed is seed * 2^40 +
-            epoch * N + position in the epoch; it keys the augmentation and the
-            model's noise, whatever the batch size, shard or starting point.
+            and B divided by the number of shards. The seed of an example is
+            seed * 2^40 + epoch * N + position in the epoch. It keys the
+            augmentation and the model's noise, whatever the batch size, shard
+            or starting point.
 
         Raises:
             ValueError: if an argument is out of range.
@@ -162,7 +169,7 @@ class PhotoSet:
         check_whole("start", start)
         if not drop_remainder:
             check_whole("batch_size", batch_size)
-            # One batch that is not full is as good as many.
+            # All pictures fit into one batch that is not full.
             batch_size = min(batch_size, len(self))
         steps = self.steps_per_epoch(batch_size)
         if not drop_remainder:
@@ -178,8 +185,8 @@ class PhotoSet:
                 f"count a divisor of batch_size {batch_size} "
                 f"(received {shard})")
         if count > 1 and not drop_remainder:
-            raise ValueError("shards of a batch that is not full would be "
-                             "unequal: drop_remainder must be True")
+            raise ValueError("drop_remainder must be True with several shards, "
+                             "which must be equal (received False)")
         dataset = self._chain(
             tf.data.Dataset.range(epoch, epoch + 1), batch_size, seed, start,
             shuffle, augment, shard, drop_remainder)
@@ -189,9 +196,9 @@ class PhotoSet:
     def epochs(self, batch_size: int, seed: int = 0,
                augment: augmentation.Augmentation | None = None
                ) -> tf.data.Dataset:
-        """Endless dataset: the `batches` of epochs 0, 1, 2, ... (for `fit`).
+        """Endless dataset: the `batches` of epochs 0, 1, 2, ... for `fit`.
 
-        Use `steps_per_epoch(batch_size)` for the argument of that name.
+        Pass `steps_per_epoch(batch_size)` to `fit` as `steps_per_epoch`.
         """
         self.steps_per_epoch(batch_size)
         dataset = self._chain(
@@ -239,7 +246,7 @@ class PhotoSet:
             return Batch(luminance=luminance, ab=ab, seed=keys)
 
         options = tf.data.Options()
-        # `shard` has already given every worker its own rows.
+        # `shard` already gives every worker its own rows.
         options.experimental_distribute.auto_shard_policy = (
             tf.data.experimental.AutoShardPolicy.OFF)
         return no_autotune.untuned(
@@ -260,7 +267,7 @@ class PhotoSet:
 
     @functools.cached_property
     def _sources(self):
-        """Each source's rows, and how many of an epoch's are its own."""
+        """Rows of each source, and how many of an epoch they provide."""
         _, source = np.unique(
             [first_folder(name) for name in self.names], return_inverse=True)
         share = np.bincount(source).astype(float) ** (1 - self.balance)
@@ -271,15 +278,15 @@ class PhotoSet:
 
 
 def first_folder(name: str) -> str:
-    """The source that a picture belongs to, "" for those without a folder."""
+    """Returns the source of a picture: its first folder, or ""."""
     return name.rpartition("/")[0].partition("/")[0]
 
 
 def whole_luminance_size(size: int, canvas: int) -> int:
-    """The luminance's size in pixels a side, 0 being the canvas's.
+    """Side of the luminance in pixels; 0 means that of the canvas.
 
     Raises:
-        ValueError: if it is not a multiple of the canvas.
+        ValueError: if the size is not a multiple of the canvas.
     """
     check_whole("canvas", canvas, 1)
     size = size or canvas
@@ -291,7 +298,7 @@ def whole_luminance_size(size: int, canvas: int) -> int:
 
 
 def _drawn(rng, rows, count):
-    """`count` of the rows: all as often as it takes, then some once more."""
+    """Draws `count` of the rows: each equally often, then some once more."""
     whole, rest = divmod(count, len(rows))
     return np.concatenate(
         [np.tile(rows, whole), rng.permutation(rows)[:rest]])

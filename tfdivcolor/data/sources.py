@@ -1,10 +1,10 @@
-"""Where photographs come from: folders, archives and TFRecord shards.
+"""Reads photographs from folders, archives and TFRecord shards.
 
-A source is a function of a path and of `on_skip`, a function that is called
-with a `Skipped` for every part of the source that cannot be read.  It is a
-generator of (name, size in bytes, function that reads the bytes), always in
-the same order.  The reading function is called before the next item is taken,
-or not at all; it raises OSError where this one picture cannot be read.
+A source is a function of a path and of `on_skip`. It calls `on_skip` with a
+`Skipped` for every unreadable part of the source.  It is a generator of (name,
+size in bytes, function that reads the bytes), always in the same order.  The
+caller uses the reading function before it takes the next item, or never; the
+function raises OSError if this one picture cannot be read.
 """
 
 import contextlib
@@ -33,19 +33,19 @@ PACK_SUFFIX = ".pack"
 TFRECORD_SUFFIXES = (".tfrecord", ".tfrecords")
 VALIDATION_FRACTION = 0.08
 
-# What a source yields of a picture: name, size in bytes, and what reads them.
+# An item of a source: name, size in bytes, and a function that reads it.
 Item = tuple[str, int, Callable[[], bytes]]
 OnSkip = Callable[[Skipped], object]
 Source = Callable[..., Iterator[Item]]
 
-# By name, as typeshed does not know of them.
+# By name, because typeshed does not have them.
 _DAMAGED_HEADER = tuple(getattr(tarfile, name) for name in (
     "InvalidHeaderError", "TruncatedHeaderError"))
 
-_FRAME = 16  # bytes of a TFRecord beside its content: length and checksums
+_FRAME = 16  # bytes of a TFRecord around its content: length and checksums
 
-# NAME_0001.jpg names a person, unless NAME is what cameras and programs call
-# every picture: one group of those would put the whole folder on one side.
+# NAME_0001.jpg names a person, unless cameras and programs use NAME for every
+# picture: one such group would put the whole folder into one subset.
 _NUMBERED = re.compile(r"(.+)_\d{4}\.\w+")
 _SERIES = frozenset({
     "dsc", "dscf", "dscn", "frame", "image", "img", "photo", "pic", "pict",
@@ -53,11 +53,11 @@ _SERIES = frozenset({
 
 
 def group_of(name: str) -> str:
-    """What a picture is split by: its person, or else its own file name.
+    """Group of a picture for the split: its person, or else its file name.
 
     Args:
         name: str. `.../NAME_0001.jpg` (four digits) belongs to the person
-            NAME; names that cameras give (IMG_0001.jpg) belong to nobody.
+            NAME; names given by cameras (IMG_0001.jpg) belong to no person.
 
     Returns:
         str.
@@ -73,12 +73,13 @@ def is_validation(
         name: str, validation_fraction: float = VALIDATION_FRACTION) -> bool:
     """Whether a picture belongs to the validation subset.
 
-    It depends on the picture's group alone (see `group_of`), so it never
-    moves when other pictures are added or the folder is renamed.
+    Only the picture's group decides (see `group_of`), so a picture stays in
+    its subset when other pictures are added or the folder is renamed.
 
     Args:
         name: str.
         validation_fraction: float, 0 to 1. Share of the groups in validation.
+            Defaults to 0.08.
 
     Returns:
         bool.
@@ -88,7 +89,7 @@ def is_validation(
 
 
 def say(skipped: Skipped) -> None:
-    """Names what is left out on standard error; the default `on_skip`."""
+    """Reports a skipped part on standard error; the default `on_skip`."""
     tqdm.write(f"{skipped.name}: {skipped.reason}", file=sys.stderr)
 
 
@@ -96,19 +97,20 @@ def from_folder(path: str | os.PathLike,
                 on_skip: OnSkip = say) -> Iterator[Item]:
     """Source: the pictures of a folder and the folders in it, by name.
 
-    They are those that `images.find` lists, which leaves out linked folders.
+    The pictures are those of `images.find`, which skips linked folders.
 
     Args:
         path: path of the folder.
         on_skip: function of a `Skipped`, called for each folder in it, and
-            each file without a suffix, that cannot be read or is gone by then.
+            for each file without a suffix, that is unreadable or missing.
+            Defaults to `say`.
 
     Yields:
-        (name, size, function to read the bytes). The size of a picture that
-        cannot be read is 0.
+        (name, size, function that reads the bytes). The size of an unreadable
+        picture is 0.
 
     Raises:
-        ValueError: if there is no such folder, or no picture in it.
+        ValueError: if the folder does not exist or holds no picture.
     """
     if not os.path.isdir(path):
         raise ValueError(f"{path}: no such folder")
@@ -117,7 +119,7 @@ def from_folder(path: str | os.PathLike,
     if not names:
         raise ValueError(
             f"{path}: must hold images ({', '.join(images.SUFFIXES)}) "
-            "(received a folder without any that can be found)")
+            "(received a folder without any)")
     for name in names:
         file = os.path.join(path, name)
         yield _text(name), _size(file), functools.partial(_read, file)
@@ -129,15 +131,15 @@ def from_archive(path: str | os.PathLike,
 
     Args:
         path: path of a .tar, .tgz or .tar.gz.
-        on_skip: as in the other sources; never called, as behind a damage
-            nothing of an archive can be found.
+        on_skip: as in the other sources, but never called: nothing after a
+            damage can be found in an archive.
 
     Yields:
-        (name, size, function to read the bytes).
+        (name, size, function that reads the bytes).
 
     Raises:
-        ValueError: if there is no such file, or it is no sound archive; also
-            from reading a picture.
+        ValueError: if the file does not exist or is not a sound archive; also
+            while a picture is read.
     """
     if not os.path.isfile(path):
         raise ValueError(f"{path}: no such archive")
@@ -162,21 +164,22 @@ def from_tfrecord(pattern: str | os.PathLike,
                   on_skip: OnSkip = say) -> Iterator[Item]:
     """Source: the pictures of TFRecord files, file by file in order of names.
 
-    Of a file that is damaged, the pictures before the damage are taken. One
-    that is cut off exactly between two records looks whole: the format does
-    not say how many there are.
+    In a damaged file, only the pictures before the damage are used. A file
+    that is cut off exactly between two records looks complete: the format
+    does not state the number of records.
 
     Args:
         pattern: path of one file, or a pattern of several. Every record is a
             `tf.train.Example` with image/filename and image/encoded.
-        on_skip: function of a `Skipped`, called for each damaged file: its
-            path, and what is wrong at which record and byte.
+        on_skip: function of a `Skipped`, called for each damaged file with its
+            path, the kind of damage, and the record and byte. Defaults to
+            `say`.
 
     Yields:
-        (name, size, function to read the bytes).
+        (name, size, function that reads the bytes).
 
     Raises:
-        ValueError: if no file has such a name, or no picture can be read.
+        ValueError: if no file matches, or if no picture can be read.
     """
     shards = shards_of(pattern)
     found = False
@@ -187,19 +190,19 @@ def from_tfrecord(pattern: str | os.PathLike,
     if not found:
         raise ValueError(
             f"{pattern}: must hold pictures, as image/encoded and "
-            f"image/filename (received {len(shards)} TFRecord files, none of "
-            "which has one that can be read)")
+            f"image/filename (received {len(shards)} TFRecord files without a "
+            "readable picture)")
 
 
 def shards_of(pattern: str | os.PathLike) -> list[str]:
-    """TFRecord files of a pattern, in order of their names.
+    """Lists the TFRecord files of a pattern, sorted by name.
 
     Raises:
-        ValueError: if no file has such a name.
+        ValueError: if no file matches.
     """
     shards = sorted(tf.io.gfile.glob(os.fspath(pattern)))
     if not shards:
-        raise ValueError(f"{pattern}: no TFRecord file has such a name")
+        raise ValueError(f"{pattern}: no TFRecord file matches")
     return shards
 
 
@@ -211,14 +214,16 @@ def from_pack(path: str | os.PathLike,
 
     Args:
         path: path of the .pack.
-        on_skip: as in the other sources; called where the pack is cut off.
+        on_skip: as in the other sources; called if the pack is cut off.
+            Defaults to `say`.
 
     Yields:
-        (name, size, function to read the bytes); the names are numbers, with
-        the pack's own before them.
+        (name, size, function that reads the bytes). A name is the name of the
+        pack, a slash and a number.
 
     Raises:
-        ValueError: if there is no such file, or not even its sizes are whole.
+        ValueError: if the file does not exist, or if its list of sizes is
+            incomplete.
     """
     stem = os.path.splitext(os.path.basename(os.fspath(path)))[0]
     try:
@@ -231,13 +236,13 @@ def from_pack(path: str | os.PathLike,
         ) from error
     if len(sizes) < count:
         raise ValueError(f"{path}: must be a pack of pictures (received one "
-                         f"cut off within {count:,} sizes)")
+                         f"cut off within its list of {count:,} sizes)")
     start = 4 + 4 * count
     for number, size in enumerate(sizes.tolist()):
         if start + size > len(data):
             on_skip(Skipped(
-                os.fspath(path), f"cut off; the {number:,} pictures before "
-                "are used"))
+                os.fspath(path), f"cut off; only the {number:,} pictures "
+                "before it are used"))
             return
         yield (f"{stem}/{number:06d}", size,
                data[start:start + size].tobytes)
@@ -245,7 +250,7 @@ def from_pack(path: str | os.PathLike,
 
 
 def source_of(path: str | os.PathLike) -> Source:
-    """The source for `path`, by what is there.
+    """Chooses the source for `path` by what exists there.
 
     Args:
         path: path of a folder, an archive, a pack, or a pattern of TFRecord
@@ -255,7 +260,7 @@ def source_of(path: str | os.PathLike) -> Source:
         `from_folder`, `from_archive`, `from_pack` or `from_tfrecord`.
 
     Raises:
-        ValueError: if there is nothing at `path`.
+        ValueError: if nothing exists at `path`.
     """
     if os.path.isdir(path):
         return from_folder
@@ -270,7 +275,7 @@ def source_of(path: str | os.PathLike) -> Source:
 
 
 def names_in(path: str | os.PathLike) -> list[str]:
-    """Names of the pictures at `path`, in their order.
+    """Lists the names of the pictures at `path`, in their order.
 
     Args:
         path: path of a folder, an archive, or a pattern of TFRecord files.
@@ -279,19 +284,19 @@ def names_in(path: str | os.PathLike) -> list[str]:
         list of str.
 
     Raises:
-        ValueError: if nothing can be read there.
+        ValueError: if nothing at `path` can be read.
     """
     return [name for name, _, _ in source_of(path)(path)]
 
 
 def _text(name):
-    # Names that are no UTF-8 cannot be hashed, printed or put into records.
+    # Names that are not UTF-8 cannot be hashed, printed or put into records.
     return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _size(file):
-    # One that vanishes, a link to nothing, or one that others may read: it
-    # gets another size, and so caches another fingerprint, once it is there.
+    # A missing or unreadable file has size 0. Once it is readable, its size
+    # and therefore the fingerprint of caches changes.
     try:
         return os.stat(file).st_size if os.access(file, os.R_OK) else 0
     except OSError:
@@ -304,7 +309,7 @@ def _read(file):
 
 
 class _Member(tarfile.TarInfo):
-    """A file of an archive; tarfile takes a damaged one for the end."""
+    """A file of an archive; tarfile takes a damaged header for the end."""
 
     @classmethod
     def fromtarfile(cls, archive):
@@ -316,7 +321,7 @@ class _Member(tarfile.TarInfo):
 
 @contextlib.contextmanager
 def _sound(path):
-    """Makes one error of all that the reading of an archive raises."""
+    """Turns all exceptions of reading an archive into one kind of error."""
     try:
         yield
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
@@ -325,7 +330,7 @@ def _sound(path):
 
 
 def _records(shard, on_skip):
-    """The pictures of one file, up to its first damage."""
+    """Yields the pictures of one file, up to the first damage."""
     number, offset, wrong = 0, 0, None
     try:
         records = no_autotune.untuned(tf.data.TFRecordDataset(shard))
@@ -338,7 +343,7 @@ def _records(shard, on_skip):
             offset += len(record) + _FRAME
         if not number:
             wrong = "no record in this file"
-        # TensorFlow takes a part of a record's length for the end.
+        # TensorFlow takes an incomplete length for the end of the file.
         elif offset < tf.io.gfile.stat(shard).length:
             wrong = "cut off"
     except tf.errors.DataLossError:
@@ -349,5 +354,5 @@ def _records(shard, on_skip):
         wrong = f"cannot be read ({type(error).__name__})"
     if wrong:
         on_skip(Skipped(
-            shard, f"{wrong}, at record {number + 1:,}, byte {offset:,}; of "
-            f"this file the {number:,} pictures before it are used"))
+            shard, f"{wrong}, at record {number + 1:,}, byte {offset:,}; only "
+            f"the {number:,} pictures before it are used"))

@@ -1,4 +1,4 @@
-"""Photographs in TFRecord shards: as they are, or small for training.
+"""Writes photographs to TFRecord shards: unchanged, or small for training.
 
 `sources.from_tfrecord` and `encoded.from_shards` read them.
 """
@@ -33,14 +33,14 @@ def write_tfrecords(
         size: int | None = None) -> list[str]:
     """Writes pictures of folders, archives and packs into TFRecord shards.
 
-    As they are; or, with a size, squashed to small squares, and without the
-    pictures that training would have to leave out: unreadable, grey and toned
-    ones (`colour_fault`).
+    Without `size` the files are copied unchanged. With a size, the pictures
+    are squashed to small squares, and pictures that training cannot use are
+    dropped: unreadable, grey and toned ones (`colour_fault`).
 
-    One pass, a picture in memory at a time. Picture i of those that can be
-    read goes to shard i modulo `num_shards`; the files appear under their
-    names only when all are complete. (A process that is killed leaves a
-    folder tmp* beside them.)
+    The function makes one pass, with one picture in memory at a time. Readable
+    picture i goes to shard i modulo `num_shards`. The files appear under their
+    names only when all are complete. (A killed process leaves a folder tmp*
+    next to them.)
 
         skipped = []
         with tqdm(unit=" pictures") as bar:
@@ -50,26 +50,27 @@ def write_tfrecords(
 
     Args:
         paths: path of a folder, an archive, a pack, or a pattern of TFRecord
-            files; or a dict of several, whose keys name the sources: they
-            stand before the pictures' names, NAME/....
+            files; or a dict of several. The keys name the sources, and the
+            names of their pictures begin with NAME/.
         prefix: str. Start of the files' names, with a folder that exists.
         num_shards: int, 1 to the number of pictures. All are open at once.
         on_skip: function of a `Skipped` (name, reason), called for every
-            picture, folder or shard that cannot be read. Defaults to a line
-            on standard error.
+            unreadable picture, folder or shard. Defaults to `sources.say`, a
+            line on standard error.
         on_picture: function without arguments, called after every picture
-            that is written.
-        size: int or None. Pixels a side of small squares, in WebP of quality
-            90 (about 4 kB at 128); larger than a picture's own shorter side
-            they are not made. None copies the files.
+            that is written. Defaults to a function that does nothing.
+        size: int or None. Side of the small squares in pixels, in WebP of
+            quality 90 (about 4 kB at 128). A square is never larger than the
+            shorter side of its picture. Defaults to None: the files are
+            copied.
 
     Returns:
         list of the paths written, PREFIX-00000-of-00004.tfrecord and so on.
 
     Raises:
-        ValueError: if there is nothing that can be read, fewer pictures than
-            shards, or shards of another number are there.
-        OSError: if the files cannot be written; then there is none of them.
+        ValueError: if nothing can be read, if there are fewer pictures than
+            shards, or if shards of another number exist.
+        OSError: if the files cannot be written; none of them then remains.
     """
     check_whole("num_shards", num_shards, 1)
     if size is not None:
@@ -78,7 +79,7 @@ def write_tfrecords(
         paths = {"": paths}
     if not paths:
         raise ValueError("paths must name a source (received none)")
-    # All of them are looked for before the first is read.
+    # Finds all of them before it reads the first.
     found = {name: (sources.source_of(path), path)
              for name, path in paths.items()}
     items = itertools.chain.from_iterable(
@@ -92,8 +93,9 @@ def write_tfrecords(
         pattern.replace("of-?????", f"of-{num_shards:05d}"))))
     if others:
         raise ValueError(
-            f"{prefix}: must not be beside shards of another number, as a "
-            f"pattern would find both; remove them (received {others[0]})")
+            f"{prefix}: must not stand next to shards of another number, "
+            f"because a pattern finds both; remove them "
+            f"(received {others[0]})")
     names = [f"{base}-{shard:05d}-of-{num_shards:05d}.tfrecord"
              for shard in range(num_shards)]
     try:
@@ -112,12 +114,12 @@ def write_tfrecords(
             if number < num_shards:
                 raise ValueError(
                     f"{' '.join(map(str, paths.values()))}: must hold a "
-                    "picture that can be read for each "
+                    "readable picture for each "
                     f"of {num_shards} shards (received {number})")
     except (OSError, tf.errors.OpError) as error:
-        # TensorFlow's begins with the path of a file that is gone by now.
+        # TensorFlow's message begins with the path of a temporary file.
         said = reason(error).rpartition("; ")[2]
-        raise OSError(f"{prefix}: must be where files can be written "
+        raise OSError(f"{prefix}: must be a writable path "
                       f"(received {said})") from error
     return [os.path.join(folder, name) for name in names]
 
@@ -128,7 +130,7 @@ def _named(source, items):
 
 
 def _small(items, size, on_skip):
-    """The items that training can use, as small squares in WebP."""
+    """Yields the usable items as small squares in WebP."""
     for name, encoded in _readable(items, on_skip):
         try:
             pixels = images.read(encoded).pixels
@@ -147,8 +149,8 @@ def _small(items, size, on_skip):
 def colour_fault(pixels: np.ndarray) -> str | None:
     """Why a picture's colours teach nothing, or None if they do.
 
-    Grey: mean chroma below 1.  Toned, as sepia prints are: both a and b
-    follow from L alone, within 1.5 units of a parabola.
+    A picture is grey if its mean chroma is below 1.  It is toned, like a sepia
+    print, if a and b follow from L alone, within 1.5 units of a parabola.
 
     Args:
         pixels: uint8 [H, W, 3], sRGB.

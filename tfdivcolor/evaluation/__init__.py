@@ -1,8 +1,8 @@
-"""The substance of the `evaluate` command.
+"""The code behind the `evaluate` command.
 
-`measurement` measures one method, `bench` measures many side by side on one
-set of pictures, `evaluate` on several sets, and `tables` lays out what came
-out.
+`measurement` measures one method, `bench` measures several methods on one set
+of pictures, `evaluate` measures several sets, and `tables` lays out the
+results.
 """
 
 from tfdivcolor.evaluation.measurement import (

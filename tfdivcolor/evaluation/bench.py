@@ -1,7 +1,7 @@
-"""Methods side by side on one set of pictures.
+"""Measures several methods on one set of pictures.
 
-Rows are methods: the Colorizer in its modes, floors, baselines, other weights;
-all are measured in one run on the same pictures.
+Rows are methods: the Colorizer in its modes, floors, baselines, other weights.
+One run measures all of them on the same pictures.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from tfdivcolor.evaluation.measurement import Measured, Method
 from tfdivcolor.evaluation.tables import Cell, summarize
 from tfdivcolor.settings import DEFAULTS, Sampling
 
-COMPONENTS = 64  # of the principal components' floor: the size of z
+COMPONENTS = 64  # principal components of the floor: the size of z
 
 
 @dataclass(frozen=True)
 class Training:
-    """What the floors know of the training pictures.
+    """Training data for the floors.
 
     Attributes:
         names: list of str. The pictures.
@@ -38,12 +38,12 @@ class Training:
 
     @classmethod
     def of(cls, photos: PhotoSet, thorough: bool = True) -> Training:
-        """Learns it.
+        """Computes the data for the floors.
 
         Args:
-            photos: `PhotoSet`, with the luminance at the canvas's size.
-            thorough: bool. As in `Bench`; otherwise one principal component
-                is enough, which are minutes less.
+            photos: `PhotoSet`, with the luminance at the size of the canvas.
+            thorough: bool. As in `Bench`; if False, one principal component
+                is enough, which saves minutes. Defaults to True.
         """
         count = COMPONENTS if thorough else 1
         return cls(photos.names, statistics.compute(
@@ -51,21 +51,22 @@ class Training:
 
 
 class Bench:
-    """Measures methods on the same pictures and keeps what came out.
+    """Measures methods on the same pictures and keeps the results.
 
     Args:
         photos: `PhotoSet`, with margin 0.
-        sampling: `settings.Sampling`, of which temperature and seed are used.
+        sampling: `settings.Sampling`; only temperature and seed count.
         num_seeds: int, 1 or more. Sampling seeds: seed, seed + 1, ...
         subset_size: int. Pictures for the columns of 100 results and the
             field likelihood.
-        training: `Training`, for the floors; or None.
-        thorough: bool. Whether to measure everything; otherwise what takes
-            long is left out: 100 results, the two-sample test, the likeness
-            of pairs of results, likelihoods and principal components.
+        training: `Training`, for the floors; or None. Defaults to None.
+        thorough: bool. Whether to measure everything. False omits the slow
+            metrics: 100 results, the two-sample test, the likeness of pairs of
+            results, likelihoods and principal components. Defaults to True.
 
     Attributes:
-        rows: dict from a row's label to list of `Measured`, one a seed.
+        rows: dict from the label of a row to a list of `Measured`, one per
+            seed.
     """
 
     def __init__(self, photos: PhotoSet, sampling: Sampling, num_seeds: int,
@@ -81,7 +82,7 @@ class Bench:
 
     def add_colorizer(self, name: str, model: Colorizer,
                       modes: Sequence[str]) -> None:
-        """Measures a Colorizer in some modes; its autoencoder once."""
+        """Measures a Colorizer in several modes, and its autoencoder once."""
         labels = [name if mode == DEFAULTS.mode else f"{name}, {mode}"
                   for mode in modes]
         for label, mode in zip(labels, modes):
@@ -94,7 +95,7 @@ class Bench:
         self._add_autoencoder(labels[0], model)
 
     def add_baseline(self, name: str, model: baselines.Baseline) -> None:
-        """Measures one of `baselines`."""
+        """Measures a baseline of the package `baselines`."""
         if isinstance(model, baselines.RegressionCNN):
             self._add(Method(name, model, most=1), self.seeds[:1])
         else:
@@ -106,7 +107,7 @@ class Bench:
             self._add_autoencoder(name, model)
 
     def add_floors(self) -> None:
-        """Measures what needs no model, and the truth itself."""
+        """Measures the floors and the truth itself."""
         if self.training is not None:
             known = self.training.statistics
             self._add(Method(
@@ -125,7 +126,7 @@ class Bench:
         self._put("truth", [Measured(measurement.truth_rows(self.photos))])
 
     def _add(self, method, seeds=None):
-        # What takes long is measured with the first seed only.
+        # The slow metrics use only the first seed.
         measured = [
             measurement.measure(
                 method, self.photos, seed, self.subset_size if i == 0 else 0,
@@ -140,8 +141,8 @@ class Bench:
     def _put(self, label, measured):
         if label in self.rows:
             raise ValueError(
-                "weights and baselines must have different names, none that "
-                f"of a floor (received {label!r} twice)")
+                "weights, baselines and floors must have different names "
+                f"(received {label!r} twice)")
         self.rows[label] = measured
 
     def _add_autoencoder(self, label, model):
@@ -152,6 +153,6 @@ class Bench:
             model, self.photos, self.subset_size, weights))
 
     def summary(self) -> dict[str, dict[str, Cell]]:
-        """dict from a row's label to `summarize`'s dict."""
+        """dict from the label of a row to the dict of `summarize`."""
         return {label: summarize(measured)
                 for label, measured in self.rows.items()}

@@ -1,4 +1,4 @@
-"""Which models are measured, and how they are loaded."""
+"""Loads the models that an evaluation measures."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tfdivcolor.settings import DEFAULTS
 
 @dataclass(frozen=True)
 class Contenders:
-    """The weights that an evaluation is about, and what they compare with.
+    """The weights under evaluation, and the models to compare them with.
 
     Attributes:
         label: str. Name of the weights.
         colorizer: `Colorizer`.
-        described: dict. What their folder says of them.
+        described: dict. The description in the folder of the weights.
         others: dict from a name to (`Colorizer`, checksum). Other weights.
-        rivals: dict from a name to a baseline, or a `Colorizer` whose
+        rivals: dict from a name to a baseline, or to a `Colorizer` whose
             components are measured.
     """
 
@@ -37,16 +37,17 @@ class Contenders:
     @classmethod
     def load(cls, weights: str | Path, others: Iterable[str | Path] = (),
              rivals: str | Path | None = None) -> Contenders:
-        """Loads them.
+        """Loads all models.
 
         Args:
             weights: str or path. Shipped name or folder.
-            others: strs or paths. Other weights.
-            rivals: str, path or None. What `training.baselines` wrote, and
-                folders of saved Colorizers.
+            others: strs or paths. Other weights. Defaults to ().
+            rivals: str, path or None. Folder written by `training.baselines`,
+                which may also hold folders of saved Colorizers. Defaults to
+                None.
 
         Raises:
-            ValueError: if something is missing, or of another canvas.
+            ValueError: if a model is missing, or if canvases differ.
         """
         folder = presets.find(weights)
         loaded = cls(
@@ -60,18 +61,18 @@ class Contenders:
                 *((name, one) for name, (one, _) in loaded.others.items())]:
             if model.canvas != loaded.canvas:
                 raise ValueError(
-                    f"{name}: canvas must be {loaded.canvas}, as the "
-                    f"weights' (received {model.canvas})")
+                    f"{name}: canvas must be {loaded.canvas}, the canvas of "
+                    f"the weights (received {model.canvas})")
         return loaded
 
     @property
     def canvas(self) -> int:
-        """Pixels a side of the colour fields."""
+        """Side of the colour fields in pixels."""
         return self.colorizer.canvas
 
     @property
     def luminance_size(self) -> int:
-        """The largest side of a luminance that one of them sees."""
+        """Side of the largest luminance that one of the models sees."""
         return max(
             model.luminance_size for model in (
                 self.colorizer, *self.rivals.values(),
@@ -80,15 +81,15 @@ class Contenders:
 
     @property
     def validation_fraction(self) -> float | None:
-        """The share of the pictures that the weights have not seen.
+        """Share of the pictures that the weights were not trained on.
 
-        None where they do not say.
+        None if their description does not state it.
         """
         return self.described["about"].get("config", {}).get(
             "validation_fraction")
 
     def measure(self, bench: Bench, modes: Sequence[str]) -> None:
-        """Measures them all, the weights in some modes, and the floors."""
+        """Measures all models and the floors, the weights in several modes."""
         bench.add_colorizer(self.label, self.colorizer, modes)
         for name, model in self.rivals.items():
             if isinstance(model, Colorizer):
@@ -101,12 +102,12 @@ class Contenders:
 
 
 def _load(folder):
-    """A Colorizer as `colorize` has it."""
+    """Loads a Colorizer like `colorize`."""
     return presets.load(folder).freeze()
 
 
 def _load_rivals(folder):
-    """Baselines and Colorizers in a folder, by name."""
+    """Loads the baselines and Colorizers of a folder, by name."""
     found: dict[str, Any] = {
         file.stem: baselines.load(file)
         for file in sorted(folder.glob("[!.]*.keras"))}

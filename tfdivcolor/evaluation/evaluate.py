@@ -1,7 +1,7 @@
-"""What the `evaluate` command does: sets of pictures in, a table out.
+"""Runs the `evaluate` command: reads sets of pictures, makes a table.
 
-One set without a name gives a table with a row a method, and every metric;
-sets with names give one with a row a set, the kinds of pictures.
+One set without a name gives a table with every metric and a row per method.
+Named sets give a table with a row per set, one for each kind of picture.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ from tfdivcolor.settings import (
 )
 from tfdivcolor.utils import files
 
-# Training pictures that the floors know: 32 kB each in memory.
+# Training pictures for the floors: 32 kB each in memory.
 TRAINING = 20_000
 
 
@@ -48,28 +48,37 @@ class Request:
 
     Attributes:
         sets: str, for the table by method: a folder, archive, TFRecord
-            pattern or prepared folder. Or dict from a kind's name to such a
-            str, for the table by kind, without what takes long.
-        weights: str or path. Shipped name or folder.
-        others: strs or paths. Other weights, to compare with.
-        baselines: str or None. Folder that `training.baselines` wrote, with
-            saved Colorizers, too, whose components are measured.
-        training: str or None. Training pictures, for the floors.
-        training_limit: int. Only so many of them, at even distances.
-        subset: "train", "validation" or None for all pictures.
-        limit: int or None. Only so many pictures of each set.
-        sampling: `settings.Sampling`, of which temperature and seed are used.
-        num_seeds: int, 1 or more. Sampling seeds: seed, seed + 1, ...
-        subset_size: int. Pictures of a set, at even distances, for what takes
-            long: 100 results, the field likelihood, the stability.
+            pattern or prepared folder. Or dict from the name of a kind to such
+            a str, for the table by kind, without the slow metrics.
+        weights: str or path. Shipped name or folder. Defaults to
+            `settings.DEFAULT_WEIGHTS`.
+        others: strs or paths. Other weights for comparison. Defaults to ().
+        baselines: str or None. Folder written by `training.baselines`. The
+            components of Colorizers saved in it are measured too. Defaults to
+            None.
+        training: str or None. Training pictures for the floors. Defaults to
+            None.
+        training_limit: int. Use this many of them, evenly spaced. Defaults to
+            20,000.
+        subset: "train", "validation" or None for all pictures. Defaults to
+            None.
+        limit: int or None. Use only the first `limit` pictures of each set.
+            Defaults to None.
+        sampling: `settings.Sampling`; only temperature and seed count.
+            Defaults to `settings.DEFAULTS`.
+        num_seeds: int, 1 or more. Sampling seeds: seed, seed + 1, ... Defaults
+            to 1.
+        subset_size: int. Evenly spaced pictures of a set for the slow metrics:
+            100 results, field likelihood, stability. Defaults to 200.
         stability: bool. Whether to measure the stability of the first result;
-            of named sets alone.
+            only for named sets. Defaults to False.
         json, csv, markdown: str, path or None. Files for the record (means,
-            settings, names of the pictures) and for the table.
-        plots: str, path or None. Folder for figures.
+            settings, names of the pictures) and for the table. Default to
+            None.
+        plots: str, path or None. Folder for figures. Defaults to None.
 
     Raises:
-        ValueError: if a setting is wrong, or could not be written.
+        ValueError: if a setting is wrong, or if a file cannot be written.
     """
 
     sets: str | Mapping[str, str]
@@ -93,8 +102,8 @@ class Request:
         Sampling(seed=self.seeds[-1])
         if self.stability:
             if not self.by_kind:
-                raise ValueError("stability is measured of sets with names "
-                                 "(received one without)")
+                raise ValueError("stability must go with named sets "
+                                 "(received a set without a name)")
             for path in self.paths.values():
                 stability.check(path)
         for path in (self.json, self.csv, self.markdown):
@@ -108,7 +117,7 @@ class Request:
 
     @property
     def paths(self) -> dict[str, str]:
-        """dict from a name to where the set is; one without has its own."""
+        """dict from the name of a set to its path; names default to paths."""
         if isinstance(self.sets, str):
             return {Path(self.sets).name: self.sets}
         return dict(self.sets)
@@ -120,7 +129,7 @@ class Request:
 
 
 def run(request: Request) -> str:
-    """Measures everything and writes it.
+    """Measures all methods on all sets and writes the files.
 
     Args:
         request: `Request`.
@@ -160,14 +169,14 @@ def run(request: Request) -> str:
     return tables.text(report)
 
 
-# --- Before ----------------------------------------------------------------
+# --- Preparation ------------------------------------------------------------
 
 
 def _load_training(request, models):
-    """What the floors know, or None."""
+    """Reads the training pictures for the floors, or returns None."""
     if not request.training:
         return None
-    # More than memory holds, perhaps, of which few are looked at.
+    # There may be more pictures than memory holds, and only a few are used.
     on_demand = sources.source_of(request.training) is sources.from_tfrecord
     photos = pictures.load(
         request.training, models.canvas, models.canvas, "train",
@@ -177,7 +186,7 @@ def _load_training(request, models):
 
 
 def _load_photos(request, path, models, training):
-    """A set, refused before hours of measuring if it cannot be measured."""
+    """Loads a set, and refuses unusable sets before hours of measuring."""
     photos = pictures.load(
         path, models.canvas, models.luminance_size, request.subset,
         validation_fraction=models.validation_fraction, limit=request.limit)
@@ -187,9 +196,9 @@ def _load_photos(request, path, models, training):
             f"(received {len(photos)})")
     if path == request.training and set(photos.names) & set(training.names):
         raise ValueError(
-            "data and train-data must share no picture: copies of neighbours "
-            "would be the pictures themselves (received the same path; "
-            "measure --subset validation)")
+            "data and train-data must share no picture, or the copies of "
+            "neighbours would be the pictures themselves (received the same "
+            "path; measure --subset validation)")
     return photos
 
 
@@ -197,7 +206,7 @@ def _load_photos(request, path, models, training):
 
 
 def _protocol(request, models, training):
-    """How it was measured: what another run needs to find the same."""
+    """The protocol: settings that another run needs to reproduce the table."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": {
@@ -220,7 +229,7 @@ def _protocol(request, models, training):
 
 
 def _hardware():
-    """What the seconds were measured on."""
+    """The hardware, which the seconds depend on."""
     processor = platform.processor()
     if os.path.exists("/proc/cpuinfo"):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -234,7 +243,7 @@ def _hardware():
 
 
 def _found(path, bench, label, moved):
-    """What came out of one set."""
+    """The results of one set."""
     photos = bench.photos
     grey = sum(reason == GREY for _, reason in photos.skipped)
     return {
@@ -258,7 +267,7 @@ def _stability(request, models, path, photos):
 
 
 def _calibration(benches, label):
-    """`metrics.share_calibration` of some sets, all seeds together."""
+    """`metrics.share_calibration` of several sets, with all seeds."""
     measured = [one for bench in benches for one in bench.rows[label]]
     return metrics.share_calibration(
         np.concatenate([one.share for one in measured]),
@@ -269,7 +278,7 @@ def _hash(names):
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
-# --- What is written -------------------------------------------------------
+# --- Output -----------------------------------------------------------------
 
 
 def _report(request, models, record) -> Report:
@@ -284,8 +293,8 @@ def _report(request, models, record) -> Report:
     if record["training"] is not None:
         heading.append(
             f"floors: {record['training']['pictures']:,} training pictures of "
-            f"{request.training}, at most {request.training_limit:,} at even "
-            "distances")
+            f"{request.training}, at most {request.training_limit:,} evenly "
+            "spaced")
     else:
         missing.append("floors from training pictures, weighted errors: not "
                        "run (--train-data PATH)")

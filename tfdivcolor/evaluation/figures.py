@@ -1,7 +1,8 @@
-"""Figures of an evaluation: what `tfdivcolor evaluate --plots` writes.
+"""Draws the figures of `tfdivcolor evaluate --plots`.
 
-Every function writes one PNG file, whole or not at all; the same call gives
-the same bytes.  `errors` in docstrings are mean absolute errors, ab / 128:
+Every function writes one PNG file, completely or not at all. The same call
+gives the same bytes.  `errors` in docstrings are mean absolute errors, ab /
+128:
 
     dict from a method's name to float [N, S], N pictures, S results in order
 """
@@ -32,7 +33,7 @@ _ERROR_LABEL = "mean absolute error (ab / 128)"
 _COUNTS = (1, 2, 5, 10, 20, 50, 100)  # results, on a logarithmic axis
 _COUNT_FORMATTER = FuncFormatter(lambda x, _: f"{x:,.0f}")
 
-_DRAWS = 1024  # of P(z | grey), for its principal directions
+_DRAWS = 1024  # draws of P(z | grey), for its principal directions
 _STEPS = (-2, -1, 0, 1, 2)  # standard deviations
 
 
@@ -47,12 +48,12 @@ def picture_sheet(
         luminance: float [R, c, c, 1], 0..100.
         truth: float [R, c, c, 2], CIE units.
         results: float [R, S, c, c, 2], CIE units, in their order.
-        captions: R sequences of 1 + S strs: a row's heading, and what stands
-            under each of its results.
+        captions: R sequences of 1 + S strs: the heading of a row, and the
+            texts under its results.
         path: str or path of the PNG file.
 
     Raises:
-        ValueError: if a shape does not fit the others.
+        ValueError: if the shapes do not match.
         images.ImageError: if the file cannot be written.
     """
     luminance, truth, results = map(np.asarray, (luminance, truth, results))
@@ -81,22 +82,21 @@ def picture_sheet(
 def latent_walk(
         colorizer: Colorizer, luminance: Tensor, path: str | os.PathLike,
         num_directions: int = 4, seed: int = 0) -> None:
-    """Writes what the principal directions of P(z | grey) change.
+    """Writes a figure of the principal directions of P(z | grey).
 
-    A row is a direction: the principal components of draws, measured by how
-    far they move the colour field.  Columns are steps from the mean, and at
-    the end a map of the change from the first to the last (black: none).
+    Each row is a direction: a principal component of draws, by how far it
+    moves the colour field.  The columns are steps from the mean. A last column
+    maps the change from the first to the last step (black: no change).
 
     Args:
         colorizer: `Colorizer`.
-        luminance: float [s, s, 1] or [1, s, s, 1], 0..100, as the Colorizer
-            sees it.
+        luminance: float [s, s, 1] or [1, s, s, 1], 0..100, at the luminance
+            size of the Colorizer.
         path: str or path of the PNG file.
-        num_directions: int, 1 to D. Number of rows.
-        seed: int. Seed of the draws.
-
+        num_directions: int, 1 to D. Number of rows. Defaults to 4.
+        seed: int. Seed of the draws. Defaults to 0.
     Raises:
-        ValueError: if `luminance` or `num_directions` does not fit.
+        ValueError: if `luminance` or `num_directions` is wrong.
         images.ImageError: if the file cannot be written.
     """
     luminance = tf.convert_to_tensor(luminance, tf.float32)
@@ -120,7 +120,7 @@ def latent_walk(
     fields = color.normalize_ab(fields).numpy().reshape(
         *z.shape[:2], *fields.shape[2:])
     change = np.linalg.norm(fields[:, -1] - fields[:, 0], axis=-1)
-    # One scale for all rows, so that they compare.
+    # All rows share one scale, so that a reader can compare them.
     scaled = change / max(change.max(), 1e-6)
     maps = colormaps["magma"](scaled, bytes=True)[..., :3]
     columns = [f"{step:+d} sd".replace("-", "\N{MINUS SIGN}")
@@ -135,15 +135,15 @@ def latent_walk(
 
 
 def _principal_directions(colorizer, luminance, seed):
-    """Principal components of P(z | grey), in the measure of colour fields.
+    """Principal components of P(z | grey), by their effect on colour fields.
 
     Returns:
-        mean: [D]. Of the draws.
+        mean: [D]. Mean of the draws.
         steps: [D, D]. Row i is one standard deviation along direction i.
         shares: [D]. Parts of the variance, largest first.
     """
     grey = colorizer.vae.grey_encoder(color.normalize_luminance(luminance))
-    # 1e-6: a region that covers no pixel moves nothing.
+    # 1e-6: a region without pixels has no effect.
     scale = np.maximum(colorizer.vae.decoder.sensitivity(grey)[0], 1e-6)
     draws = plain_tensorflow.draw(
         colorizer.mdn(luminance), tf.constant([seed], tf.int64), _DRAWS,
@@ -151,7 +151,7 @@ def _principal_directions(colorizer, luminance, seed):
     mean = draws.mean(axis=0)
     _, sizes, directions = np.linalg.svd(
         (draws - mean) * scale, full_matrices=False)
-    # The sign is free: each direction's largest part points upwards.
+    # The sign is arbitrary: the largest entry of each direction is positive.
     largest = np.abs(directions).argmax(axis=1)
     signs = np.sign(np.take_along_axis(directions, largest[:, None], axis=1))
     deviations = sizes[:, None] / np.sqrt(_DRAWS - 1)
@@ -163,24 +163,24 @@ def _principal_directions(colorizer, luminance, seed):
 
 def error_by_rank(errors: Mapping[str, ArrayLike],
                   path: str | os.PathLike) -> None:
-    """Writes whether the first results are the better ones.
+    """Writes a figure of the error by rank.
 
-    Left, the mean error of each rank with the standard error of the mean;
-    right, the share of pictures in which it is the best (results that are
-    equally good share a picture), beside that of a random order.
+    The left panel shows the mean error of each rank with its standard error.
+    The right panel shows the share of pictures in which the rank is the best
+    (equally good results divide a picture), and that of a random order.
 
     Args:
         errors: see the module.
         path: str or path of the PNG file.
 
     Raises:
-        ValueError: if `errors` is empty or of another shape.
+        ValueError: if `errors` is empty or has another shape.
         images.ImageError: if the file cannot be written.
     """
     errors = _checked_errors(errors)
     figure, ((left, right),) = plots.panels(1, 2)
     styles = plots.styles(errors)
-    # Side by side, so that no error bar hides another.
+    # Offset, so that no error bar hides another.
     offsets = min(0.1, 0.6 / len(errors)) * (
         np.arange(len(errors)) - (len(errors) - 1) / 2)
     for offset, (label, values) in zip(offsets, errors.items()):
@@ -196,7 +196,7 @@ def error_by_rank(errors: Mapping[str, ArrayLike],
         right.plot([0.7, count + 0.3], [1 / count] * 2, zorder=1,
                    label="random order", **plots.QUIET)
     left.set_ylabel(_ERROR_LABEL)
-    right.set_ylabel("pictures in which it is the best")
+    right.set_ylabel("pictures in which it is best")
     right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     right.set_ylim(bottom=0)
     for axes in (left, right):
@@ -209,19 +209,20 @@ def error_by_rank(errors: Mapping[str, ArrayLike],
 def error_against_k(
         errors: Mapping[str, ArrayLike], floors: Mapping[str, float],
         path: str | os.PathLike) -> None:
-    """Writes how the error falls with the number of results.
+    """Writes a figure of the error by the number of results k.
 
-    The mean over pictures of the smallest error among the first k results.
+    The error is the mean over pictures of the smallest error among the first k
+    results.
 
     Args:
         errors: see the module.
-        floors: dict from a predictor's name to float, its error. Drawn as
-            lines to stay below of; may be empty.
+        floors: dict from the name of a floor to its error, a float. Drawn as
+            horizontal lines; may be empty.
         path: str or path of the PNG file.
 
     Raises:
-        ValueError: if `errors` is empty or of another shape, or a floor is
-            not a finite number.
+        ValueError: if `errors` is empty or has another shape, or if a floor is
+            not finite.
         images.ImageError: if the file cannot be written.
     """
     errors = _checked_errors(errors)
@@ -252,13 +253,13 @@ def error_against_k(
 
 
 def _label_floors(axes, floors):
-    """Writes names and values beside the axes, none over another."""
+    """Writes names and values next to the axes without overlaps."""
     low, high = axes.get_ylim()
     axes.set_ylim(low, high)  # the labels must not change it
     names = sorted(floors, key=floors.get)
     steps = 0.05 * (high - low) * np.arange(len(names))
     below = np.array([floors[name] for name in names]) - steps
-    # Moved up where they are too close, and down; halfway is apart as well.
+    # Labels too close are moved up, and down; the mean keeps them apart too.
     upwards = np.maximum.accumulate(below)
     downwards = np.minimum.accumulate(below[::-1])[::-1]
     for name, place in zip(names, (upwards + downwards) / 2 + steps):
@@ -271,15 +272,15 @@ def share_calibration(
         together: Mapping[str, list[dict]],
         kinds: Mapping[str, Mapping[str, list[dict]]],
         path: str | os.PathLike) -> None:
-    """Writes whether results come nearest as often as their shares promise.
+    """Writes a figure of shares: how often results really come nearest.
 
-    Left, by rank: the mean promised share, and the part of the pictures in
-    which that result came nearest, with its standard error; right, the same
-    of results whose shares are alike, whatever their rank, by kind.
+    The left panel shows, by rank, the mean promised share and the part of the
+    pictures in which that result came nearest, with its standard error. The
+    right panel compares both for results of similar share, by kind.
 
     Args:
         together: `metrics.share_calibration` of all pictures.
-        kinds: dict from a kind's name to that of its own pictures.
+        kinds: dict from the name of a kind to the same of its pictures.
         path: str or path of the PNG file.
 
     Raises:
@@ -313,18 +314,18 @@ def share_calibration(
 
 
 def mixture_weights(weights: ArrayLike, path: str | os.PathLike) -> None:
-    """Writes how many of the mixture's components are in use.
+    """Writes a figure of how many components of the mixture are in use.
 
-    Left, the weights from the heaviest to the lightest, mean and middle 80 %
-    of the pictures; right, the pictures by their effective number of
-    components, exp(-sum_k w_k log w_k).
+    The left panel shows the weights from the heaviest to the lightest: mean
+    and middle 80 % of the pictures. The right panel shows the pictures by their
+    effective number of components, exp(-sum_k w_k log w_k).
 
     Args:
-        weights: float [N, K]. Mixture weights, 0 or more, rows of sum 1.
+        weights: float [N, K]. Mixture weights, 0 or more, with rows of sum 1.
         path: str or path of the PNG file.
 
     Raises:
-        ValueError: if `weights` has another shape or other values.
+        ValueError: if `weights` has another shape or wrong values.
         images.ImageError: if the file cannot be written.
     """
     weights = np.asarray(weights, np.float64)
@@ -334,7 +335,7 @@ def mixture_weights(weights: ArrayLike, path: str | os.PathLike) -> None:
     sums = weights.sum(axis=1)
     if not (weights >= 0).all() or np.abs(sums - 1).max() > 1e-3:
         raise ValueError(
-            "weights must be 0 or more and rows of sum 1 (received "
+            "weights must be 0 or more, with rows of sum 1 (received "
             f"values from {weights.min():.3g}, sums {sums.min():.3g} to "
             f"{sums.max():.3g})")
     count = weights.shape[1]
@@ -355,7 +356,7 @@ def mixture_weights(weights: ArrayLike, path: str | os.PathLike) -> None:
 
     entropy = -np.sum(
         weights * np.log(np.where(weights > 0, weights, 1)), axis=1)
-    # Rounding must not put equal weights beyond the last bin.
+    # Without the clip, rounding could put equal weights beyond the last bin.
     effective = np.clip(np.exp(entropy), 1, count)
     right.hist(effective, bins=np.linspace(1, max(count, 2), 29),
                color=plots.COLORS[0], edgecolor="white", linewidth=0.5)

@@ -1,14 +1,14 @@
-"""Floors: predictors without a model that a Colorizer has to beat.
+"""Floors: predictors without a model that a Colorizer must beat.
 
-An error of colours means little by itself: most pixels are nearly grey, faces
-resemble each other, and the best of many guesses is good whoever guesses.
-These show what is to be had for nothing.  Except for `PrincipalComponents`,
-which is shown the true colours, they answer as a Colorizer does:
+An error of colours means little on its own: most pixels are nearly grey, faces
+resemble each other, and the best of many guesses is good for any method.
+Floors show the error that takes no model.  `PrincipalComponents` gets the true
+colours; all other floors have the interface of a Colorizer:
 
     sample(luminance, num_samples, seed) -> dict
         luminance: float32 [B, c, c, 1], 0..100
         num_samples: int S, 1 or more
-        seed: int; does not matter, nothing here is random
+        seed: int; has no effect, because floors are not random
         returns ab: float32 [B, S, c, c, 2], CIE units
 """
 
@@ -25,11 +25,11 @@ _BATCH_SIZE = 128
 
 
 class Grey:
-    """No colour at all: ab = 0."""
+    """Grey fields: ab = 0."""
 
     def sample(self, luminance: Tensor, num_samples: int,
                seed: int = 0) -> dict[str, Tensor]:
-        """S fields of zeros; see the module.
+        """Returns S fields of zeros; see the module.
 
         Raises:
             ValueError: if `num_samples` is below 1.
@@ -53,11 +53,11 @@ class MeanField:
 
     def sample(self, luminance: Tensor, num_samples: int,
                seed: int = 0) -> dict[str, Tensor]:
-        """The mean field S times; see the module.
+        """Returns the mean field S times; see the module.
 
         Raises:
-            ValueError: if `num_samples` is below 1, or `luminance` is not of
-                the canvas's size.
+            ValueError: if `num_samples` is below 1, or if `luminance` does not
+                have the size of the canvas.
         """
         _check_samples(num_samples)
         check_canvas("luminance", luminance, self.canvas, 1)
@@ -66,10 +66,10 @@ class MeanField:
 
 
 class Neighbours:
-    """Copies of the colours of the training pictures that look most alike.
+    """Copies of the colours of the most similar training pictures.
 
-    Alike is the Euclidean distance between luminances on the canvas.  Holds
-    the training pictures in memory: 32 KB each at 64 x 64 pixels.
+    The measure is the Euclidean distance of luminances on the canvas.  The
+    training pictures stay in memory: 32 KB each at 64 x 64 pixels.
 
     Args:
         photos: `PhotoSet`. The training pictures, whole and not augmented.
@@ -79,7 +79,7 @@ class Neighbours:
         self.canvas = photos.canvas
         pixels = self.canvas**2
         luminance = np.empty([len(photos), pixels], np.float32)
-        # In the precision that a PhotoSet holds, which is half the memory.
+        # float16 like a PhotoSet, which takes half the memory.
         self._ab = np.empty(
             [len(photos), self.canvas, self.canvas, 2], np.float16)
         start = 0
@@ -89,7 +89,7 @@ class Neighbours:
             luminance[part] = np.reshape(batch["luminance"], [-1, pixels])
             self._ab[part] = batch["ab"]
             start = part.stop
-        # Distances do not change; their products keep more digits.
+        # Centring keeps the distances, and their products keep more digits.
         self._centre = luminance.mean(axis=0)
         luminance -= self._centre
         self._luminance = tf.constant(luminance)
@@ -98,13 +98,14 @@ class Neighbours:
 
     def sample(self, luminance: Tensor, num_samples: int,
                seed: int = 0) -> dict[str, Tensor]:
-        """Colours of the S nearest training pictures, nearest first.
+        """Returns the colours of the S nearest pictures, nearest first.
 
-        See the module. Of equally distant pictures, the earlier is nearer.
+        See the module. The earlier of two equally distant pictures comes first.
 
         Raises:
             ValueError: if `num_samples` is below 1 or above the number of
-                training pictures, or `luminance` is not of the canvas's size.
+                training pictures, or if `luminance` does not have the size of
+                the canvas.
         """
         _check_samples(num_samples, len(self._ab))
         check_canvas("luminance", luminance, self.canvas, 1)
@@ -117,10 +118,10 @@ class Neighbours:
 
 
 class PrincipalComponents:
-    """The true colours, through the first P principal components.
+    """The true colours through the first P principal components.
 
     A bound for latents of P numbers that are decoded linearly and without the
-    grey picture: it is shown the truth.
+    grey picture. It receives the true colours.
 
     Args:
         statistics: `ColorStatistics` of the training pictures, with P
@@ -133,7 +134,7 @@ class PrincipalComponents:
         self._components = tf.constant(statistics.components)  # [P, D0]
 
     def reconstruct(self, ab: Tensor) -> Tensor:
-        """Projects colour fields on mean + span of the components.
+        """Projects colour fields to mean + span of the components.
 
         Args:
             ab: float32 [B, c, c, 2]. CIE units.
@@ -142,7 +143,7 @@ class PrincipalComponents:
             float32 [B, c, c, 2], CIE units.
 
         Raises:
-            ValueError: if `ab` is not of the canvas's size.
+            ValueError: if `ab` does not have the size of the canvas.
         """
         check_canvas("ab", ab, self.canvas, 2)
         rows = color.normalize_ab(
@@ -153,7 +154,7 @@ class PrincipalComponents:
 
 
 def _check_samples(num_samples, largest=None):
-    """Refuses a number of samples that cannot be."""
+    """Refuses an impossible number of samples."""
     if num_samples < 1:
         raise ValueError(
             f"num_samples must be 1 or more (received {num_samples})")

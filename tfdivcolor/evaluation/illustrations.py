@@ -1,4 +1,4 @@
-"""Which figures `tfdivcolor evaluate --plots` writes, and of what."""
+"""Chooses and writes the figures of `tfdivcolor evaluate --plots`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tfdivcolor.coloring.colorizer import Colorizer
 from tfdivcolor.evaluation import figures, measurement, metrics, pictures
 from tfdivcolor.plots import training_curves
 
-if TYPE_CHECKING:  # it imports this module
+if TYPE_CHECKING:  # `bench` imports this module
     from tfdivcolor.evaluation.bench import Bench
 
-SHEET_ROWS = 4  # pictures on each of the sheets of the best, middle and worst
+SHEET_ROWS = 4  # pictures on each sheet: best, median, worst
 
 
 def draw(folder: Path, colorizer: Colorizer, bench: Bench,
@@ -25,9 +25,9 @@ def draw(folder: Path, colorizer: Colorizer, bench: Bench,
 
     Args:
         folder: pathlib.Path of the folder.
-        colorizer: `Colorizer`, the one evaluated.
-        bench: `Bench`, measured; its first row is the Colorizer's.
-        history: list of dicts as of `training_curves`, or None.
+        colorizer: `Colorizer` under evaluation.
+        bench: `Bench`, after measuring; its first row is the Colorizer's.
+        history: list of dicts as in `training_curves`, or None.
     """
     label = next(iter(bench.rows))
     errors = {name: measured[0].errors
@@ -72,7 +72,7 @@ def draw(folder: Path, colorizer: Colorizer, bench: Bench,
 
 
 def _sheet(path, colorizer, bench, chosen):
-    """Some pictures with their results."""
+    """Writes a sheet of pictures with their results."""
     luminance, ab = _pictures(bench.photos, chosen)
     results = colorizer.sample(
         pictures.shrunk(luminance, colorizer.luminance_size), 8,

@@ -1,24 +1,25 @@
 """Likelihood of the true colours, comparable between models.
 
-A colour field C (ab / 128) of a grey picture G has under a model the density
+Under a model, a colour field C (ab / 128) of a grey picture G has the density
 
     p(C | G) = integral of N(C; f(z, G), sigma^2 I) p(z | G) over z
 
-with f: the decoder; sigma: one standard deviation a model; p(z | G): a
-mixture, N(0, I), or whatever the model has.  Its units are the picture's, so
-that models with different latents compare, which densities of z do not.  The
-integral has no closed form; draws of the posterior bound it (Burda et al.
-2016, Eq. 8), tighter the more of them there are:
+with the decoder f, one standard deviation sigma per model, and p(z | G): a
+mixture, N(0, I), or another prior.  Its units are those of the picture.
+Therefore models with different latents are comparable, which densities of z are
+not.  The integral has no closed form. Draws of the posterior bound it (Burda et
+al. 2016, Eq. 8), and more draws give a tighter bound:
 
     log p(C | G) >= log mean_i [N(C; f(z_i, G), sigma^2 I)
                                 p(z_i | G) / q(z_i | C, G)],  z_i ~ q
 
-Sigma enters through squared errors only: `field_terms` runs the model once,
-`field_nll` fits sigma and gives the bound.  A predictor of one answer is the
-case of one draw without a latent, `gaussian_nll`; it stands in the same column.
+Sigma enters only through squared errors: `field_terms` runs the model once,
+`field_nll` fits sigma and computes the bound.  A predictor with one result is
+the case of one draw without a latent: `gaussian_nll`, in the same column.
 
 References:
-    Burda, Grosse, Salakhutdinov (2016), Importance Weighted Autoencoders.
+    Burda, Grosse, Salakhutdinov (2016), Importance Weighted Autoencoders,
+    https://arxiv.org/abs/1509.00519
 """
 
 import math
@@ -36,25 +37,27 @@ from tfdivcolor.utils.types import Tensor
 
 DRAWS = 64
 
-_FIELDS = 128  # decoded at a time: bounds the memory
-_TOLERANCE = 1e-9  # of log sigma^2
+_FIELDS = 128  # decoded at once; limits the memory
+_TOLERANCE = 1e-9  # relative change of sigma^2
 _MAX_STEPS = 1000
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
 def field_terms(model: Any, batch: Mapping[str, Tensor],
                 draws: int = DRAWS) -> dict[str, np.ndarray]:
-    """What the bound needs of a model, whatever sigma will be.
+    """Computes the terms of the bound that do not depend on sigma.
 
     Args:
         model: object with `prior(luminance)`, a TFP distribution over z with
-            batch shape [B], and `vae`, which has `encode(luminance, ab)` and
-            `decode(z, luminance)` as `ColorVAE` has them: TensorFlow code, q
-            independent normals. A `Colorizer`, for one.
-        batch: dict of luminance: float32 [B, s, s, 1], 0..100, as the model
-            sees it; ab: float32 [B, c, c, 2], CIE units; seed: int64 [B],
-            which keys a picture's draws; its batch mates do not matter.
-        draws: int I, 1 or more. Draws of the posterior a picture.
+            batch shape [B], and `vae` with `encode(luminance, ab)` and
+            `decode(z, luminance)` like `ColorVAE`: TensorFlow code, with q
+            independent normals. For example a `Colorizer`.
+        batch: dict of luminance: float32 [B, s, s, 1], 0..100, at the model's
+            luminance size; ab: float32 [B, c, c, 2], CIE units; seed: int64
+            [B], which keys a picture's draws, independently of the other
+            pictures in the batch.
+        draws: int I, 1 or more. Draws of the posterior per picture. Defaults
+            to 64.
 
     Returns:
         dict of
@@ -63,11 +66,12 @@ def field_terms(model: Any, batch: Mapping[str, Tensor],
         log_ratio: float64 [B, I]. log p(z_i | G) - log q(z_i | C, G), nats.
 
     Raises:
-        ValueError: if `draws` is below 1, or a shape is not the canvas's.
+        ValueError: if `draws` is below 1, or if a shape does not fit the
+            canvas.
     """
     if draws < 1:
         raise ValueError(f"draws must be 1 or more (received {draws})")
-    # Here, because a traced function may have been relaxed to any shape.
+    # Here, because TensorFlow may relax the shapes of traced functions.
     check_canvas("ab", batch["ab"], model.vae.canvas, 2)
     step = max(_FIELDS // draws, 1)
     parts = []
@@ -82,12 +86,12 @@ def field_terms(model: Any, batch: Mapping[str, Tensor],
 
 @tf.function(reduce_retracing=True, autograph=False)
 def _terms(model, luminance, ab, seed, draws):
-    """`field_terms` of a few pictures, float32."""
+    """`field_terms` for a few pictures, float32."""
     posterior = model.vae.encode(luminance, ab)
     loc, scale = posterior.mean()[:, None], posterior.stddev()[:, None]
     noise = seeds.normal(seeds.POSTERIOR, seed, [draws, loc.shape[-1]])
     z = loc + scale * noise  # [B, I, D]
-    by_draw = tf.transpose(z, [1, 0, 2])  # TFP has the draws in front
+    by_draw = tf.transpose(z, [1, 0, 2])  # TFP expects the draws first
     log_ratio = (model.prior(luminance).log_prob(by_draw)
                  - posterior.log_prob(by_draw))  # [I, B]
     error = color.normalize_ab(
@@ -101,12 +105,13 @@ def nll(squared_error: np.ndarray, log_ratio: np.ndarray, dimensions: int,
     """Upper bound of -log p(C | G) for a given sigma.
 
     Args:
-        squared_error, log_ratio: float [N, I], as of `field_terms`.
+        squared_error, log_ratio: float [N, I], from `field_terms`.
         dimensions: int. Values of a field, c * c * 2.
         sigma: float, > 0. Standard deviation of a value, in ab / 128.
 
     Returns:
-        float64 [N], nats per value. Of a density: it can be negative.
+        float64 [N], nats per value. A density may exceed 1: values may be
+        negative.
     """
     joint = log_ratio - squared_error / (2.0 * sigma**2)
     log_mean = np.logaddexp.reduce(joint, axis=1) - math.log(joint.shape[1])
@@ -115,28 +120,28 @@ def nll(squared_error: np.ndarray, log_ratio: np.ndarray, dimensions: int,
 
 def fit_sigma(squared_error: np.ndarray, log_ratio: np.ndarray,
               dimensions: int) -> float:
-    """The sigma that makes the mean of `nll` smallest.
+    """Finds the sigma with the smallest mean of `nll`.
 
-    Expectation maximisation, with the draw that explains a picture as what is
-    hidden: each step sets sigma^2 to the mean squared error, the draws
-    weighted by their shares in the bound, and lowers `nll`. With one draw the
-    first step is exact.
+    Expectation maximisation, where the hidden variable is the draw that
+    explains a picture. Each step sets sigma^2 to the mean squared error, with
+    the draws weighted by their shares in the bound, and lowers `nll`. With one
+    draw the first step is exact.
 
     Args:
-        squared_error, log_ratio: float [N, I], as of `field_terms`.
+        squared_error, log_ratio: float [N, I], from `field_terms`.
         dimensions: int. Values of a field, c * c * 2.
 
     Returns:
         float, > 0, in ab / 128.
 
     Raises:
-        ValueError: if the errors are 0, where no sigma is the best.
+        ValueError: if the errors are 0, because then no sigma is best.
     """
     variance = squared_error.mean() / dimensions
     for _ in range(_MAX_STEPS):
         if variance == 0:
-            raise ValueError("squared_error must be above 0 for sigma to be "
-                             "fitted (received 0 for all pictures)")
+            raise ValueError("squared_error must be above 0 to fit sigma "
+                             "(received 0 for all pictures)")
         before = variance
         joint = log_ratio - squared_error / (2.0 * variance)
         share = np.exp(
@@ -149,14 +154,14 @@ def fit_sigma(squared_error: np.ndarray, log_ratio: np.ndarray,
 
 def field_nll(squared_error: ArrayLike, log_ratio: ArrayLike,
               dimensions: int) -> np.ndarray:
-    """Upper bound of -log p(C | G), sigma fitted on other pictures.
+    """Upper bound of -log p(C | G), with sigma fitted on other pictures.
 
-    Pictures at even and at odd positions are two halves; each is measured
-    with the sigma that was fitted on the other.  (Every second one, because
-    data sets are sorted by person or kind.)
+    Pictures at even and at odd positions form two halves. Each half is
+    measured with the sigma fitted on the other half.  (The halves alternate
+    because data sets are sorted by person or kind.)
 
     Args:
-        squared_error, log_ratio: float [N, I], as of `field_terms`; N is 2 or
+        squared_error, log_ratio: float [N, I], from `field_terms`; N is 2 or
             more.
         dimensions: int. Values of a field, c * c * 2.
 
@@ -164,12 +169,13 @@ def field_nll(squared_error: ArrayLike, log_ratio: ArrayLike,
         float64 [N], nats per value of ab / 128.
 
     Raises:
-        ValueError: if the shapes differ, there are fewer than two pictures,
-            or the errors of a half are 0.
+        ValueError: if the shapes differ, if there are fewer than two pictures,
+            or if the errors of a half are 0.
 
     Example:
-        terms = field_terms(colorizer, batch)
-        field_nll(**terms, dimensions=colorizer.canvas ** 2 * 2).mean()
+        terms = tdc.likelihood.field_terms(colorizer, batch)
+        tdc.likelihood.field_nll(
+            **terms, dimensions=colorizer.canvas ** 2 * 2).mean()
     """
     squared_error = np.asarray(squared_error, np.float64)
     log_ratio = np.asarray(log_ratio, np.float64)
@@ -179,8 +185,9 @@ def field_nll(squared_error: ArrayLike, log_ratio: ArrayLike,
             f"(received {squared_error.shape} and {log_ratio.shape})")
     if len(squared_error) < 2:
         raise ValueError(
-            "the likelihood needs 2 pictures or more, sigma is fitted on one "
-            f"half and used on the other (received {len(squared_error)})")
+            "squared_error must have 2 pictures or more: sigma is fitted on "
+            "one half and used on the other "
+            f"(received {len(squared_error)})")
     halves = slice(0, None, 2), slice(1, None, 2)
     values = np.empty(len(squared_error))
     for measured, fitted in (halves, halves[::-1]):
@@ -192,20 +199,21 @@ def field_nll(squared_error: ArrayLike, log_ratio: ArrayLike,
 
 
 def gaussian_nll(squared_errors: ArrayLike, dimensions: int) -> np.ndarray:
-    """-log p(C | G) of a predictor of one answer, p = N(answer, sigma^2 I).
+    """-log p(C | G) of a predictor with one result, p = N(result, sigma^2 I).
 
-    Exact, and comparable with `field_nll`: sigma is fitted likewise.
+    The value is exact and comparable with `field_nll`, with the same fit of
+    sigma.
 
     Args:
-        squared_errors: float [N]. |C - answer|^2, summed over the field's
-            values, in (ab / 128)^2.
+        squared_errors: float [N]. |C - result|^2, summed over the values of
+            the field, in (ab / 128)^2.
         dimensions: int. Values of a field, c * c * 2.
 
     Returns:
         float64 [N], nats per value of ab / 128.
 
     Raises:
-        ValueError: as `field_nll`.
+        ValueError: as in `field_nll`.
     """
     squared_error = np.asarray(squared_errors, np.float64)[..., None]
     return field_nll(squared_error, np.zeros_like(squared_error), dimensions)

@@ -1,12 +1,12 @@
-"""What is measured of a method that colourises, and how.
+"""Measures one method of colourisation.
 
-A method is anything with `sample(luminance, num_samples, seed)`: a Colorizer
-in one of its modes, a baseline, a floor.  All are measured on the same
-pictures, fields at the canvas's size in ab / 128.  A Colorizer may see a
-larger luminance than the others, which then see it shrunk.  One call with 8
-results gives "one" (its first), "best of 5" (its first five), "best of 8" and
-what is said of the 8; one call with 100 on some of the pictures gives "best of
-100".
+A method is an object with `sample(luminance, num_samples, seed)`: a Colorizer
+in one of its modes, a baseline or a floor.  All methods are measured on the
+same pictures, with fields at the size of the canvas, in ab / 128.  A Colorizer
+may see a larger luminance than other methods, which get it averaged down.  One
+call with 8 results gives "one" (the first result), "best of 5" (the first
+five), "best of 8" and the statistics of the 8. One call with 100 results on a
+subset of the pictures gives "best of 100".
 """
 
 import time
@@ -28,10 +28,10 @@ from tfdivcolor.settings import DEFAULTS, MAX_SAMPLES
 from tfdivcolor.utils.types import Tensor
 
 BATCH = 16
-# What needs a hundred fields a picture, or 64 draws of the posterior, is
-# measured on so many of them, unless told otherwise.
+# Default size of the subset for metrics that need 100 fields per picture or 64
+# draws of the posterior.
 SUBSET = 200
-FEWEST = 4  # pictures; the two-sample test needs them
+FEWEST = 4  # pictures; the two-sample test needs this many
 TIMED = 8  # pictures, one after the other
 
 
@@ -42,9 +42,10 @@ class Method:
     Attributes:
         label: str.
         model: object with `sample(luminance, num_samples, seed=..., ...)`
-            giving a dict with ab: [B, S, c, c, 2], CIE units.
-        most: int. How many different results it can give.
-        options: dict. Further arguments of `sample`.
+            that returns a dict with ab: [B, S, c, c, 2], CIE units.
+        most: int. Number of different results that it can give. Defaults to
+            `settings.MAX_SAMPLES`.
+        options: dict. Further arguments of `sample`. Defaults to {}.
     """
 
     label: str
@@ -57,16 +58,16 @@ class Method:
         """The method's results.
 
         Args:
-            luminance: float32 [B, s, s, 1], 0..100, s a multiple of what the
-                method sees.
+            luminance: float32 [B, s, s, 1], 0..100, with s a multiple of the
+                method's own luminance size.
             canvas: int c.
             num_samples: int S.
             seed: int.
 
         Returns:
             fields: float32 array [B, min(S, most), c, c, 2], ab / 128.
-            share: float32 array [B, min(S, most)], or None where the method
-                promises none.
+            share: float32 array [B, min(S, most)], or None if the method
+                gives no shares.
         """
         drawn = self.model.sample(
             pictures.shrunk(luminance, _seen(self.model, canvas)),
@@ -78,17 +79,17 @@ class Method:
 
 @dataclass
 class Measured:
-    """What `measure` found out of one method with one seed.
+    """The result of `measure` for one method with one seed.
 
     Attributes:
         values: dict from a name in `tables.METRICS` to float64 [n]: one
-            number a picture, or one for all of them (auc, histogram).
+            number per picture, or one for all of them (auc, histogram).
         errors: float64 [N, S]. MAE of every result of the call with 8, or
-            None where there are no results.
+            None if there are no results.
         errors_of_100: float64 [n, 100] or None.
-        share: float32 [N, S], promised by every result of the call with 8, or
-            None.
-        nearest: int [N]. Which of these comes nearest to the truth.
+        share: float32 [N, S], the promised share of every result of the call
+            with 8, or None.
+        nearest: int [N]. Index of the result that is nearest to the truth.
     """
 
     values: dict[str, np.ndarray]
@@ -106,14 +107,14 @@ def measure(method: Method, photos: PhotoSet, seed: int = DEFAULTS.seed,
     Args:
         method: `Method`.
         photos: `PhotoSet` of true colours, with margin 0.
-        seed: int. Of the results.
-        subset: int. Pictures, at even distances, to measure with 100 results
-            each; 0: none.
-        test_realism: bool. Whether to measure "auc" and "auc_coarse", which
-            take the longest.
+        seed: int. Seed of the results. Defaults to `settings.DEFAULTS.seed`.
+        subset: int. Number of evenly spaced pictures to measure with 100
+            results each; 0 for none. Defaults to 200.
+        test_realism: bool. Whether to measure "auc" and "auc_coarse", the
+            slowest metrics. Defaults to True.
         compare_pairs: bool. Whether to measure "ms_ssim", which takes longer
-            than the rest.
-        progress: bool. Whether to show a bar.
+            than all other metrics together. Defaults to True.
+        progress: bool. Whether to show a progress bar. Defaults to True.
 
     Returns:
         `Measured`.
@@ -132,7 +133,7 @@ def measure(method: Method, photos: PhotoSet, seed: int = DEFAULTS.seed,
             if share is not None:
                 _append(kept, {"share": share,
                                "nearest": metrics.nearest(fields, truth)})
-            # Not always the most probable result: a draw of the method.
+            # A typical result of the method, not always the most probable.
             which = np.arange(done, done + count) % fields.shape[1]
             _append(kept, {
                 "errors": metrics.errors_by_result(fields, truth),
@@ -178,15 +179,15 @@ def measure_seconds(method: Method, photos: PhotoSet,
                     seed: int = DEFAULTS.seed) -> np.ndarray:
     """Measures how long a method takes for 8 results.
 
-    One picture at a time, as `colorize` has them, after a first one that is
-    not counted.
+    The function takes one picture at a time, like `colorize`. It does not
+    count a first call that warms up.
 
     Args:
         method, seed: as in `measure`.
-        photos: `PhotoSet`, of which the first few are taken.
+        photos: `PhotoSet`; only its first 8 pictures are used.
 
     Returns:
-        float64 [n], seconds a picture.
+        float64 [n], seconds per picture.
     """
     batch = next(iter(photos.batches(
         TIMED, shuffle=False, drop_remainder=False)))
@@ -204,9 +205,9 @@ def _seen(model, canvas):
 
 
 def in_subset(start: int, count: int, total: int, subset: int) -> np.ndarray:
-    """Which pictures of a batch are of the subset, for what takes long.
+    """Selects the pictures of a batch in the subset for the slow metrics.
 
-    The subset lies at even distances: data sets are sorted by name.
+    The subset is evenly spaced, because data sets are sorted by name.
 
     Args:
         start, count: int. The batch is `count` pictures from `start` on.
@@ -229,7 +230,7 @@ def _block_means(fields, side=4):
 
 
 def _result_rows(fields, truth, luminance, compare_pairs):
-    """What is measured of the results of one call."""
+    """Metrics of the results of one call."""
     rgb = _rgb(luminance, fields)
     rows = {
         "chroma": metrics.chroma(fields),
@@ -260,7 +261,7 @@ def _rgb(luminance, fields):
 def _hundred(method, luminance, truth, seed):
     """Errors of 100 results, and of their best at every pixel.
 
-    A few pictures at a time: a hundred fields each are many.
+    A few pictures at a time, because 100 fields per picture take much memory.
     """
     errors, pixels = [], []
     for start in range(0, len(truth), 4):
@@ -276,15 +277,15 @@ def measure_autoencoder(
         model: Any, photos: PhotoSet, subset: int = SUBSET,
         pixel_weights: Callable[[Tensor], Tensor] | None = None
         ) -> dict[str, np.ndarray]:
-    """Measures what a method's autoencoder keeps, and its likelihoods.
+    """Measures the reconstruction and the likelihoods of an autoencoder.
 
     Args:
         model: object with `vae` (`ColorVAE`) and `prior(luminance)`.
         photos: `PhotoSet`, with margin 0.
-        subset: int. Pictures, at even distances, for the field's likelihood,
-            which needs two.
+        subset: int. Number of evenly spaced pictures for the likelihood of
+            the field, 2 or more to measure it. Defaults to 200.
         pixel_weights: function, ab in CIE units [..., 2] -> weights [...]
-            (`ColorStatistics.pixel_weights`), or None.
+            (`ColorStatistics.pixel_weights`), or None. Defaults to None.
 
     Returns:
         dict from a name in `tables.METRICS` to float64 [n].
@@ -317,7 +318,7 @@ def measure_reconstruction(
         model: Any, photos: PhotoSet,
         pixel_weights: Callable[[Tensor], Tensor] | None = None
         ) -> dict[str, np.ndarray]:
-    """As `measure_autoencoder`, of `model.reconstruct(ab)` alone."""
+    """Like `measure_autoencoder`, for `model.reconstruct(ab)` alone."""
     values = defaultdict(list)
     for batch in _batches(photos):
         _append(values, _reconstruction_rows(
@@ -341,7 +342,7 @@ def _reconstruction_rows(ab_hat, ab, pixel_weights):
 
 
 def truth_rows(photos: PhotoSet) -> dict[str, np.ndarray]:
-    """What is measured of the true colours themselves.
+    """Measures the true colours themselves.
 
     Args:
         photos: `PhotoSet`.

@@ -1,13 +1,14 @@
-"""Measures of one call's S results against the true colours.
+"""Metrics of the S results of one call, compared with the true colours.
 
-Fields are normalised: ab / 128, on the canvas.  Every function gives one
-number a picture, float64 [B], unless it says otherwise, and takes
+Fields are normalised: ab / 128, on the canvas.  Unless stated otherwise, every
+function returns one number per picture, float64 [B], and takes
 
     samples: float array [B, S, H, W, 2], in the order of the results
     truth:   float array [B, H, W, 2]
 
-Published errors of this kind leave open how many samples entered, and whether
-the best was taken by picture or by pixel; so both are here, for any number.
+Published errors of this kind do not state the number of samples, nor whether
+the best is chosen per picture or per pixel. This module has both, for any
+number.
 """
 
 import itertools
@@ -45,10 +46,10 @@ def error_of_best(samples: np.ndarray, truth: ArrayLike,
 
     Args:
         samples, truth: see the module.
-        k: int, 1 to S. With k = 1, the error of the most probable result.
+        k: int, 1 to S. With k = 1, the error of the first result.
 
     Returns:
-        float64 [B]: the best is chosen by the whole picture's error.
+        float64 [B]. The best is chosen by the error of the whole picture.
 
     Raises:
         ValueError: if `k` is not 1 to S.
@@ -58,30 +59,30 @@ def error_of_best(samples: np.ndarray, truth: ArrayLike,
 
 def error_of_best_pixel(samples: np.ndarray, truth: ArrayLike,
                         k: int) -> np.ndarray:
-    """As `error_of_best`, the best chosen at every pixel and channel.
+    """Like `error_of_best`, with the best chosen at every pixel and channel.
 
-    A bound that rewards noise: read it beside the picture-level error.
+    This bound rewards noise: read it together with the picture-level error.
     """
     return _errors(_first(samples, k), truth).min(axis=1).mean(axis=(1, 2, 3))
 
 
 def weighted_error(fields: ArrayLike, truth: ArrayLike,
                    pixel_weights: ArrayLike) -> np.ndarray:
-    """Mean absolute error in which rare colours count for more.
+    """Mean absolute error with larger weights for rare colours.
 
-    The mean over pixels and channels of weight * |error|.  The weights are
-    not normalised within a picture: theirs is a mean of 1 over the data, so
-    that this has the scale of the plain error, and a picture full of rare
-    colours counts for more than a grey one.
+    The mean over pixels and channels of weight * |error|.  The weights are not
+    normalised per picture. Their mean over the data is 1, so this metric has
+    the scale of the plain error, and a picture full of rare colours counts more
+    than a grey one.
 
     Differs from reference: the weighted absolute errors of Deshpande et al.
-    (2017) are on another scale, about 7 where their plain error is 0.03; only
-    ratios between methods compare.
+    (2017) have another scale, about 7 where their plain error is 0.03. Only
+    ratios between methods are comparable.
 
     Args:
         fields, truth: float array [B, H, W, 2], ab / 128.
-        pixel_weights: float array [B, H, W], by the truth's colours:
-            `ColorStatistics.pixel_weights` gives them.
+        pixel_weights: float array [B, H, W], for the true colours, from
+            `ColorStatistics.pixel_weights`.
 
     Returns:
         float64 [B].
@@ -93,23 +94,23 @@ def weighted_error(fields: ArrayLike, truth: ArrayLike,
     weights = np.asarray(pixel_weights, np.float64)
     if weights.shape != errors.shape[:-1]:
         raise ValueError(
-            "pixel_weights must have one number a pixel, "
+            "pixel_weights must have one number per pixel, "
             f"{list(errors.shape[:-1])} (received {list(weights.shape)})")
     return (weights[..., None] * errors).mean(axis=(1, 2, 3))
 
 
 def rgb_error_best_pixel(rgb_samples: np.ndarray, rgb_truth: ArrayLike,
                          k: int) -> np.ndarray:
-    """RMSE of RGB in per cent, the best of k at every pixel and channel.
+    """RMSE of RGB in per cent, with the best of k at every pixel and channel.
 
-    100 times the root of a picture's mean squared error on RGB in 0..1.  As
-    `error_of_best_pixel`, it rewards noise.  The mean over pictures of this
-    root is below the root of the mean over all their pixels.
+    The value is 100 times the root of a picture's mean squared error, on RGB
+    in 0..1.  Like `error_of_best_pixel`, it rewards noise.  The mean of this
+    root over pictures is below the root of the mean over all their pixels.
 
     Args:
         rgb_samples: uint8 or float array [B, S, H, W, 3], 0..255.
         rgb_truth: uint8 or float array [B, H, W, 3], 0..255.
-        k: int, 1 to S. Results that take part.
+        k: int, 1 to S. Number of results to use.
 
     Returns:
         float64 [B].
@@ -126,33 +127,33 @@ def rgb_error_best_pixel(rgb_samples: np.ndarray, rgb_truth: ArrayLike,
 
 
 def variance(samples: ArrayLike) -> np.ndarray:
-    """Population variance over the S results, mean over pixels and channels.
+    """Population variance over the S results, averaged over the field.
 
     Returns:
-        float64 [B]. Rewards noise too; read it beside the error of the best.
+        float64 [B]. Noise raises it too; read it with the error of the best.
     """
     return np.asarray(samples, np.float64).var(axis=1).mean(axis=(1, 2, 3))
 
 
 def ms_ssim(samples: ArrayLike) -> np.ndarray:
-    """Multi-scale structural similarity between a picture's results.
+    """Multi-scale structural similarity between the results of a picture.
 
     The mean over all pairs of results; lower is more diverse.  Three scales,
-    Gaussian windows of 7 pixels, each of a and b on its own, then their mean.
-    SSIM is made for values from 0 up, so ab + 128 of 0..256 enters: similarity
-    is about where a field's colours change, and two results that differ by a
-    tint alone count as similar.  Where one gets redder as the other gets
-    greener the structure term is negative; it enters as 0, since a fractional
-    power of it would not be a number.
+    Gaussian windows of 7 pixels, a and b separately, then their mean.  SSIM
+    needs values from 0 up, so the input is ab + 128 in 0..256. The similarity
+    depends on where the colours of a field change; two results that differ
+    only by a tint count as similar.  The structure term is negative where one
+    result gets redder and the other greener. It is then set to 0, because a
+    fractional power of a negative number is undefined.
 
     Args:
-        samples: see the module; S, at least 2, and H and W, at least 25.
+        samples: see the module; S is at least 2, and H and W at least 25.
 
     Returns:
         float64 [B], 0..1; 1 for equal results.
 
     Raises:
-        ValueError: if there is one result only, or the fields are too small.
+        ValueError: if there is only one result, or if the fields are too small.
 
     References:
         Wang et al. (2003), Multiscale structural similarity for image quality
@@ -162,10 +163,9 @@ def ms_ssim(samples: ArrayLike) -> np.ndarray:
     count, *size = samples.shape[1:4]
     if count < 2:
         raise ValueError(
-            "samples must have 2 or more results to compare with each other "
+            "samples must have 2 or more results to compare "
             f"(received {count})")
-    # The window must fit in the fields after they were halved twice, rounding
-    # up.
+    # The window must fit into the fields after two halvings, rounded up.
     smallest = 4 * (_SSIM_FILTER - 1) + 1
     if min(size) < smallest:
         raise ValueError(
@@ -197,11 +197,11 @@ def colourfulness(rgb: ArrayLike) -> np.ndarray:
 
     sqrt(var(rg) + var(yb)) + 0.3 * sqrt(mean(rg)^2 + mean(yb)^2) with
     rg = R - G and yb = (R + G) / 2 - B, over a picture's pixels.  Observers
-    called 0 "not", 33 "moderately", 59 "quite", 109 "extremely" colourful.
+    called 0 "not", 33 "moderately", 59 "quite" and 109 "extremely" colourful.
 
     Args:
         rgb: uint8 or float array [B, ..., H, W, 3], 0..255. Every picture is
-            measured on its own.
+            measured separately.
 
     Returns:
         float64 [B], 0 or more: the mean over the axes between B and H.
@@ -219,16 +219,16 @@ def colourfulness(rgb: ArrayLike) -> np.ndarray:
 
 
 def nearest(samples: ArrayLike, truth: ArrayLike) -> np.ndarray:
-    """Which result comes nearest to the truth.
+    """Index of the result that is nearest to the truth.
 
-    Near is the Euclidean distance between fields, which shares are counted
-    by (`sampling.shares`).
+    The measure is the Euclidean distance of fields, as for shares
+    (`sampling.shares`).
 
     Args:
         samples, truth: see the module.
 
     Returns:
-        int [B], 0 to S - 1; of equally near ones the first.
+        int [B], 0 to S - 1; the first of several equally near results.
     """
     difference = np.asarray(samples, np.float64) - np.asarray(truth)[:, None]
     return np.square(difference).sum(axis=(2, 3, 4)).argmin(axis=1)
@@ -237,13 +237,13 @@ def nearest(samples: ArrayLike, truth: ArrayLike) -> np.ndarray:
 def share_calibration(
         share: np.ndarray, nearest: np.ndarray,
         edges: Sequence[float] = SHARE_EDGES) -> dict[str, list[dict]]:
-    """Whether results come nearest as often as their shares promise.
+    """Compares promised shares with how often results come nearest.
 
     Args:
         share: float [N, S]. Promised share of every result.
-        nearest: int [N]. Which result came nearest, of `nearest`.
+        nearest: int [N]. Index of the nearest result, from `nearest`.
         edges: floats, from 0 to 1. Borders of the bins; a share on a border
-            belongs to the bin above.
+            belongs to the bin above. Defaults to `SHARE_EDGES`.
 
     Returns:
         dict of
@@ -251,8 +251,8 @@ def share_calibration(
             share, kept: part of the pictures in which that result came
             nearest.
         bins: list of dicts: low and high border, results: int, promised and
-            kept likewise, of the results with such a share, whatever their
-            rank; None where there are no results.
+            kept, for the results with such a share, whatever their rank;
+            None for an empty bin.
     """
     share = np.asarray(share, np.float64)
     kept = np.arange(share.shape[1]) == np.asarray(nearest)[:, None]
@@ -265,7 +265,7 @@ def share_calibration(
 
     ranks = [{"rank": i + 1, **row(np.indices(share.shape)[1] == i)}
              for i in range(share.shape[1])]
-    # Bins by their borders; 1 itself belongs to the last one.
+    # A share of 1 belongs to the last bin.
     bins = np.clip(
         np.digitize(share, edges), 1, len(edges) - 1)
     return {"ranks": ranks, "bins": [
@@ -274,7 +274,7 @@ def share_calibration(
 
 
 def _first(samples, k):
-    """The first k results."""
+    """Returns the first k results."""
     if not 1 <= k <= samples.shape[1]:
         raise ValueError(
             f"k must be 1 to {samples.shape[1]}, the number of results "

@@ -1,8 +1,8 @@
-"""Sets of pictures as they are measured.
+"""Loads sets of pictures for measurement.
 
-Whole photographs squashed to a square, as `colorize` looks at them, at the
-largest size of luminance that one of the models sees.  Models that see less
-get it shrunk by averaging.
+Whole photographs are squashed to a square, as `colorize` does, at the largest
+luminance size of the models.  Models with a smaller luminance get it averaged
+down.
 """
 
 import json
@@ -18,7 +18,7 @@ from tfdivcolor.data import PhotoSet, photo_cache
 from tfdivcolor.data.sources import VALIDATION_FRACTION
 from tfdivcolor.utils.types import Tensor
 
-_CHUNK = 256  # pictures: bounds the memory
+_CHUNK = 256  # pictures; limits the memory
 
 
 def load(path: str | os.PathLike, canvas: int, luminance_size: int,
@@ -26,28 +26,28 @@ def load(path: str | os.PathLike, canvas: int, luminance_size: int,
          validation_fraction: float | None = None, limit: int | None = None,
          on_demand: bool = False,
          cache: str | os.PathLike | None = None) -> PhotoSet:
-    """Photographs as `data.load` gives them, or what a prepared folder holds.
+    """Loads photographs with `data.load`, or reads a prepared folder.
 
     Args:
-        path: as in `data.load`. Of a folder that an earlier call filled as
-            its `cache` the set is taken that comes closest: of this subset
-            and canvas, with the smallest luminance that is large enough.
+        path: as in `data.load`. In a folder that an earlier call filled as its
+            `cache`, the nearest set is used: with this subset and canvas, and
+            with the smallest luminance that is large enough.
         canvas, subset, margin: as in `data.load`; a prepared folder may have
             another margin.
-        luminance_size: int. Pixels a side of the luminance, at least.
-        squash: bool. As in `data.load`; a prepared folder has pictures of the
-            one kind or the other.
-        validation_fraction: float or None. As in `data.load`; None: its
-            default, or what a prepared folder was divided by.
+        luminance_size: int. Smallest side of the luminance in pixels.
+        squash: bool. As in `data.load`, but True by default; a prepared folder
+            may hold the other kind of pictures.
+        validation_fraction: float or None. As in `data.load`. Defaults to
+            None: the fraction of a prepared folder, or 0.08.
         limit: int or None. As in `data.load`.
         on_demand, cache: as in `data.load`; a prepared folder is mapped into
-            memory, and has nothing to decode.
+            memory without decoding.
 
     Returns:
         `PhotoSet`.
 
     Raises:
-        ValueError: as `data.load`.
+        ValueError: as in `data.load`.
     """
     if is_prepared(path):
         about = _held(
@@ -65,12 +65,12 @@ def load(path: str | os.PathLike, canvas: int, luminance_size: int,
 
 
 def is_prepared(path: str | os.PathLike) -> bool:
-    """Whether a folder holds fields in place of photographs."""
+    """Whether a folder holds decoded fields instead of photographs."""
     return os.path.isdir(path) and bool(photo_cache.sets_in(path))
 
 
 def _held(folder, canvas, luminance_size, subset, margin, squash):
-    """What a prepared folder says of its set that comes closest."""
+    """Returns the description of the nearest set in a prepared folder."""
     found = []
     for name in photo_cache.sets_in(folder):
         about = json.loads((folder / f"{name}.json").read_text())
@@ -89,7 +89,7 @@ def _held(folder, canvas, luminance_size, subset, margin, squash):
 
 
 def shrunk(luminance: Tensor, size: int) -> Tensor:
-    """A luminance at a smaller size, by averaging.
+    """Shrinks a luminance by averaging.
 
     Args:
         luminance: float32 [B, s, s, 1].
@@ -99,25 +99,25 @@ def shrunk(luminance: Tensor, size: int) -> Tensor:
         float32 [B, size, size, 1].
 
     Raises:
-        ValueError: if `size` is no divisor of s.
+        ValueError: if `size` is not a divisor of s.
     """
     factor, rest = divmod(luminance.shape[1], size)
     if rest or not factor:
         raise ValueError(
-            f"size must be a divisor of {luminance.shape[1]}, the luminance's "
-            f"(received {size})")
+            f"size must be a divisor of {luminance.shape[1]}, the size of the "
+            f"luminance (received {size})")
     if factor == 1:
         return tf.convert_to_tensor(luminance)
     return tf.nn.avg_pool2d(luminance, factor, factor, "VALID")
 
 
 def shrunk_batch(batch: dict, size: int) -> dict:
-    """A batch of a `PhotoSet` with its luminance `shrunk`."""
+    """Shrinks the luminance of a `PhotoSet` batch; see `shrunk`."""
     return {**batch, "luminance": shrunk(batch["luminance"], size)}
 
 
 def rows_of(photos: PhotoSet, rows: np.ndarray) -> PhotoSet:
-    """Some pictures of a set, in memory.
+    """Copies some pictures of a set into memory.
 
     Args:
         photos: `PhotoSet`.
@@ -131,14 +131,14 @@ def rows_of(photos: PhotoSet, rows: np.ndarray) -> PhotoSet:
 
 
 def at_canvas(photos: PhotoSet, most: int) -> PhotoSet:
-    """Some pictures at the canvas's size, whole, in memory.
+    """Copies some whole pictures at the size of the canvas into memory.
 
     Args:
-        photos: `PhotoSet`. Of any margin and luminance, and however large.
-        most: int. Pictures to take, at even distances, of those there are.
+        photos: `PhotoSet`, of any size, margin and luminance size.
+        most: int. Number of evenly spaced pictures to copy, at most all.
 
     Returns:
-        `PhotoSet` of margin 0, with the luminance at the canvas's size.
+        `PhotoSet` with margin 0, and the luminance at the size of the canvas.
     """
     rows = np.unique(np.linspace(
         0, len(photos) - 1, min(most, len(photos))).astype(int))

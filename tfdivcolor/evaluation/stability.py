@@ -1,8 +1,8 @@
-"""How far the first result moves when the photograph changes a little.
+"""Measures how far the first result moves when the photograph changes a little.
 
-The colours of a photograph should be the same in a smaller copy of it, in a
-part of it, and under grain.  Each is colourised as anybody would do it, at its
-own size, and compared on the canvas with the photograph as it came.
+The colours of a photograph should be the same in a smaller copy, in a part of
+it, and under grain.  Each version is colourised normally, at its own size, and
+compared on the canvas with the original photograph.
 """
 
 from collections import defaultdict
@@ -35,10 +35,10 @@ def measure(colorizer: Any, path: str, names: Collection[str],
 
     Args:
         colorizer: `Colorizer`.
-        path: str. Where the photographs are, as for `data.load`.
-        names: names of some of them, of `PhotoSet`.
-        sampling: `settings.Sampling`; the first result is looked at.
-        progress: bool. Whether to show a bar.
+        path: str. Location of the photographs, as in `data.load`.
+        names: names of photographs to use, from `PhotoSet.names`.
+        sampling: `settings.Sampling`; only the first result is used.
+        progress: bool. Whether to show a progress bar. Defaults to True.
 
     Returns:
         dict from a condition, "256", "512", "1024", "3:2", "1:3" and
@@ -51,7 +51,7 @@ def measure(colorizer: Any, path: str, names: Collection[str],
     names, values = set(names), defaultdict(list)
     with tqdm(total=len(names), unit="picture", desc="stability",
               disable=not progress, leave=False) as bar:
-        # What cannot be read was said when the names were found.
+        # Unreadable files were reported when the names were listed.
         for name, _, read in sources.source_of(path)(path, lambda _: None):
             if name in names:
                 rng = np.random.default_rng([sampling.seed % 2**64, bar.n])
@@ -63,20 +63,20 @@ def measure(colorizer: Any, path: str, names: Collection[str],
 
 
 def check(path: str) -> None:
-    """Refuses what has no photographs.
+    """Refuses a path without photographs.
 
     Raises:
         ValueError: if `path` is a prepared folder.
     """
     if pictures.is_prepared(path):
         raise ValueError(
-            f"{path}: must hold photographs, which are colourised at their "
-            "own sizes for the stability (received a prepared folder)")
+            f"{path}: must hold photographs, because the stability needs "
+            "their own sizes (received a prepared folder)")
 
 
 def changes(colorizer: Any, source: images.Picture, sampling: Sampling,
             rng: np.random.Generator) -> dict[str, float]:
-    """`measure` of one photograph.
+    """Computes `measure` for one photograph.
 
     Args:
         colorizer: `Colorizer`.
@@ -98,7 +98,7 @@ def changes(colorizer: Any, source: images.Picture, sampling: Sampling,
 
 def conditions(pixels: np.ndarray, rng: np.random.Generator
                ) -> Iterator[tuple[str, np.ndarray, Part]]:
-    """A photograph, changed a little in several ways.
+    """Yields versions of a photograph with small changes.
 
     Args:
         pixels: uint8 [H, W, 3], sRGB.
@@ -128,18 +128,19 @@ def conditions(pixels: np.ndarray, rng: np.random.Generator
 
 
 def change(before: np.ndarray, after: np.ndarray, part: Part) -> float:
-    """Mean absolute difference where two colour fields show the same.
+    """Mean absolute difference of two colour fields where they overlap.
 
-    The field of a part is averaged over the pixels of the whole's, which
-    count by how much of them lies in the part.
+    The field of the part is averaged over the pixels of the whole. Each pixel
+    of the whole counts by the area of it that lies in the part.
 
     Args:
         before: float [c, c, 2]. Field of the whole photograph.
         after: float [c, c, 2]. Field of a part.
-        part: top, left, bottom, right of it, as fractions of the whole.
+        part: top, left, bottom and right of the part, as fractions of the
+            whole.
 
     Returns:
-        float, in the fields' unit.
+        float, in the unit of the fields.
     """
     side = len(before)
     down, across = (_overlaps(side, part[i], part[i + 2]) for i in (0, 1))
@@ -152,9 +153,9 @@ def change(before: np.ndarray, after: np.ndarray, part: Part) -> float:
 
 
 def _overlaps(side, start, end):
-    """How much of each pixel of the whole a part's pixels cover, [c, c].
+    """How much the pixels of a part cover each pixel of the whole, [c, c].
 
-    Along one axis; pixel i of the whole covers i to i + 1.
+    This is along one axis, where pixel i of the whole covers i to i + 1.
     """
     borders = side * np.linspace(start, end, side + 1)
     whole = np.arange(side)[:, None]

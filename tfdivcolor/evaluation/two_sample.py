@@ -1,8 +1,8 @@
-"""How far results are from photographs, without anything downloaded.
+"""Distances between results and photographs that need no downloads.
 
-Both measures compare a set of results with the true colours of the same
-pictures.  Their values depend on how many pictures there are, so compare
-those that come from the same ones.
+Both metrics compare a set of results with the true colours of the same
+pictures.  Their values depend on the number of pictures, so compare only
+values from the same pictures.
 """
 
 from typing import Any
@@ -14,46 +14,47 @@ from numpy.typing import ArrayLike
 from tfdivcolor import color
 
 # Bins of the ab histogram: squares of BIN_WIDTH CIE units, one centred at
-# neutral grey.  Finer than those of `statistics`, which weight rare colours:
-# most colours of photographs lie within 30 units of grey.
+# neutral grey.  They are finer than the bins of `statistics` for rare colours,
+# because most colours of photographs lie within 30 units of grey.
 BIN_WIDTH = 4.0
 NUM_BINS = 55  # along a and along b: centres -108, -104, ..., 108
 
 _STEPS = 200
-_PICTURES = 32  # a step, each once with true and once with made colours
+_PICTURES = 32  # per step, each once with true and once with sampled colours
 _WIDTHS = (16, 32, 64, 64)
 _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 1e-2
 _DROPOUT = 0.3
-_AB_GAIN = 10.0  # ab / 128 of photographs spreads about 0.1
+_AB_GAIN = 10.0  # ab / 128 of photographs has a spread of about 0.1
 
 
 def two_sample_auc(luminance: ArrayLike, truth: ArrayLike,
                    results: ArrayLike, seed: int = 0) -> float:
-    """How well a small network tells results from true colours.
+    """Measures how well a small network separates results from true colours.
 
-    A convolutional network learns it on one half of the pictures and is tried
-    on the other, then the other way round; both kinds of a picture are on the
-    same side.  Its work is the same for any number of pictures: 200 steps of
-    32 pictures, mirrored at random.  No random state of the caller changes.
+    A convolutional network is trained on one half of the pictures and tested
+    on the other, then the reverse. Both versions of a picture are in the same
+    half.  The work does not depend on the number of pictures: 200 steps of 32
+    pictures, mirrored at random.  The caller's random state does not change.
 
-    At 64 pixels the grain of true chrominance gives smooth results away.  To
-    ask about colours alone, average all three arrays over blocks first.
+    At 64 pixels, true chrominance has grain that smooth results lack.  To test
+    the colours alone, average all three arrays over blocks first.
 
     Args:
         luminance: float array [N, H, W, 1], 0..100; N at least 4.
         truth: float array [N, H, W, 2], ab / 128.
-        results: float array [N, H, W, 2], ab / 128. One result a picture.
-        seed: int, 0 to 2^31 - 1. Halves, order, first weights.
+        results: float array [N, H, W, 2], ab / 128. One result per picture.
+        seed: int, 0 to 2^31 - 1. Determines halves, order and initial weights.
+            Defaults to 0.
 
     Returns:
         float, the mean of two areas under the ROC curve: the probability that
-        a result gets a higher score than a true field. 0.5 where they cannot
-        be told apart (chance makes it a little less or more), 1 where always.
-
+        a result gets a higher score than a true field. It is 0.5 if they
+        cannot be separated (chance makes it a little less or more), and 1 if
+        they always can.
     Raises:
-        ValueError: if there are fewer than 4 pictures, or the shapes do not
-            belong together.
+        ValueError: if there are fewer than 4 pictures, or if the shapes do not
+            match.
 
     References:
         Lopez-Paz and Oquab (2017), Revisiting Classifier Two-Sample Tests.
@@ -73,8 +74,8 @@ def histogram_distance(truth: ArrayLike, results: ArrayLike) -> float:
     """Total variation between the ab histograms of results and truth.
 
     Half the sum of the absolute differences of the frequencies in bins of
-    4 x 4 CIE units, over all pixels of all pictures: the share of the pixels
-    that would have to change their bin.
+    4 x 4 CIE units, over all pixels of all pictures. This is the share of
+    pixels that would have to change bins.
 
     Args:
         truth: float array [..., 2], ab / 128.
@@ -88,7 +89,7 @@ def histogram_distance(truth: ArrayLike, results: ArrayLike) -> float:
 
 
 def _inputs(luminance, truth, results):
-    """Checks arrays; gives true and made pictures, float32 [N, H, W, 3]."""
+    """Checks arrays; returns true and made pictures, float32 [N, H, W, 3]."""
     arrays = {"luminance": np.asarray(luminance, np.float32),
               "truth": np.asarray(truth, np.float32),
               "results": np.asarray(results, np.float32)}
@@ -100,7 +101,7 @@ def _inputs(luminance, truth, results):
     for name in ("truth", "results"):
         if arrays[name].shape != (*shape[:3], 2):
             raise ValueError(
-                f"{name} must be {[*shape[:3], 2]}, as luminance is "
+                f"{name} must be {[*shape[:3], 2]} for luminance of "
                 f"{list(shape)} (received {list(arrays[name].shape)})")
     grey = color.normalize_luminance(arrays["luminance"])
     return [np.concatenate([grey, _AB_GAIN * arrays[name]], axis=-1)
@@ -108,8 +109,8 @@ def _inputs(luminance, truth, results):
 
 
 def _network(shape, seed):
-    # A generator of its own leaves the global ones alone.  Any, here and below:
-    # pyright takes the types of Keras' defaults for all that it accepts.
+    # A separate generator keeps the global ones unchanged.  Any, here and
+    # below: pyright takes the types of Keras' defaults for the only ones.
     initializer: Any = keras.initializers.HeNormal(
         keras.random.SeedGenerator(seed))
     x = inputs = keras.Input(shape)
@@ -117,7 +118,7 @@ def _network(shape, seed):
         x = keras.layers.Conv2D(
             width, 5 if i == 0 else 3, strides=2, padding="same",
             use_bias=False, kernel_initializer=initializer)(x)
-        # The default's moving statistics would lag behind 200 steps.
+        # The moving statistics of the default would lag behind 200 steps.
         x = keras.layers.BatchNormalization(momentum=0.9)(x)
         x = keras.layers.ReLU()(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
@@ -127,7 +128,7 @@ def _network(shape, seed):
 
 
 def _trained(true, made, seed):
-    """A network whose output is high for made pictures."""
+    """Trains a network whose output is high for made pictures."""
     network = _network(true.shape[1:], seed)
     rate: Any = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, _STEPS)
     jit_compile: Any = False
@@ -143,7 +144,7 @@ def _trained(true, made, seed):
         if len(waiting) < count:
             waiting = rng.permutation(len(true))
         rows, waiting = waiting[:count], waiting[count:]
-        # Mirrored or not, both of a pair alike: only their colours differ.
+        # Both pictures of a pair are mirrored or not: only colours differ.
         mirrored = rng.random([count, 1, 1, 1]) < 0.5
         pictures = [np.where(mirrored, kind[rows, :, ::-1], kind[rows])
                     for kind in (true, made)]
@@ -152,7 +153,7 @@ def _trained(true, made, seed):
 
 
 def _scores(network, pictures):
-    """The network's outputs: float32 [N]."""
+    """Returns the network's outputs: float32 [N]."""
     batches = [pictures[i:i + 2 * _PICTURES]
                for i in range(0, len(pictures), 2 * _PICTURES)]
     return np.concatenate([

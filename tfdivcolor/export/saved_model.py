@@ -105,7 +105,8 @@ class Servable:
         tf.errors.OpError: if the session loader refuses it.
 
     Example:
-        with Servable("models/tfdivcolor/1") as model:
+        jpeg = pathlib.Path("photo.jpg").read_bytes()
+        with tdc.servable.Servable("models/tfdivcolor/1") as model:
             model.run("serving_default", {"image_bytes": [jpeg]})
     """
 

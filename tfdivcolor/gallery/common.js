@@ -30,7 +30,7 @@ export function percent(share) {
   return whole || !share ? `${whole} %` : "<1 %";
 }
 
-// --- Memory ----------------------------------------------------------------
+// --- Memory ---------------------------------------------------------------
 
 // A browser may forbid storage to pages from files: what is remembered then
 // lasts as long as the page.
@@ -49,7 +49,7 @@ export function remember(name, value) {
   } catch (error) { /* as above */ }
 }
 
-// --- Brightness of the surround ---------------------------------------------
+// --- Brightness of the surround -------------------------------------------
 
 const SURROUNDS = ["dark", "grey", "light"];
 const SURROUND = "tfdivcolor/surround";
@@ -67,7 +67,7 @@ export function recallSurround() {
   if (SURROUNDS.includes(name)) document.body.dataset.surround = name;
 }
 
-// --- Keys -------------------------------------------------------------------
+// --- Keys -----------------------------------------------------------------
 
 const HOLD = 300;  // ms after which a key counts as held, not tapped
 let held = null;
@@ -84,7 +84,7 @@ export function release(key) {
   return long ? "held" : "tapped";
 }
 
-// --- Dialogs ----------------------------------------------------------------
+// --- Dialogs --------------------------------------------------------------
 
 export function closeByClickBehind() {
   for (const dialog of document.querySelectorAll("dialog")) {
@@ -94,7 +94,7 @@ export function closeByClickBehind() {
   }
 }
 
-// --- Tiles ------------------------------------------------------------------
+// --- Tiles ----------------------------------------------------------------
 
 // As many columns as make the tiles of a list largest.
 export function fitTiles(list, aspect, largest) {

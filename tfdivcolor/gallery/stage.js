@@ -1,5 +1,6 @@
 // One picture, large: fit, zoom, pan, and a divider between before and after.
-// Both lie in one frame, so that they move in lockstep.
+// Both lie in one frame, so that they move in lockstep. What lies on the stage
+// with data-own is dragged by others; of it only pinches belong to the stage.
 
 import {$, clamp} from "./common.js";
 
@@ -19,6 +20,7 @@ export function makeStage(photo, act) {
     box: {x: 0, y: 0, width: 1, height: 1},  // the frame within the stage
     fit: 1, close: 1, scale: 1,
     layout, toggleZoom, zoomBy, setSplit, nudge, pan, visible, fractions,
+    isPinched: () => !!pinch,
   };
 
   // --- Sizes ---
@@ -149,15 +151,17 @@ export function makeStage(photo, act) {
   root.addEventListener("pointerdown", event => {
     if (event.button > 1 || !photo()) return;
     pointers.set(event.pointerId, {x: event.clientX, y: event.clientY});
-    root.setPointerCapture(event.pointerId);
-    const onSlider = !!event.target.closest("#slider");
-    if (!onSlider) event.preventDefault();
     if (pointers.size > 1) {
       drag = null;
       pinch = pinching();
-      return;
     }
+    if (event.target.closest("[data-own]")) return;
+    root.setPointerCapture(event.pointerId);
+    const onSlider = !!event.target.closest("#slider");
+    if (!onSlider) event.preventDefault();
+    if (pinch) return;
     drag = {x: event.clientX, y: event.clientY, moved: false, onSlider,
+            onHandle: !!event.target.closest("#slider i"),
             touch: event.pointerType === "touch", button: event.button,
             zoom: stage.zoom && {...stage.zoom, ...middle()}};
   });
@@ -190,11 +194,11 @@ export function makeStage(photo, act) {
     pointers.delete(event.pointerId);
     if (pointers.size < 2) pinch = null;
     if (!drag) return;
-    const {moved, touch, onSlider, zoom, button} = drag;
+    const {moved, touch, onSlider, onHandle, zoom, button} = drag;
     if (onSlider) slider.blur();
     const dx = event.clientX - drag.x, dy = event.clientY - drag.y;
     drag = null;
-    if (!moved && !onSlider && !button) {
+    if (!moved && !onHandle && !button) {
       act.tap(...fractions(event.clientX, event.clientY), event);
     } else if (touch && !zoom && !stage.split && Math.abs(dx) > SWIPE
                && Math.abs(dx) > 2 * Math.abs(dy)) {

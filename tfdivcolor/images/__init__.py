@@ -1,9 +1,9 @@
-"""Image files to pixels and back, without TensorFlow.
+"""Reads and writes image files, without TensorFlow.
 
-`photo` reads one picture: `sources` opens what is given, `decoding` gives the
-pixels as they are stored, and `srgb` converts them by `profiles`.  `encoding`
-writes one.  `formats` knows which there are, `exif` the camera's words, `xmp`
-our own, and `finding` lists the pictures of folders.
+`photo` reads one picture: `sources` opens it, `decoding` returns the stored
+pixels, and `srgb` converts them with `profiles`.  `encoding` writes a picture.
+`formats` lists the formats, `exif` carries over what the camera wrote, `xmp`
+holds our own metadata, and `finding` lists the pictures of folders.
 """
 
 from tfdivcolor.images.encoding import encode, write_png

@@ -1,8 +1,9 @@
-"""EXIF of a photograph, carried over to results made of it.
+"""Carries the EXIF of a photograph over to its results.
 
-An EXIF block is a small TIFF file: directories of entries. Entries are copied
-as they are, in the byte order of the block, as maker notes may depend on it
-and as text may have any encoding; Pillow would read and write them anew.
+An EXIF block is a small TIFF file: directories of entries. The code copies
+entries unchanged, in the byte order of the block: maker notes may depend on
+the order, and text may have any encoding. Pillow would decode and encode
+them.
 """
 
 import io
@@ -16,18 +17,19 @@ Order = Literal["<", ">"]  # of bytes, as `struct` names it
 Directory = dict[int, Any]
 
 _POINTERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
-INCHES = {2: 1.0, 3: 2.54}  # of a unit of resolution, by its number
-_INTEROP_INDEX = 1  # of the directory that Interop points to
-# Bytes a value of each kind has: 2 is text, 3 and 4 are unsigned integers.
+INCHES = {2: 1.0, 3: 2.54}  # units of resolution per inch, by their numbers
+_INTEROP_INDEX = 1  # tag in the directory that Interop points to
+# Bytes per value of each kind: 2 is text, 3 and 4 are unsigned integers.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4,
           12: 8, 13: 4}
 _ORDERS: dict[bytes, Order] = {b"II*\0": "<", b"MM\0*": ">"}
 
-# Bytes of a directory's values; damaged ones may claim any number.
+# Limit on the bytes of a directory's values: damaged entries may claim any
+# number.
 _ROOM = 1 << 24
 
-# Of a picture's first directory, what describes the photograph; the rest says
-# how a TIFF file is laid out, or belongs to one program.
+# Tags of the first directory that describe the photograph. The others describe
+# the layout of a TIFF file or belong to one program.
 _KEPT: frozenset[int] = frozenset({
     ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model,
     ExifTags.Base.XResolution, ExifTags.Base.YResolution,
@@ -39,10 +41,10 @@ _KEPT: frozenset[int] = frozenset({
 
 
 def orientation(image: Image.Image) -> int | None:
-    """EXIF orientation of a PIL image: int, 1..8 if it is sound, or None.
+    """Returns the EXIF orientation of a PIL image: 1..8 if sound, or None.
 
-    `ImageOps.exif_transpose` would also write the EXIF block anew, and fail
-    where another entry of it is damaged; that must not cost the picture.
+    `ImageOps.exif_transpose` also rewrites the EXIF block, and fails if any
+    entry is damaged. A damaged entry must not make a picture unreadable.
     """
     try:
         return image.getexif().get(ExifTags.Base.Orientation)
@@ -51,34 +53,33 @@ def orientation(image: Image.Image) -> int | None:
 
 
 def of_image(image: Image.Image) -> tuple[Order, Directory] | None:
-    """What a PIL image says of itself, as `read` has it.
+    """Reads the EXIF of a PIL image, like `read`.
 
     Args:
         image: PIL image.
 
     Returns:
-        (byte order, directory); None where there is nothing, or it is
-        damaged.
+        (byte order, directory); None if there is none, or a damaged one.
     """
     try:
         block = image.info.get("exif")
-        # Without a block: kinds that only Pillow knows.
+        # Images without a block: kinds that only Pillow knows.
         return read(block or image.getexif().tobytes())
-    except Exception:  # of almost any kind, where it is damaged
+    except Exception:  # damaged blocks raise almost anything
         return None
 
 
 def of_tiff(file: BinaryIO, start: int) -> tuple[Order, Directory] | None:
-    """What one directory of a TIFF file says, as `of_image`; not BigTIFF."""
+    """Reads one directory of a TIFF file (not BigTIFF), like `of_image`."""
     try:
         return _read_file(file, start)
-    except Exception:  # of almost any kind, where it is damaged
+    except Exception:  # damaged blocks raise almost anything
         return None
 
 
 def resolution(found: tuple[Order, Directory]
                ) -> tuple[float, float] | None:
-    """Pixels an inch across and down that a directory states, if sound."""
+    """Pixels per inch across and down of a directory; None if unsound."""
     order, directory = found
     _, unit = directory.get(ExifTags.Base.ResolutionUnit, (3, b""))
     inches = INCHES.get(int.from_bytes(
@@ -95,18 +96,18 @@ def resolution(found: tuple[Order, Directory]
 
 def sound_resolution(across: float, down: float
                      ) -> tuple[float, float] | None:
-    """The same two numbers, unless they are nonsense: then None."""
+    """Returns the two numbers, or None if either is out of 1..65535."""
     if not (1 <= across <= 65535 and 1 <= down <= 65535):
         return None
     return across, down
 
 
 def is_adobe_rgb(directory: Directory) -> bool:
-    """Whether a camera says that its pixels are Adobe RGB.
+    """Whether a camera declares its pixels as Adobe RGB.
 
-    By EXIF and DCF 2.0 the colour space is "uncalibrated", and the file of the
-    kind "R03". Where the kind is missing, Adobe RGB is what cameras mean; 2 is
-    what some wrote before. Pictures of another space carry a profile.
+    EXIF and DCF 2.0 then give the colour space as "uncalibrated" and the kind
+    of the file as "R03". Without a kind, cameras mean Adobe RGB. Some older
+    files have colour space 2. Pictures in other spaces carry a profile.
     """
     details = directory.get(ExifTags.IFD.Exif, {})
     _, space = details.get(ExifTags.Base.ColorSpace, (3, b""))
@@ -119,19 +120,19 @@ def is_adobe_rgb(directory: Directory) -> bool:
 
 def kept(found: tuple[Order, Directory], width: int,
          height: int) -> bytes | None:
-    """The EXIF block of a photograph, for a result made of it.
+    """Makes the EXIF block for a result of a photograph.
 
-    Camera, dates, author, exposure, GPS and maker notes are kept. Orientation
-    becomes 1, the size the given one and the colour space sRGB, where they
-    are stated; the thumbnail is left out, and so are damaged entries.
+    The block keeps camera, dates, author, exposure, GPS and maker notes.
+    Orientation becomes 1. If they are present, the size becomes the given one
+    and the colour space sRGB. The thumbnail and damaged entries are dropped.
 
     Args:
         found: (byte order, directory) of `read`.
         width, height: int. Size of the result, which is upright.
 
     Returns:
-        bytes, beginning with "Exif" and two zeros; or None if there is
-        nothing that is kept.
+        bytes, beginning with "Exif" and two zeros; or None if no entry is
+        kept.
     """
     order, directory = found
     chosen: Directory = {
@@ -142,7 +143,7 @@ def kept(found: tuple[Order, Directory], width: int,
     details = dict(chosen.get(ExifTags.IFD.Exif, {}))
     if details:
         chosen[ExifTags.IFD.Exif] = details
-    # It says which other colour space than sRGB the pixels have.
+    # Interop may name another colour space than sRGB.
     details.pop(ExifTags.IFD.Interop, None)
     for tag, kind, value in (
             (ExifTags.Base.ExifImageWidth, "I", width),
@@ -158,24 +159,24 @@ def read(block: bytes) -> tuple[Order, Directory]:
     """Reads an EXIF block: (byte order "<" or ">", its first directory).
 
     Raises:
-        KeyError, struct.error: if its first bytes are damaged.
+        KeyError, struct.error: if the first bytes are damaged.
     """
     return _read_file(io.BytesIO(block.removeprefix(b"Exif\0\0")))
 
 
 def header(order: Order, start: int) -> bytes:
-    """First 8 bytes of a TIFF file whose directory is at `start`."""
+    """First 8 bytes of a TIFF file with its directory at `start`."""
     mark = {known: mark for mark, known in _ORDERS.items()}[order]
     return mark + struct.pack(order + "I", start)
 
 
 def write(directory: Directory, order: Order, start: int) -> bytes:
-    """Writes a directory and all that it points to.
+    """Writes a directory and all directories that it points to.
 
     Args:
         directory: {tag: (kind, bytes) or directory}.
         order: "<" or ">".
-        start: int, even. Where it will be, counted from the file's start.
+        start: int, even. Its offset from the start of the file.
 
     Returns:
         bytes, an even number.
@@ -213,7 +214,7 @@ def _read_file(file, start=None):
 
 
 def _follow(file, order, directory, pointer):
-    """Puts the directory that an entry points to in the entry's place."""
+    """Replaces a pointer entry by the directory that it points to."""
     kind, value = directory.pop(pointer, (None, b""))
     if kind in (4, 13) and len(value) == 4:
         start, = struct.unpack(order + "I", value)
@@ -223,7 +224,7 @@ def _follow(file, order, directory, pointer):
 
 
 def _directory(file, order, start):
-    """Reads the entries of one directory as far as they are whole."""
+    """Reads the complete entries of one directory."""
     file.seek(start)
     count = int.from_bytes(file.read(2), "little" if order == "<" else "big")
     entries, found, room = file.read(12 * count), {}, _ROOM

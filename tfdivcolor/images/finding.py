@@ -1,7 +1,8 @@
-"""The pictures of folders: by suffix, or by content where there is none.
+"""Lists the pictures of folders, by suffix, or by content without a suffix.
 
-Only regular files are ever opened: a FIFO would wait for a writer for ever.
-What is no picture is listed by kind, so that nothing is left out in silence.
+The functions open only regular files: a FIFO would block until a program
+writes to it.  They also list files that are not pictures, by kind, so that no
+file is skipped in silence.
 """
 
 import errno
@@ -18,7 +19,7 @@ from tfdivcolor.images import formats
 from tfdivcolor.images.formats import SUFFIXES
 from tfdivcolor.utils.errors import ImageError, reason
 
-# "scan.0001" and "Mr. Smith" are names without a suffix.
+# "scan.0001" and "Mr. Smith" have no suffix.
 _SUFFIX = re.compile(r"\.(?!\d+$)\w{1,10}")
 _PICTURE, _FOLDER, _FILE = "picture", "folder", "file"
 _NO_SUFFIX = "without a suffix"
@@ -29,16 +30,17 @@ _KINDS_SHOWN = 8
 
 @dataclass
 class Found:
-    """What `find` has found.
+    """The result of `find`.
 
     Attributes:
         pictures: list of (path, name). pathlib.Path, and str: the file's own
-            name, or for a folder's pictures the path from that folder, with
+            name, or for a picture of a folder the path from that folder, with
             slashes, such as "holiday/beach.jpg".
-        others: list of (path, kind). What is no picture: pathlib.Path, and
-            str: its suffix in lower case, "without a suffix", "FIFO",
-            "socket", "device", "linked folder" or "link to nothing".
-        failed: list of `ImageError`. What cannot be read, or is not there.
+        others: list of (path, kind). Files that are not pictures:
+            pathlib.Path, and str: the suffix in lower case, "without a
+            suffix", "FIFO", "socket", "device", "linked folder" or "link to
+            nothing".
+        failed: list of `ImageError`. Missing or unreadable files and folders.
     """
 
     pictures: list[tuple[Path, str]] = field(default_factory=list)
@@ -50,11 +52,11 @@ def find(paths: Iterable[str | os.PathLike],
          follow_links: bool = False) -> Found:
     """Lists the pictures among files and folders.
 
-    A regular file is taken whatever its name. A folder is searched with all
-    folders in it, for regular files, or links to them, with an image suffix
-    (`SUFFIXES`, upper or lower case) or with no suffix and the content of an
-    image; in the order of their relative paths. Hidden files and folders are
-    skipped.
+    Regular files count as pictures whatever their names. In folders and all
+    folders below, `find` lists regular files, and links to them, that have an
+    image suffix (`SUFFIXES`, upper or lower case) or no suffix and the content
+    of an image, in the order of their relative paths. It skips hidden files
+    and folders.
 
     Args:
         paths: iterable of str or os.PathLike. Files and folders.
@@ -79,13 +81,13 @@ def find(paths: Iterable[str | os.PathLike],
 
 def names_in(folder: str | os.PathLike,
              on_error: Callable[[OSError], object]) -> list[str]:
-    """The pictures of a folder and of all folders in it, as `find` has them.
+    """Lists the pictures of a folder and all folders in it, like `find`.
 
     Args:
         folder: str or os.PathLike.
         on_error: function of an `OSError` with a filename, called for each
-            folder, and each file without a suffix, that cannot be read; and
-            for what has a picture's name and is no file.
+            unreadable folder, for each unreadable file without a suffix, and
+            for each entry that has a picture's name and is not a file.
 
     Returns:
         list of str, sorted: paths from the folder, with slashes.
@@ -100,11 +102,11 @@ def names_in(folder: str | os.PathLike,
 
 
 def is_picture(name: str) -> bool:
-    """Whether a path is that of a picture, by its suffix, and not hidden.
+    """Whether a path has an image suffix and is not hidden.
 
     Args:
-        name: str. A path from a folder or of an archive's member, with
-            slashes.
+        name: str. A path from a folder, or the path of an archive member,
+            with slashes.
 
     Returns:
         bool.
@@ -114,7 +116,7 @@ def is_picture(name: str) -> bool:
 
 
 def without_suffix(name: str) -> str:
-    """A file's name or path without its suffix, if it has one.
+    """Removes the suffix of a file name or path.
 
     Args:
         name: str. "holiday/beach.jpg", "scan.0001".
@@ -126,14 +128,14 @@ def without_suffix(name: str) -> str:
 
 
 def summary(kinds: Iterable[str]) -> str:
-    """How many there are of each kind, in one line.
+    """Counts the kinds, in one line.
 
     Args:
         kinds: iterable of str, as in `Found.others`.
 
     Returns:
-        str, such as "2 .txt, 1 .xml, 1 FIFO", the most frequent first; the
-        rarest of many kinds are put together.
+        str, such as "2 .txt, 1 .xml, 1 FIFO", the most frequent kind first.
+        The rarest of many kinds share one number.
     """
     counts = sorted(Counter(kinds).items(), key=lambda item: (
         -item[1], item[0]))
@@ -168,16 +170,17 @@ def _add_folder(folder, follow_links, found):
 
 
 def _search(folder, follow_links=False):
-    """What a folder and all folders in it hold, in order.
+    """Searches a folder and all folders in it.
 
     Returns:
-        names: list of str. Pictures, by their paths from the folder.
-        others: list of (name, kind). What is no picture.
-        errors: list of ("folder" or "file", `OSError`). What cannot be read.
+        names: list of str. Paths of pictures from the folder, sorted.
+        others: list of (name, kind). Files that are not pictures, sorted.
+        errors: list of ("folder" or "file", `OSError`), sorted by path.
     """
     folder = os.fspath(folder)
     names, others, errors = [], [], []
-    # Real folders first: what is also linked has its own name.
+    # Real folders first: linked content that is also reachable without a link
+    # keeps its real path.
     real, linked, seen = [""], [], set()
     while real or linked:
         relative = real.pop() if real else heapq.heappop(linked)
@@ -221,7 +224,7 @@ def _suffix(name):
 
 
 def _of_path(kind, error, path):
-    # Some errors of reading do not say of what.
+    # Some errors of reading do not name the file.
     error.filename = error.filename or path
     return kind, error
 
@@ -230,7 +233,7 @@ def _kind_of_entry(entry):
     """A folder's entry: a picture, a folder, or a kind of `Found.others`.
 
     Raises:
-        OSError: a file without a suffix cannot be read.
+        OSError: if a file without a suffix cannot be read.
     """
     kind = _kind_by_listing(entry)
     if kind != _FILE:
@@ -246,7 +249,7 @@ def _kind_of_entry(entry):
 
 
 def _kind_by_listing(entry):
-    # Most entries are told by what the listing itself says of them.
+    # The directory listing itself identifies most entries.
     try:
         if entry.is_symlink():
             kind = _kind(entry.stat().st_mode)
@@ -257,13 +260,13 @@ def _kind_by_listing(entry):
             return _FILE
         return _kind(entry.stat(follow_symlinks=False).st_mode)
     except OSError as error:
-        # What cannot be looked at is reported when it is opened.
+        # Opening this entry later reports the error.
         nowhere = entry.is_symlink() and error.errno in _LEADS_NOWHERE
         return "link to nothing" if nowhere else _FILE
 
 
 def _kind_of_path(path):
-    """A path as given: "folder", "file", or what else is there."""
+    """Identifies a given path: "folder", "file", or what was received."""
     try:
         kind = _kind(os.stat(path).st_mode)
     except OSError as error:

@@ -1,7 +1,7 @@
-"""Image files: which formats there are, and opening them.
+"""The supported image formats, and opening files.
 
-Formats are named as Pillow names them ("JPEG", "HEIF", ...). HEIF needs the
-extra `[heic]`.
+The keys are Pillow's names ("JPEG", "HEIF", ...). HEIF needs the extra
+`[heic]`.
 """
 
 from types import ModuleType
@@ -28,19 +28,20 @@ FORMATS = {
 }
 SUFFIXES = tuple(suffix for known in FORMATS.values() for suffix in known)
 
-# What `encoding` writes without loss, with 16 bits a channel, with alpha, and
-# not at all.
+# Formats that `encoding` writes: without loss, with 16 bits per channel, with
+# alpha; and formats that it does not write.
 LOSSLESS_FORMATS = ("PNG", "WEBP", "TIFF", "BMP")
 DEEP_FORMATS = ("PNG", "TIFF")
 WITH_ALPHA = ("PNG", "WEBP", "TIFF", "HEIF")
 READ_ONLY = ("GIF", "AVIF", "JPEG2000")
 
-# Pixels that a side may have; the other formats hold more than memory does.
-_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "HEIF": 16_384}
+# Longest side in pixels; the other formats hold more than memory does.
+_LONGEST_SIDE = {
+    "JPEG": 65_500, "WEBP": 16_383, "HEIF": 16_384, "PSD": 30_000}
 
-SNIFFED = 32  # bytes that tell a format
+SNIFFED = 32  # bytes that identify a format
 
-# Files of HEIF and AVIF begin: length (4 bytes), "ftyp", one of these.
+# HEIF and AVIF files begin with a length (4 bytes), "ftyp" and one of these.
 _BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx",
@@ -54,23 +55,23 @@ _BEGINNINGS = (
 
 
 def sniff(head: bytes) -> str | None:
-    """Tells the format of a file by how it begins.
+    """Identifies the format of a file by its first bytes.
 
     Args:
-        head: bytes. The first `SNIFFED` of the file, or all that it has.
+        head: bytes. The first `SNIFFED` bytes, or the whole file if shorter.
 
     Returns:
-        str, a key of `FORMATS`; None if the file is none of them.
+        str, a key of `FORMATS`; None for another format.
     """
     if head[4:8] == b"ftyp":
-        # A brand that HEIF and AVIF share comes first in some AVIF files.
+        # Some AVIF files begin with a brand that HEIF shares.
         if b"avif" in head[8:SNIFFED]:
             return "AVIF"
         return _BRANDS.get(head[8:12])
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
-    # Two letters are not enough: four bytes behind the length are reserved,
-    # and then where the pixels begin.
+    # Two letters are not enough: after the length come four reserved bytes,
+    # and then the offset of the pixels.
     if head[:2] == b"BM" and (len(head) < 14 or head[12:14] == b"\0\0"):
         return "BMP"
     return next((image_format for beginning, image_format in _BEGINNINGS
@@ -78,17 +79,17 @@ def sniff(head: bytes) -> str | None:
 
 
 def format_of(file: BinaryIO, name: str) -> str:
-    """The format of a file, which is then at its start.
+    """Identifies the format of a file, and rewinds the file to its start.
 
     Args:
         file: binary file that can seek.
-        name: str. What messages call it.
+        name: str. The name for messages.
 
     Returns:
         str, a key of `FORMATS`.
 
     Raises:
-        ImageError: if the file begins like none of `FORMATS`.
+        ImageError: if the first bytes belong to none of `FORMATS`.
     """
     file.seek(0)
     head = file.read(SNIFFED)
@@ -103,48 +104,49 @@ def format_of(file: BinaryIO, name: str) -> str:
 
 
 def open_image(file: BinaryIO, name: str) -> tuple[Image.Image, str]:
-    """Opens an image file by Pillow, whose pixels are not read yet.
+    """Opens an image file with Pillow, without reading its pixels.
 
     Args:
         file: binary file that can seek.
-        name: str. What messages call it.
+        name: str. The name for messages.
 
     Returns:
         PIL image, and str, a key of `FORMATS`.
 
     Raises:
-        ImageError: if the file begins like none of `FORMATS`, or is HEIF and
-            its library is not installed.
-        Exception: of almost any kind, from Pillow, if it is damaged.
+        ImageError: if the first bytes belong to none of `FORMATS`, or if the
+            file is HEIF and pillow-heif is not installed.
+        Exception: almost any kind, from Pillow, for a damaged file.
     """
     image_format = format_of(file, name)
     if image_format == "HEIF":
         return heif(name).HeifImageFile(file, ""), image_format
-    # As Image.open does, for our formats only, and without its limit on
-    # pixels: that one is a global, which must not be changed under the feet of
-    # other threads; ours takes its place.
+    # Like Image.open, but only for our formats, and without Pillow's limit on
+    # pixels. That limit is global, and changing it would affect other
+    # threads. `max_pixels` replaces it.
     Image.init()
     factory, _ = Image.OPEN[image_format]
     return factory(file, ""), image_format
 
 
 def output_format(photo: "Photo", wanted: str | None = None) -> str:
-    """Format for the results of a photograph.
+    """Chooses the format for the results of a photograph.
 
-    Like the photograph's own, except that formats of `READ_ONLY`, 1-bit and
-    palette pictures, an array, and a picture whose transparency its format
-    could not keep give PNG.
+    Results have the format of the photograph. PNG replaces it for formats of
+    `READ_ONLY`, for 1-bit and palette pictures, for arrays, and for pictures
+    with transparency in a format that `encoding` writes without alpha.
 
     Args:
         photo: `images.Photo`.
-        wanted: str, one of `settings.OUTPUT_FORMATS`, or None.
+        wanted: str, one of `settings.OUTPUT_FORMATS`, or None. Defaults to
+            None.
 
     Returns:
-        str, one that `encoding.encode` takes.
+        str, a format of `encoding.encode`.
 
     Raises:
-        ValueError: if `wanted` is another word.
-        ImageError: if the format is HEIF and its library is not installed.
+        ValueError: if `wanted` is not in `settings.OUTPUT_FORMATS`.
+        ImageError: if the format is HEIF and pillow-heif is not installed.
     """
     if wanted is not None and wanted not in OUTPUT_FORMATS:
         raise ValueError(
@@ -165,15 +167,15 @@ def output_format(photo: "Photo", wanted: str | None = None) -> str:
 
 
 def check_sides(name: str, image_format: str, width: int, height: int) -> None:
-    """Refuses a picture that a format cannot hold.
+    """Refuses a picture that is too large for a format.
 
     Args:
-        name: str. What messages call the picture.
-        image_format: str, a key of `FORMATS`.
-        width, height: int. Its size in pixels.
+        name: str. The name for messages.
+        image_format: str, a key of `FORMATS`, or "PSD".
+        width, height: int. Size of the picture in pixels.
 
     Raises:
-        ImageError: a side is too long.
+        ImageError: if a side is too long.
     """
     limit = _LONGEST_SIDE.get(image_format)
     if limit and max(width, height) > limit:
@@ -183,12 +185,12 @@ def check_sides(name: str, image_format: str, width: int, height: int) -> None:
 
 
 def suffix(image_format: str) -> str:
-    """Ending of a format's file names, such as ".jpg"."""
+    """Returns the suffix of a format's file names, such as ".jpg"."""
     return FORMATS[image_format][0]
 
 
 def heif(name: str) -> ModuleType:
-    """The library pillow_heif; an `ImageError` about `name` without it."""
+    """Imports pillow_heif, or raises an `ImageError` about `name`."""
     try:
         import pillow_heif
     except ImportError:

@@ -1,10 +1,11 @@
-"""Files, bytes, images and arrays -> pixels.
+"""Reads files, bytes, images and arrays as pixels.
 
-Pixels are sRGB [H, W, 3], upright: uint8, and uint16 where the source has more
-than 8 bits a channel.  Whatever is wrong with a picture is an `ImageError` of
-one line: `NAME: rule (received ...)`.
+Pixels are sRGB [H, W, 3], upright: uint8, and also uint16 where the source has
+more than 8 bits per channel.  Every fault of a picture raises an `ImageError`
+of one line: `NAME: rule (received ...)`.
 
-No TensorFlow here, so that the command line can check its inputs at once.
+This module does not import TensorFlow, so that the command line checks its
+inputs at once.
 """
 
 import contextlib
@@ -22,11 +23,11 @@ from tfdivcolor.images.sources import Picture
 from tfdivcolor.settings import MAX_PIXELS
 from tfdivcolor.utils.errors import ImageError, reason
 
-# Largest difference between the channels of a grey pixel, in 8-bit levels;
-# lossy formats that store a grey picture in colour come this far from grey.
+# Largest difference between the channels of a grey pixel, in 8-bit levels.
+# Lossy formats that store a grey picture in colour deviate by this much.
 _GREY_TOLERANCE = 4
 
-# EXIF orientations that change width for height.
+# EXIF orientations that swap width and height.
 _LYING = (5, 6, 7, 8)
 
 
@@ -36,28 +37,27 @@ class Photo:
 
     Attributes:
         pixels: uint8 [H, W, 3]. sRGB, 0..255, upright.
-        name: str. The path as given, or "image" where there is none.
+        name: str. The path as given, or "image" for a source without one.
         is_grey: bool. Whether the channels of every pixel are equal, up to
             the rounding of lossy formats.
-        pixels_16: uint16 [H, W, 3], or None. The same with 16 bits a channel,
-            sRGB, 0..65535, where the source has more than 8.
-        alpha: uint8 [H, W], or uint16 where there is `pixels_16`. Opacity,
-            upright; None where the source has no transparency at all. An alpha
-            channel that is opaque throughout is kept: results get the channels
-            of their source.
+        pixels_16: uint16 [H, W, 3], or None. The same picture with 16 bits per
+            channel, sRGB, 0..65535, if the source has more than 8.
+        alpha: uint8 [H, W], or uint16 if there is `pixels_16`. Opacity,
+            upright; None if the source has no transparency. A fully opaque
+            alpha channel is kept: results have the channels of their source.
         image_format: str, a key of `FORMATS`. None for arrays and for PIL
             images that were not read from a file.
         has_palette: bool. Whether the source is a palette or 1-bit picture.
         exif: bytes, or None. EXIF block for a result: without thumbnail,
-            orientation 1. None where there is none, or a damaged one.
-        dpi: pair of floats, pixels an inch across and down, or None where the
-            file does not say.
-        page, num_pages: int. Which picture of the file it is, from 1, and of
-            how many; thumbnails and masks do not count.
-        notes: tuple of str. What the user must know of how it was read, such
-            as "page 1 of 2 is used"; empty for most.
-        missing: bool [H, W]. Pixels that a truncated file lacks, which are mid
-            grey; None where it has all.
+            orientation 1. None if the source has none or a damaged one.
+        dpi: pair of floats, pixels per inch across and down, or None if the
+            file does not state them.
+        page, num_pages: int. Number of the picture in the file, from 1, and
+            the count of pictures; thumbnails and masks do not count.
+        notes: tuple of str. What the user must know about the reading, such
+            as "page 1 of 2 is used"; empty for most pictures.
+        missing: bool [H, W]. Pixels that are missing in a truncated file, and
+            are mid grey; None for a complete file.
     """
 
     pixels: np.ndarray
@@ -76,7 +76,7 @@ class Photo:
 
     @property
     def finest(self) -> np.ndarray:
-        """`pixels_16` where there are any, else `pixels`."""
+        """`pixels_16` if there is one, else `pixels`."""
         return self.pixels if self.pixels_16 is None else self.pixels_16
 
 
@@ -85,37 +85,39 @@ def read(source: Picture, max_pixels: int = MAX_PIXELS,
     """Reads one picture.
 
     Image files may be JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, JPEG 2000 or HEIC
-    (with the extra `[heic]`), whatever their name.  Grey, RGB, CMYK, Lab,
-    palette and 1-bit pictures are brought to sRGB: by their ICC profile, unless
-    it does what sRGB does; the colour space that PNG chunks or a camera's EXIF
-    name; CMYK without a profile as browsers do.  The EXIF orientation is
-    applied.  `Photo.pixels` has 8 bits and no alpha: the colours stored for
-    transparent pixels show.  Depths of 9 to 16 bits, 32-bit integers and floats
-    from 0 to 1 are stretched over 16 bits, and 8 bits come from them by scaling
-    and rounding.
+    (with the extra `[heic]`).  Their names do not matter.  Grey, RGB, CMYK,
+    Lab, palette and 1-bit pictures are converted to sRGB: with their ICC
+    profile, unless it is equivalent to sRGB; with the colour space named by
+    PNG chunks or a camera's EXIF; CMYK without a profile as browsers convert
+    it.  The EXIF orientation is applied.  `Photo.pixels` has 8 bits and no
+    alpha: it shows the colours stored for transparent pixels.  Depths of 9 to
+    16 bits, 32-bit integers and floats from 0 to 1 are stretched over 16 bits;
+    scaling and rounding then give 8 bits.
 
-    A PIL image that still is what its file holds is read from the file, as
-    Pillow keeps only 8 bits of many kinds; else by its own pixels.
+    Pillow keeps only 8 bits of many pictures.  A PIL image that still equals
+    its file is therefore read from the file, any other by its own pixels.
 
     Args:
         source: str or os.PathLike (path); bytes, bytearray, memoryview or
             binary file of an image file; PIL image; or an array [H, W], or
             [H, W, 1, 2, 3 or 4] of grey, grey and alpha, sRGB, sRGB and alpha:
             uint8, uint16, bool, or float from 0 to 1.
-        max_pixels: int. Larger pictures are refused; a file by its header,
-            before it is decoded.
-        page: int from 1. Which page of a TIFF file, thumbnails and masks
-            aside, or frame of another. None: the largest page, or the first.
-        lenient: bool. Whether JPEG, PNG, TIFF and WebP files that are truncated
-            are read as far as they go, the missing part mid grey.
+        max_pixels: int. Larger pictures are refused; files by their header,
+            before decoding. Defaults to `settings.MAX_PIXELS`.
+        page: int from 1. The page of a TIFF file, thumbnails and masks aside,
+            or the frame of another file. Defaults to None: the largest page
+            of TIFF, else the first frame.
+        lenient: bool. Whether truncated JPEG, PNG, TIFF and WebP files are
+            read as far as possible, with the missing part mid grey. Defaults
+            to False.
 
     Returns:
         `Photo`.
 
     Raises:
-        ImageError: if there is no such file or page, if it is empty, damaged,
-            no image or too large, or if an array or PIL image has a type that
-            is not listed here.
+        ImageError: if the file or page does not exist, if the picture is
+            empty, damaged, not an image or too large, or if an array or PIL
+            image has a type that is not listed here.
     """
     picture = sources.open_picture(source)
     name = picture.name
@@ -140,21 +142,22 @@ def read(source: Picture, max_pixels: int = MAX_PIXELS,
 
 
 def mid_grey(dtype: DTypeLike) -> int:
-    """The value of pixels that a truncated file lacks: 128, or of 16 bits."""
+    """Value of pixels that a truncated file lacks: 128, or 128 * 257."""
     return round(np.iinfo(dtype).max * 128 / 255)
 
 
 def count_pages(source: Picture) -> int:
-    """How many pictures a file holds; thumbnails and masks do not count.
+    """Counts the pictures of a file, without thumbnails and masks.
 
     Args:
-        source: as of `read`.
+        source: as in `read`.
 
     Returns:
-        int: pages of TIFF, frames of GIF, WebP, PNG and AVIF; 1 for all else.
+        int: pages of TIFF; frames of GIF, WebP, PNG, AVIF and HEIC; 1 for
+        other sources.
 
     Raises:
-        ImageError: if it is no image that can be opened.
+        ImageError: if the source cannot be opened as an image.
     """
     picture = sources.open_picture(source)
     with picture.file or contextlib.nullcontext() as file:
@@ -166,7 +169,7 @@ def count_pages(source: Picture) -> int:
 
 @contextlib.contextmanager
 def _reported(name: str) -> Iterator[None]:
-    """Makes one `ImageError` of all that decoders raise on a bad file."""
+    """Turns every exception of a decoder into one `ImageError`."""
     try:
         yield
     except ImageError as error:

@@ -1,32 +1,32 @@
-"""Files that any decoder shows right: one that knows no profiles, no EXIF."""
+"""Files that a decoder without profiles and EXIF shows correctly."""
 
 from typing import BinaryIO
 
 from tfdivcolor.images import exif, formats, profiles
 from tfdivcolor.images.decoding import jpeg, pillow, png
 
-# Formats that the exported model decodes.
+# Formats that the exported model decodes without help.
 _FORMATS = ("JPEG", "PNG", "WEBP")
 
 
 def is_plain(file: BinaryIO) -> bool:
-    """Whether decoding alone, and no more, gives the picture as it is shown.
+    """Whether decoding alone gives the picture as it is shown.
 
-    That is so for sRGB pictures that are upright, of kinds that TensorFlow
-    decodes.  Only the header is looked at, except for a PNG, whose EXIF block
-    may stand behind the pixels.
+    This holds for upright sRGB pictures of kinds that TensorFlow decodes.  The
+    function reads only the header, except for PNG, where the EXIF block may
+    follow the pixels.
 
     Args:
         file: binary file that can seek.
 
     Returns:
-        bool. True only for JPEG, PNG and WebP; False also for damaged files.
+        bool. True only for JPEG, PNG and WebP; False for damaged files.
     """
     try:
         image, image_format = formats.open_image(file, "image")
         if image_format not in _FORMATS:
             return False
-        # TensorFlow rounds CMYK in another way.
+        # TensorFlow rounds CMYK differently.
         if image_format == "JPEG" and (
                 image.mode == "CMYK" or not jpeg.is_common(file)):
             return False
@@ -46,5 +46,5 @@ def is_plain(file: BinaryIO) -> bool:
             return False
         return (not 2 <= (exif.orientation(image) or 1) <= 8
                 and profiles.is_srgb(profile))
-    except Exception:  # of almost any kind; whoever reads it says which
+    except Exception:  # of almost any kind; the reader of the file reports it
         return False

@@ -1,7 +1,7 @@
-"""ICC profiles: of results, of what files say in other ways, and their effect.
+"""ICC profiles: reading, comparing, applying and making them.
 
-A profile is judged by what it does to colours, never by its name: any of them
-may be called "sRGB", with a linear tone curve for instance.
+The code judges a profile by its effect on colours, never by its name: a
+profile with a linear tone curve may still be called "sRGB".
 """
 
 import functools
@@ -13,14 +13,14 @@ import imagecodecs
 import numpy as np
 from PIL import ImageCms
 
-# Pixels may differ by so much of the range for a profile to count as sRGB: one
-# level of 8 bits, by which makers round.
+# A profile counts as sRGB if pixels differ by at most this share of the range:
+# one level of 8 bits, the rounding of profile makers.
 _TOLERANCE = 1.0 / 255
 _PROBES = 9  # levels a channel
 
 _SPACES: dict[str, "Space"] = {
     "GRAY": "grey", "RGB": "rgb", "CMYK": "cmyk", "Lab": "lab"}
-# imagecodecs' names of the kinds of `decoding.stored`.
+# The names in imagecodecs of the kinds of `decoding.stored`.
 _CMS_NAMES = {"grey": "gray", "rgb": "rgb", "cmyk": "cmyk", "lab": "lab"}
 
 Intent = imagecodecs.CMS.INTENT
@@ -35,7 +35,7 @@ SRGB_PRIMARIES = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 def _srgb():
     profile = bytearray(
         ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    # Date and time of its making, which is now: 1 January 2000 instead.
+    # Replace the current time by 1 January 2000: equal bytes in every process.
     profile[24:36] = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)
     return bytes(profile)
 
@@ -46,21 +46,21 @@ LAB = imagecodecs.cms_profile("lab4")
 
 
 class ProfileError(ValueError):
-    """A profile is damaged, or cannot be applied; the message says which."""
+    """A profile is damaged or cannot be applied; the message says which."""
 
 
 @functools.lru_cache(maxsize=64)
 def space(profile: bytes) -> Space | None:
-    """Which channels a profile is for.
+    """Returns the kind of channels that a profile is for.
 
     Args:
         profile: bytes of an ICC profile.
 
     Returns:
-        "grey", "rgb", "cmyk" or "lab"; None for others.
+        "grey", "rgb", "cmyk" or "lab"; None for other kinds.
 
     Raises:
-        ProfileError: the profile is damaged.
+        ProfileError: if the profile is damaged.
     """
     try:
         found: Any = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile
@@ -71,20 +71,20 @@ def space(profile: bytes) -> Space | None:
 
 @functools.lru_cache(maxsize=64)
 def is_srgb(profile: bytes | None) -> bool:
-    """Whether pixels with this profile are sRGB as they are.
+    """Whether pixels with this profile are sRGB without a conversion.
 
-    Colours from all over the range are converted: none may change by more
+    The function converts colours from the whole range. None may change by more
     than one level of 8 bits.
 
     Args:
-        profile: bytes of an ICC profile of grey or RGB, or None or b"" for
-            none, which means sRGB.
+        profile: bytes of a grey or RGB ICC profile. None and b"" mean no
+            profile, and therefore sRGB.
 
     Returns:
         bool. False for profiles of other channels.
 
     Raises:
-        ProfileError: the profile is damaged.
+        ProfileError: if the profile is damaged.
     """
     if not profile:
         return True
@@ -106,17 +106,17 @@ def to_srgb(values: np.ndarray, kind: Space, profile: bytes) -> np.ndarray:
 
     Args:
         values: uint8 or uint16 [H, W, channels].
-        kind: the channels', as `space` names them.
+        kind: kind of the channels, as `space` names it.
         profile: bytes of an ICC profile for such channels.
 
     Returns:
         [H, W, 3] of the same type, sRGB.
 
     Raises:
-        ProfileError: the profile is damaged.
+        ProfileError: if the profile is damaged.
     """
-    # The optimised way is made for 8 bits of grey and RGB: of 16 it loses up
-    # to 8 % of the range, and of Lab two levels.
+    # The optimised conversion suits only 8 bits of grey and RGB: its error is
+    # up to 8 % of the range with 16 bits, and two levels with Lab.
     fast = values.dtype == np.uint8 and kind in ("grey", "rgb")
     try:
         return imagecodecs.cms_transform(
@@ -136,15 +136,16 @@ def rgb(primaries: tuple[tuple[float, float], ...], white: tuple[float, float],
     Args:
         primaries: CIE xy of red, green and blue.
         white: CIE xy.
-        gamma: float. Light is the stored value to this power.
-        curve: floats 0..1. Light at stored values of equal steps from 0 to 1;
-            in place of a gamma.
+        gamma: float. Light is the stored value to this power. Defaults to
+            None.
+        curve: floats 0..1. Light at evenly spaced stored values from 0 to 1;
+            replaces `gamma`. Defaults to None.
 
     Returns:
         bytes.
 
     Raises:
-        ProfileError: no colour space has such primaries.
+        ProfileError: if no colour space has these primaries.
     """
     tone: dict[str, Any] = ({"gamma": gamma} if curve is None else
             {"transferfunction": np.asarray(curve, np.float32)})
@@ -154,4 +155,4 @@ def rgb(primaries: tuple[tuple[float, float], ...], white: tuple[float, float],
             primaries=[number for xy in primaries for number in (*xy, 1.0)],
             **tone)
     except (imagecodecs.CmsError, ValueError) as error:
-        raise ProfileError("its primaries are no colour space's") from error
+        raise ProfileError("no colour space has its primaries") from error

@@ -1,4 +1,4 @@
-"""What a picture may be given as: paths, bytes, files, PIL images, arrays."""
+"""Opens every kind of source: paths, bytes, files, PIL images, arrays."""
 
 import io
 import os
@@ -13,23 +13,24 @@ from tfdivcolor.images.decoding.stored import Stored, split
 from tfdivcolor.images.formats import FORMATS
 from tfdivcolor.utils.errors import ImageError, reason
 
-# Everything that `photo.read` takes; an array may be of any library with
-# `__array__`.
+# All types that `photo.read` accepts; arrays of any library that have
+# `__array__` count too.
 Picture = (str | os.PathLike | bytes | bytearray | memoryview | BinaryIO
            | Image.Image | np.ndarray)
 
 
 @dataclass
 class Opened:
-    """A picture that can be decoded.
+    """A picture ready for decoding.
 
     Attributes:
-        name: str. The path as given, or "image" where there is none.
+        name: str. The path as given, or "image" for a source without one.
         file: binary file that can seek, at its start; or None.
-        page: int. Which page of the file, from 1, or None.
-        image: PIL image, where there is no file.
-        known_format: str. The image's, a key of `formats.FORMATS`, or None.
-        array: np.ndarray, where there is neither.
+        page: int. The page of the file, from 1, or None.
+        image: PIL image, if there is no file.
+        known_format: str. Format of `image`, a key of `formats.FORMATS`, or
+            None.
+        array: np.ndarray, if there is no file and no image.
     """
 
     name: str
@@ -41,11 +42,11 @@ class Opened:
 
 
 def open_picture(source: Picture) -> Opened:
-    """Opens a picture that is given in any way.
+    """Opens a picture of any type of `Picture`.
 
     Raises:
-        ImageError: if there is no such file, it cannot be read, or `source`
-            is of another type.
+        ImageError: if the file does not exist or cannot be read, or if
+            `source` has another type.
     """
     if isinstance(source, (str, os.PathLike)):
         name = os.fsdecode(source)
@@ -65,7 +66,7 @@ def open_picture(source: Picture) -> Opened:
 
 def _open_path(name):
     try:
-        # Opening a named pipe would wait until someone writes to it.
+        # Opening a named pipe would block until a program writes to it.
         if stat.S_ISFIFO(os.stat(name).st_mode) and (
                 os.path.realpath(name) != os.path.realpath("/dev/stdin")):
             raise ImageError(f"{name}: must be an image file "
@@ -87,7 +88,7 @@ def _open_path(name):
 
 
 def _open_file(file):
-    """Reads a file of someone else's, from where it is."""
+    """Reads a file that the caller has opened, from its current position."""
     name = getattr(file, "name", "image")
     name = os.fsdecode(name) if isinstance(name, (str, bytes)) else "image"
     try:
@@ -97,7 +98,7 @@ def _open_file(file):
                          f"(received {reason(error)})") from error
     if not isinstance(data, bytes):
         raise ImageError(f"{name}: must be a binary file "
-                         f"(received one of {type(data).__name__})")
+                         f"(received a file of {type(data).__name__})")
     return Opened(name, io.BytesIO(data))
 
 
@@ -114,10 +115,10 @@ def _open_image(image):
 
 
 def _untouched(image):
-    """The file that an image was opened from, if it is still what is there.
+    """Returns the file of an open image if the image still equals the file.
 
-    Anyone may have changed the pixels, mode or profile of an image that is
-    open: the file is opened once more, and both are compared.
+    A program may have changed the pixels, mode or profile of an open image.
+    The function therefore opens the file again and compares both.
 
     Returns:
         binary file at its start, or None.
@@ -128,13 +129,14 @@ def _untouched(image):
     if file is None:
         return None
     try:
-        # In the same way: what Pillow maps into memory it does not turn.
+        # Open it in the same way: Pillow does not turn files that it maps
+        # into memory.
         with Image.open(getattr(image, "filename", "")
                         or io.BytesIO(file.getvalue())) as fresh:
             if image.tell():
                 fresh.seek(image.tell())
-            # Pixels that are not loaded yet cannot have been changed.  Some
-            # formats change size and mode while they load.
+            # Pixels that are not loaded yet are unchanged.  Some formats
+            # change size and mode when they load.
             if not image.tile:
                 fresh.load()
             same = ((fresh.format, fresh.mode, fresh.size)
@@ -143,15 +145,15 @@ def _untouched(image):
                          == image.info.get("icc_profile")))
             if same and not image.tile:
                 same = fresh.tobytes() == image.tobytes()
-    except Exception:  # of almost any kind: the image's own pixels are left
+    except Exception:  # of almost any kind: use the image's own pixels
         return None
-    # Only pages of TIFF are those that `decoding` counts.
+    # `decoding` and Pillow number the same pages only for TIFF.
     return file if same and (image.format == "TIFF" or not image.tell()
                              ) else None
 
 
 def _file_of(image):
-    """The bytes of an image's file, as a file, or None."""
+    """Returns the bytes of an image's file as a file, or None."""
     handle = getattr(image, "fp", None)
     try:
         if handle is not None:
@@ -171,17 +173,17 @@ def _file_of(image):
 
 
 def of_array(values: np.ndarray, name: str) -> Stored:
-    """Takes the values of an array as sRGB.
+    """Reads the values of an array as sRGB.
 
     Args:
         values: [H, W], or [H, W, 1 to 4]; see `photo.read`.
-        name: str. What messages call it.
+        name: str. The name for messages.
 
     Returns:
-        `Stored`, of 8 bits or, from uint16 and floats, of 16.
+        `Stored`, with 16 bits for uint16 and floats, else with 8.
 
     Raises:
-        ImageError: if it has another type or shape, or values out of range.
+        ImageError: if the type, shape or range is wrong.
     """
     if values.ndim not in (2, 3) or values.ndim == 3 and not (
             1 <= values.shape[2] <= 4):

@@ -1,4 +1,4 @@
-"""Stored channels of any kind -> sRGB."""
+"""Converts stored channels of any kind to sRGB."""
 
 import numpy as np
 
@@ -10,15 +10,15 @@ _NAMES = {"grey": "grey", "rgb": "RGB", "cmyk": "CMYK", "lab": "Lab", None:
 
 
 def convert(stored: Stored) -> np.ndarray:
-    """Brings the colours of a picture to sRGB.
+    """Converts the colours of a picture to sRGB.
 
-    Its profile is applied unless it does what sRGB does.  A grey picture with
-    an RGB profile has that profile's greys; of an RGB picture with a grey
-    profile each channel has that profile's tone curve.  A profile that is
-    damaged, or for yet other channels, is left out, and `notes` says so.
+    The profile is applied unless it is equivalent to sRGB.  A grey picture
+    with an RGB profile gets the greys of that profile.  An RGB picture with a
+    grey profile gets its tone curve in each channel.  A profile that is
+    damaged, or made for other channels, is ignored, and `notes` says so.
 
     Args:
-        stored: `Stored`. `notes` gets what must be said.
+        stored: `Stored`. Messages are appended to its `notes`.
 
     Returns:
         uint8 or uint16 [H, W, 3], of the type of `stored.values`.
@@ -29,8 +29,8 @@ def convert(stored: Stored) -> np.ndarray:
         converted = _by_profile(stored)
     except profiles.ProfileError as error:
         stored.notes.append(
-            f"its colour profile is left out: {error}; its colours are taken "
-            "as sRGB")
+            f"its colour profile is ignored, because {error}; its colours are "
+            "read as sRGB")
         converted = None
     if converted is None:
         converted = _plain(stored)
@@ -38,22 +38,22 @@ def convert(stored: Stored) -> np.ndarray:
 
 
 def _by_profile(stored):
-    """The colours by the profile; None where there is nothing to apply."""
+    """Applies the profile; returns None if there is nothing to apply."""
     profile, values = stored.profile, stored.values
     if not profile:
         return None
     space = profiles.space(profile)
     of_others = (stored.kind, space) in (("grey", "rgb"), ("rgb", "grey"))
     if (space == stored.kind or of_others) and profiles.is_srgb(profile):
-        return None  # converted it would only be rounded
+        return None  # a conversion would only round
     if space is not None and space == stored.kind:
         return profiles.to_srgb(values, space, profile)
     if of_others and space == "rgb":
         return profiles.to_srgb(np.repeat(values, 3, axis=-1), "rgb", profile)
     if of_others:
         stored.notes.append(
-            "its colour profile is for grey pictures: each of its channels "
-            "has that tone curve")
+            "its colour profile is for grey pictures; the tone curve of the "
+            "profile is applied to each channel")
         return np.stack([
             profiles.to_srgb(values[..., [channel]], "grey", profile)[..., 0]
             for channel in range(3)], axis=-1)
@@ -63,11 +63,11 @@ def _by_profile(stored):
 
 
 def _plain(stored):
-    """The colours without a profile."""
+    """Converts the colours without a profile."""
     values = stored.values
     if stored.kind != "cmyk":
         return np.broadcast_to(values, (*values.shape[:2], 3))
-    # Every ink takes its part of what the black one leaves.
+    # Each ink takes its share of the light that the black ink leaves.
     top = np.iinfo(values.dtype).max
     result: np.ndarray = np.empty((*values.shape[:2], 3), values.dtype)
     for target, row in zip(result, values):  # by rows, to save memory

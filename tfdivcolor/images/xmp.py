@@ -1,7 +1,7 @@
-"""Our own words in a file (seed, weights, rank, ...): a dict of str to str.
+"""Our own metadata in a file (seed, weights, rank, ...): a dict of str to str.
 
-They are attributes of an XMP packet, which leaves the photograph's EXIF alone;
-in PNG they are text chunks, which `png` writes.
+They are attributes of an XMP packet, so that the photograph's EXIF stays as it
+is. In PNG they are text chunks, written by `png`.
 """
 
 import io
@@ -26,14 +26,14 @@ _PACKET = (
 
 
 def clean(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Texts that every format can hold: {name: text}.
+    """Makes texts that every format can hold: {name: text}.
 
-    What XML or UTF-8 cannot hold (control characters, and the stand-ins for
-    bytes of file names that are not UTF-8) becomes "?".
+    Characters that XML or UTF-8 cannot hold become "?": control characters,
+    and the substitutes for bytes of file names that are not UTF-8.
 
     Raises:
-        ValueError: if a name is not one for an XML attribute: ASCII letters,
-            digits and "_", and no digit first.
+        ValueError: if a name does not suit an XML attribute: ASCII letters,
+            digits and "_", not beginning with a digit.
     """
     for name in metadata:
         if not re.fullmatch(r"[A-Za-z_]\w{0,78}", name, re.ASCII):
@@ -45,27 +45,27 @@ def clean(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def xmp(metadata: Mapping[str, str]) -> bytes:
-    """XMP packet, bytes, of clean metadata."""
+    """Makes an XMP packet, bytes, of metadata cleaned by `clean`."""
     return (_PACKET % "".join(
         f" tfdivcolor:{name}={saxutils.quoteattr(text)}"
         for name, text in metadata.items())).encode()
 
 
 def read_metadata(source: str | os.PathLike | bytes) -> dict[str, str]:
-    """Reads what `encode` wrote as metadata.
+    """Reads the metadata that `encode` wrote.
 
-    Nothing in tfdivcolor calls it: it is for those who want to know how a
-    result was made.
+    No code of tfdivcolor calls this function. It serves users who want to know
+    how a result was made.
 
     Args:
         source: str or os.PathLike (path), or bytes of an image file.
 
     Returns:
-        dict of str to str: all text chunks of a PNG file, our words only of
-        the other formats. Empty where there are none.
+        dict of str to str: all text chunks of a PNG file; only our own
+        metadata of other formats. Empty if there are none.
 
     Raises:
-        ImageError: if there is no such file, or it is no image.
+        ImageError: if the file does not exist or is not an image.
     """
     name = "image" if isinstance(source, bytes) else os.fsdecode(source)
     try:
@@ -83,7 +83,7 @@ def read_metadata(source: str | os.PathLike | bytes) -> dict[str, str]:
 
 
 def _read_xmp(packet):
-    """Reads our words in an XMP packet (bytes or str): {name: text}."""
+    """Reads our metadata from an XMP packet (bytes or str): {name: text}."""
     try:
         root = ElementTree.fromstring(packet)
     except (ElementTree.ParseError, ValueError):

@@ -1,1 +1,1 @@
-"""P(z | grey image), and how results are chosen from it."""
+"""The mixture P(z | grey), and the choice of results from it."""

@@ -1,18 +1,18 @@
-"""Cluster analysis of draws: few points that stand for many."""
+"""Cluster analysis of draws: a few points that represent many."""
 
 import tensorflow as tf
 
 from tfdivcolor.utils.types import Tensor
 
-CLUSTER_STEPS = 6  # of Lloyd's algorithm
+CLUSTER_STEPS = 6  # steps of Lloyd's algorithm
 
 
 def spread_out(points: Tensor, num_chosen: Tensor) -> Tensor:
-    """Chooses points so that every point has a chosen one near.
+    """Chooses points so that every point has a chosen one near it.
 
-    Greedy facility location: each choice lowers the sum of all points'
-    distances to their nearest chosen point the most.  The first is the
-    medoid.
+    Greedy facility location: each choice lowers the sum of the distances from
+    all points to their nearest chosen point as much as possible.  The first
+    choice is the medoid.
 
     Args:
         points: float32 [B, P, D].
@@ -25,17 +25,16 @@ def spread_out(points: Tensor, num_chosen: Tensor) -> Tensor:
     first = tf.argmin(tf.reduce_sum(distance, axis=-1), axis=-1,
                       output_type=tf.int32)
     nearest = tf.gather(distance, first, batch_dims=1)  # [B, P]
-    # Of each point, the sum if it were chosen next.  float64: so much is taken
-    # away from it, on a GPU in any order, that float32 would not repeat.
+    # The sum for each point if it is chosen next.  float64: repeated
+    # subtraction, in any order on a GPU, would make float32 results vary.
     cost = tf.cast(tf.reduce_sum(
         tf.minimum(nearest[:, None], distance), axis=-1), tf.float64)
 
     def choose(i, nearest, cost, chosen):
         best = tf.argmin(cost, axis=-1, output_type=tf.int32)
         new = tf.gather(distance, best, batch_dims=1)
-        # What the points that have come nearer no longer add to a sum is taken
-        # away.  They are fewer with each choice; summing up anew would cost
-        # P^2 for each.
+        # Subtract what the points that have come nearer no longer add.  They
+        # are fewer with each choice; a new sum would cost P^2 each time.
         nearer = tf.where(new < nearest)  # [N, 2]
         less = tf.nn.relu(
             tf.minimum(tf.gather_nd(nearest, nearer)[:, None],
@@ -60,11 +59,11 @@ def centres(points: Tensor, centres: Tensor,
     Args:
         points: float32 [B, P, D].
         centres: float32 [B, S, D].
-        anchored: bool [B, 1, 1]. Whether the first stays at 0.
+        anchored: bool [B, 1, 1]. Whether the first centre stays at 0.
 
     Returns:
         centres: float32 [B, S, D].
-        own: float32 [B, P, S]. 1 where a point's nearest centre is, else 0.
+        own: float32 [B, P, S]. 1 for the nearest centre of a point, else 0.
     """
     def anchor(centres):
         first = tf.where(anchored, 0.0, centres[:, :1])
@@ -79,7 +78,7 @@ def centres(points: Tensor, centres: Tensor,
         own = nearest(centres)
         count = tf.expand_dims(tf.reduce_sum(own, axis=1), -1)  # [B, S, 1]
         total = tf.matmul(own, points, transpose_a=True)
-        # A centre that lost all its points stays where it is.
+        # A centre without points stays in place.
         centres = anchor(tf.where(
             count > 0, total / tf.maximum(count, 1.0), centres))
     return centres, nearest(centres)

@@ -1,4 +1,4 @@
-"""What a VAE's decoder offers: to everyone, to hints, to the energy score."""
+"""The interface of a VAE's decoder, for sampling, hints and energy score."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -8,15 +8,15 @@ from tfdivcolor.utils.types import Tensor
 class Decoder(Protocol):
     """p(C | z, G): latents -> colour fields.
 
-    `grey` is what the VAE's grey encoder found in the pictures: whatever that
-    encoder and this decoder have agreed on (`regions.RegionGrey`, or the
+    `grey` is the output of the VAE's grey encoder for the pictures. Each pair
+    of grey encoder and decoder has its own kind (`regions.RegionGrey`, or the
     paper's feature map).
 
     Attributes:
-        canvas: int c. Pixels a side of the fields.
+        canvas: int c. Side of the fields in pixels.
         latent_dim: int D.
         latent_is_palette: bool. Whether z is a list of colours, (a, b) after
-            (a, b), each of one part of the field.
+            (a, b), each for one part of the field.
     """
 
     canvas: int
@@ -25,25 +25,25 @@ class Decoder(Protocol):
 
     def __call__(self, z: Tensor, grey: Any,
                  training: bool = False) -> Tensor:
-        """float32 [B, S, D], grey -> float32 [B, S, c, c, 2], ab / 128."""
+        """Decodes float32 [B, S, D] to float32 [B, S, c, c, 2], ab / 128."""
         ...
 
     def sensitivity(self, grey: Any) -> Tensor:
-        """float32 [B, D] or [1, D]. How far a unit step in each latent
-        dimension moves the field, root mean square in ab / 128."""
+        """float32 [B, D] or [1, D]. Movement of the field for a unit step in
+        each latent dimension, root mean square in ab / 128."""
         ...
 
 
 @runtime_checkable
 class LinearDecoder(Protocol):
-    """A `Decoder` whose field is linear in z, but for a small refinement."""
+    """A `Decoder` with a field linear in z, except for a small refinement."""
 
     def slope(self, grey: Any, weights: Tensor) -> Tensor:
-        """How weighted means of the field move with the latents.
+        """Derivatives of weighted means of the field by the latents.
 
         Args:
             grey: as in `Decoder`.
-            weights: float32 [N, c * c]. Weights of the canvas's pixels.
+            weights: float32 [N, c * c]. Weights of the pixels of the canvas.
 
         Returns:
             float32 [B, N, 2, D]. Change of the means, ab / 128, for a unit
@@ -54,14 +54,14 @@ class LinearDecoder(Protocol):
 
 @runtime_checkable
 class MeasuringDecoder(Protocol):
-    """A `Decoder` that tells how far fields are apart without painting them.
+    """A `Decoder` that measures distances of fields without painting them.
 
-    The energy score needs it.
+    The energy score needs such a decoder.
     """
 
     def coordinates(self, z: Tensor, ab_norm: Tensor, grey: Any
                     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents and a true field as points with the fields' distances.
+        """Maps latents and a true field to points with the same distances.
 
         Args:
             z: float32 [B, S, D].
@@ -69,8 +69,8 @@ class MeasuringDecoder(Protocol):
             grey: as in `Decoder`.
 
         Returns:
-            draws: float32 [B, S, D]. The latents' points.
-            truth: float32 [B, D]. The nearest point to the true field.
-            distance: float32 [B]. Squared distance of that one to the field.
+            draws: float32 [B, S, D]. Points of the latents.
+            truth: float32 [B, D]. The point nearest to the true field.
+            distance: float32 [B]. Squared distance of that point to the field.
         """
         ...

@@ -1,8 +1,8 @@
-"""The latent's distributions as TensorFlow Probability objects.
+"""Distributions of the latent as TensorFlow Probability objects.
 
-`posterior` makes q(z | C, G) and `mixture` makes P(z | G); training, the KL to
-the mixture and the evaluation take their densities from these objects.
-Colourising and exported models use `plain_tensorflow` instead.
+`posterior` makes q(z | C, G) and `mixture` makes P(z | G). Training, the KL to
+the mixture and the evaluation use their densities.  Colourising and exported
+models use `plain_tensorflow` instead.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import tensorflow as tf
 
 from tfdivcolor.utils.types import Distribution, Tensor
 
-# Smallest learned standard deviation: below the posteriors' own spread, so it
-# binds only where a component would collapse onto one training picture.
+# Smallest learned standard deviation.  It is below the posteriors' spread, so
+# it only stops components from collapsing onto one training picture.
 MIN_SCALE = 0.02
 
 
 class MixtureParameters(TypedDict):
-    """A Gaussian mixture over z as tensors, one mixture a picture.
+    """A Gaussian mixture over z as tensors, one mixture per picture.
 
     Attributes:
         mixture_logits: float32 [B, K]. Unnormalised log weights.
         locs: float32 [B, K, D]. Means of the components.
         scales: float32 [B, K, D]. Standard deviations of the diagonal part.
-        factors: float32 [B, K, D, R], where the covariance has a low-rank
-            part: that of component k is
+        factors: float32 [B, K, D, R]. Present if the covariance has a low-rank
+            part: that of component k is then
             diag(scales[k])^2 + factors[k] @ factors[k]^T.
     """
 
@@ -37,11 +37,11 @@ class MixtureParameters(TypedDict):
 
 
 class SteeredMixture(TypedDict):
-    """A mixture that `steering` changed: drawn from, without a density.
+    """A mixture changed by `steering`, for draws but not for densities.
 
     Attributes:
         mixture_logits, locs, factors: as in `MixtureParameters`.
-        roots: float32 [B, K, D, D]. In place of scales, a full matrix: the
+        roots: float32 [B, K, D, D]. A full matrix instead of scales: the
             covariance is roots[k] @ roots[k]^T + factors[k] @ factors[k]^T.
     """
 
@@ -52,7 +52,7 @@ class SteeredMixture(TypedDict):
 
 
 def posterior(loc: Tensor, scale: Tensor) -> Distribution:
-    """Independent normals over the latent's dimensions.
+    """Makes independent normals over the latent's dimensions.
 
     Args:
         loc: float32 [B, D]. Means.
@@ -68,20 +68,20 @@ def posterior(loc: Tensor, scale: Tensor) -> Distribution:
 
 
 def standard_normal(latent_dim: int) -> Distribution:
-    """The VAE's prior without a mixture: N(0, I) with event shape [D]."""
+    """Makes the VAE's prior without a mixture: N(0, I), event shape [D]."""
     return posterior(tf.zeros([latent_dim]), tf.ones([latent_dim]))
 
 
 def mixture(params: MixtureParameters) -> Distribution:
-    """P(z | G) as a TensorFlow Probability distribution.
+    """Makes P(z | G) as a TensorFlow Probability distribution.
 
     Args:
         params: MixtureParameters.
 
     Returns:
-        `tfd.MixtureSameFamily` with batch shape [B] and event shape [D], its
-        components `MultivariateNormalDiag`, or
-        `MultivariateNormalDiagPlusLowRankCovariance` where there are factors.
+        `tfd.MixtureSameFamily` with batch shape [B] and event shape [D]. Its
+        components are `MultivariateNormalDiag`, or with factors
+        `MultivariateNormalDiagPlusLowRankCovariance`.
     """
     from tensorflow_probability import distributions as tfd
 
@@ -101,8 +101,8 @@ def unpack(packed: Tensor, num_components: int, latent_dim: int,
            scale: float | None = None) -> MixtureParameters:
     """Splits a dense layer's output into MixtureParameters.
 
-    The packing order is [logits K | locs K * D | raw scales K * D], the
-    last part only where scales are learned.
+    The packing order is [logits K | locs K * D | raw scales K * D]. The last
+    part is present only if scales are learned.
 
     Differs from reference: the public code packs locs before logits.
 
@@ -111,7 +111,7 @@ def unpack(packed: Tensor, num_components: int, latent_dim: int,
         num_components: int K.
         latent_dim: int D.
         scale: float or None. A fixed standard deviation, or None for learned
-            ones, softplus(raw) + 0.02.
+            ones, softplus(raw) + 0.02. Defaults to None.
 
     Returns:
         MixtureParameters without factors.
@@ -127,12 +127,12 @@ def unpack(packed: Tensor, num_components: int, latent_dim: int,
 
 
 def positive_scale(raw: Tensor) -> Tensor:
-    """Standard deviations of a network's raw outputs."""
+    """Converts raw outputs of a network to standard deviations."""
     return MIN_SCALE + tf.nn.softplus(raw)
 
 
 def component_draws(params: MixtureParameters, noise: Tensor) -> Tensor:
-    """Draws from every component, for losses; differentiable in all params.
+    """Draws from every component, for losses; differentiable in `params`.
 
     Args:
         params: MixtureParameters.

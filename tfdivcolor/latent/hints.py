@@ -1,4 +1,4 @@
-"""Hints as weighted means of a field's pixels, and the values they ask for."""
+"""Hints as weighted means of a field's pixels, and their target values."""
 
 from collections.abc import Sequence
 
@@ -11,18 +11,18 @@ from tfdivcolor.utils.types import Tensor
 
 def observations(hints: Sequence[Hint], width: int, height: int, canvas: int
                  ) -> tuple[Tensor, Tensor]:
-    """Hints as weighted means of the canvas's pixels, and their values.
+    """Converts hints to weighted means of the canvas, and their targets.
 
     Args:
         hints: sequence of N `settings.Hint`, for one photograph.
-        width, height: ints. The photograph's size in pixels.
-        canvas: int. Pixels a side of the fields.
+        width, height: ints. Size of the photograph in pixels.
+        canvas: int. Side of the fields in pixels.
 
     Returns:
         weights: float32 [N, canvas * canvas].
-        targets: float32 [N, 2]. ab in CIE units, as named: neither made
-            darker nor brought into the gamut at the pixel's own luminance,
-            since the rest of its region has others.
+        targets: float32 [N, 2]. ab in CIE units, as given. They are neither
+            darkened nor mapped into the gamut for the luminance of the pixel,
+            because the rest of its region has other luminances.
 
     Raises:
         ValueError: if a hint lies outside the photograph.
@@ -39,15 +39,15 @@ def observations(hints: Sequence[Hint], width: int, height: int, canvas: int
 
 def canvas_position(x: int, y: int, width: int, height: int, canvas: int
                     ) -> tuple[float, float]:
-    """Where a photograph's pixel lies on the networks' canvas.
+    """Position of a photograph's pixel on the canvas.
 
-    The whole photograph is squashed to the canvas. The field there is the
-    colour that the pixel gets, but for what `upsampling` moves along edges.
+    The whole photograph is squashed to the canvas. The pixel gets the colour
+    of the field there, except for what `upsampling` changes along edges.
 
     Args:
         x, y: ints. The pixel.
-        width, height: ints. Of the photograph.
-        canvas: int. Pixels a side of the canvas.
+        width, height: ints. Size of the photograph.
+        canvas: int. Side of the canvas in pixels.
 
     Returns:
         column, row: floats, 0 to canvas - 1.
@@ -59,14 +59,14 @@ def canvas_position(x: int, y: int, width: int, height: int, canvas: int
 
 
 def pixel_weights(positions: Tensor, canvas: int) -> Tensor:
-    """Points between pixels as weighted means of pixels, bilinearly.
+    """Bilinear weights of the pixels around points.
 
     Args:
         positions: float32 [N, 2]. Column and row, 0 to canvas - 1.
         canvas: int.
 
     Returns:
-        float32 [N, canvas * canvas], rows sum to 1.
+        float32 [N, canvas * canvas], with rows of sum 1.
     """
     pixels = tf.range(canvas, dtype=tf.float32)
     near = tf.maximum(1.0 - tf.abs(positions[..., None] - pixels), 0.0)

@@ -1,10 +1,10 @@
-"""Latents that are palettes: (a, b) after (a, b), one colour a region."""
+"""Latents that are palettes: (a, b) after (a, b), one colour per region."""
 
 import tensorflow as tf
 
 from tfdivcolor.utils.types import Tensor
 
-# The most that a colour's chroma is multiplied by.
+# The largest factor on the chroma of a colour.
 LARGEST_FACTOR = 2.0
 
 
@@ -17,19 +17,19 @@ def chroma(z: Tensor) -> Tensor:
 
 def restore_chroma(centres: Tensor, draws: Tensor, own: Tensor,
                    pull: Tensor) -> Tensor:
-    """Gives the means of palettes the chroma that their members have.
+    """Restores the chroma of the members in the means of palettes.
 
-    The mean of a red and a green jacket is a grey one.  Every colour of a
-    mean keeps its hue and gets the mean chroma of the colours it was made of,
-    at most `LARGEST_FACTOR` times as much as it had.  Where a mean was drawn
-    to the middle of all draws, so is that chroma to the mean chroma of all.
+    The mean of a red and a green jacket is grey.  Every colour of a mean keeps
+    its hue and gets the mean chroma of the colours it was made of, at most
+    `LARGEST_FACTOR` times its own.  If a mean was pulled to the middle of all
+    draws, this chroma is pulled equally to the mean chroma of all draws.
 
     Args:
         centres: float32 [B, S, 2M]. Means of clusters of draws.
         draws: float32 [B, P, 2M].
-        own: float32 [B, P, S]. 1 where a draw belongs to the cluster.
-        pull: float32 [B, S, 1]. Part of the way from the middle to the
-            cluster's own mean where each of the means is.
+        own: float32 [B, P, S]. 1 if a draw belongs to the cluster, else 0.
+        pull: float32 [B, S, 1]. Position of each mean on the way from the
+            middle (0) to the mean of its cluster (1).
 
     Returns:
         float32 [B, S, 2M].
@@ -39,7 +39,7 @@ def restore_chroma(centres: Tensor, draws: Tensor, own: Tensor,
     wanted /= tf.maximum(count, 1.0)
     wanted = pull * wanted + (1.0 - pull) * tf.reduce_mean(
         chroma(draws), axis=1, keepdims=True)
-    # A mean without any hue stays grey: 1e-4 is far below what can be seen.
+    # A mean without hue stays grey: 1e-4 is far below the visible.
     factor = wanted / tf.maximum(chroma(centres), 1e-4)
     factor = tf.clip_by_value(factor, 1.0, LARGEST_FACTOR)
     return centres * tf.repeat(factor, 2, axis=-1)

@@ -1,11 +1,11 @@
-"""The mixture's density and draws without TFP, for colourising and export only.
+"""The mixture's density and draws without TFP, for colourising and export.
 
-Training and evaluation use `distributions.mixture`, a TFP object.  The same
-density and sampler stand here once more, in TensorFlow's own operations, for
-three reasons: colourising then does not import TFP (1.6 s), a SavedModel holds
-a dozen operations instead of hundreds, which run 6.7 times as fast, and every
-picture draws from its own random stream.  Tests hold both equal, in value and
-in gradient.
+Training and evaluation use `distributions.mixture`, a TFP object.  This module
+repeats its density and sampler in TensorFlow's own operations for three
+reasons: colourising then does not import TFP (1.6 s); a SavedModel holds a
+dozen operations instead of hundreds, and they run 6.7 times as fast; every
+picture draws from its own random stream.  Tests compare both, in values and
+gradients.
 """
 
 import math
@@ -35,7 +35,7 @@ def log_prob(params: MixtureParameters, z: Tensor) -> Tensor:
 def component_log_prob(params: MixtureParameters, z: Tensor) -> Tensor:
     """log(w_k N(z; loc_k, covariance)) of every component.
 
-    The low-rank part costs one R x R Cholesky factor a component (matrix
+    The low-rank part costs one R x R Cholesky factor per component (matrix
     determinant and inversion lemmas), with W = factors / scales:
         log det = 2 sum log scales + log det(I + W^T W)
         quadratic form = |d|^2 - |chol(I + W^T W)^-1 W^T d|^2,
@@ -49,8 +49,8 @@ def component_log_prob(params: MixtureParameters, z: Tensor) -> Tensor:
         float32 [B, S, K], in nats.
     """
     scales = params["scales"]
-    # Components before samples, so that every product is a batched matrix
-    # product: [B, K, S, D].
+    # Components come before samples, so that every product is a batched
+    # matrix product: [B, K, S, D].
     d = (z[:, None] - params["locs"][:, :, None]) / scales[:, :, None]
     quadratic = tf.reduce_sum(tf.square(d), axis=-1)  # [B, K, S]
     log_det = tf.reduce_sum(tf.math.log(scales), axis=-1)  # [B, K], halved
@@ -73,19 +73,19 @@ def component_log_prob(params: MixtureParameters, z: Tensor) -> Tensor:
 def draw(params: MixtureParameters | SteeredMixture, seed: Tensor,
          num_samples: int | Tensor, temperature: Tensor | float,
          purposes: tuple[int, int, int] = seeds.RESULTS) -> Tensor:
-    """Draws from the mixture, one random stream a picture.
+    """Draws from the mixture, with one random stream per picture.
 
-    The temperature multiplies the diagonal and the low-rank part alike; the
-    mixture's weights are not tempered.  Draws are prefix-stable: the first
-    five of eight are the five.
+    The temperature multiplies the diagonal and the low-rank part, but not the
+    mixture's weights.  Draws are prefix-stable: the first five of eight draws
+    are the same as five draws.
 
     Args:
         params: MixtureParameters or SteeredMixture.
         seed: int64 [B].
         num_samples: int or int32 scalar S.
         temperature: float32 scalar or [B], 0 or more.
-        purposes: three constants of `seeds`, of the streams for components,
-            diagonal and low-rank part.
+        purposes: three constants of `seeds`: the streams for components,
+            diagonal and low-rank part. Defaults to `seeds.RESULTS`.
 
     Returns:
         float32 [B, S, D].
@@ -93,11 +93,12 @@ def draw(params: MixtureParameters | SteeredMixture, seed: Tensor,
     of_component, of_latent, of_factor = purposes
     locs = params["locs"]
     num_components, latent_dim = locs.shape[1:]
-    # Inverse of the cumulative weights, so that one uniform number decides.
+    # The inverse of the cumulative weights turns one uniform number into one
+    # component.
     cumulative = tf.cumsum(tf.nn.softmax(params["mixture_logits"]), axis=-1)
     u = seeds.uniform(of_component, seed, [num_samples])  # [B, S]
     component = tf.searchsorted(cumulative, u, side="right")
-    # Rounding can leave the last cumulative weight a hair below 1.
+    # Rounding can leave the last cumulative weight slightly below 1.
     component = tf.minimum(component, num_components - 1)
     noise = seeds.normal(of_latent, seed, [num_samples, latent_dim])
     if "roots" in params:
@@ -114,7 +115,7 @@ def draw(params: MixtureParameters | SteeredMixture, seed: Tensor,
 
 
 def _full_step(matrices, noise, component):
-    """Every sample's noise through its component's matrix.
+    """Multiplies the noise of every sample by its component's matrix.
 
     Args:
         matrices: float32 [B, K, D, R].
@@ -124,7 +125,7 @@ def _full_step(matrices, noise, component):
     Returns:
         float32 [B, S, D].
     """
-    # All components' steps at once cost less than a copy of the matrix for
+    # Steps of all components at once cost less than a copy of the matrix for
     # every sample: [B, K, S, D].
     steps = tf.matmul(noise[:, None], matrices, transpose_b=True)
     return tf.gather(

@@ -1,12 +1,12 @@
-"""From the mixture P(z | G) to the S latents of one call: the three modes.
+"""Chooses the S latents of a call from the mixture P(z | G), in three modes.
 
-"diverse" sums many draws up in few results.  It neither picks the draws that
-are farthest apart, which are improbable ones, nor begins with the component
-mean of highest density: in 64 dimensions a component a tenth narrower than
-another has e^6 times its density, however light it is.  The mixture's mean,
-and cluster centres beside it in order of the share of draws that each stands
-for, have a lower error at every rank, at more variance and truer chroma (see
-docs/experiments.md).
+"diverse" summarises many draws in a few results.  It does not pick the draws
+that are farthest apart, because those are improbable.  Nor does it begin with
+the component mean of highest density: in 64 dimensions a component that is a
+tenth narrower has e^6 times the density, however light it is.  Instead it takes
+the mixture's mean and cluster centres, in the order of their shares of draws.
+These have a lower error at every rank, with more variance and truer chroma
+(see docs/experiments.md).
 "samples" is ordered by density, "components" by weight.
 """
 
@@ -18,24 +18,25 @@ from tfdivcolor.latent import clustering, palettes, plain_tensorflow, seeds
 from tfdivcolor.latent.distributions import MixtureParameters, SteeredMixture
 from tfdivcolor.utils.types import Tensor
 
-# Draws that "diverse" sums up: so many a sample, and at least so many.
+# Draws that "diverse" summarises: this many per result, and at least so many
+# in all.
 POOL_PER_SAMPLE = 4
 SMALLEST_POOL = 128
-# Share of them that counts as probable.  The rest are the far tails of broad
-# components, which would get a garish result each.
+# Share of the draws that counts as probable.  The rest are the far tails of
+# broad components; each would become a garish result.
 PROBABLE = 0.95
-# A result counts as the mean of its cluster and of so many draws in the
-# middle: what few draws stand for would be one loud tint.
+# A result is the mean of its cluster and of this many draws at the middle.
+# Without them, a cluster of few draws would be one loud tint.
 MIDDLE_DRAWS = 2.0
-# Components farther apart than so many of their own standard deviations are
-# groups of their own, without a middle.
+# Components farther apart than this number of standard deviations form
+# separate groups without a middle.
 FAR = 3.0
-# Draws that shares are counted among.
+# Number of draws for counting shares.
 SHARE_DRAWS = 256
 
 
 class Latents(TypedDict):
-    """S latents of each picture, and what the mixture says of them.
+    """S latents of each picture, and their ratings by the mixture.
 
     Attributes:
         z: float32 [B, S, D].
@@ -44,7 +45,7 @@ class Latents(TypedDict):
         component: int32 [B, S]. The mixture component most responsible for z.
         weight: float32 [B, S]. That component's weight.
         share: float32 [B, S]. Share of the mixture's draws that are nearer to
-            this result than to the others; they sum to 1.
+            this result than to the others; shares sum to 1.
     """
 
     z: Tensor
@@ -63,21 +64,23 @@ def latents(
     """Chooses S latents for each picture.
 
     Args:
-        params: MixtureParameters. P(z | G), which decides on log_prob,
+        params: MixtureParameters. P(z | G), which determines log_prob,
             component and weight.
-        sensitivity: float32 [B, D] or [1, D]. How far a unit step in each
-            latent dimension moves the colour field (decoder.sensitivity);
-            the measure of difference in "diverse".
+        sensitivity: float32 [B, D] or [1, D]. Movement of the colour field for
+            a unit step in each latent dimension (decoder.sensitivity): the
+            measure of difference in "diverse".
         seed: int64 [B].
         num_samples: int32 scalar S.
         temperature: float32 scalar or [B], 0 or more.
         mode: str, one of `settings.MODES`.
         palette: bool. Whether z is a palette (decoder.latent_is_palette);
-            results of "diverse" then keep the chroma of what they sum up.
-        steered: a mixture of the same D, or None. The one to draw from in
-            place of `params` (`steering`).
-        first: float32 [B, D] or None. A latent that is to be the first
-            result as it is, whatever its log_prob; not with "components".
+            results of "diverse" then keep the chroma of their draws. Defaults
+            to False.
+        steered: a mixture of the same D, or None. The mixture to draw from
+            instead of `params` (`steering`). Defaults to None.
+        first: float32 [B, D] or None. A latent that becomes the first result
+            unchanged, whatever its log_prob; not with "components". Defaults
+            to None.
 
     Returns:
         Latents.
@@ -100,16 +103,15 @@ def latents(
 def rated(params: MixtureParameters,
           source: MixtureParameters | SteeredMixture, sensitivity: Tensor,
           seed: Tensor, z: Tensor, component: Tensor | None = None) -> Latents:
-    """What the mixture says of latents.
+    """Rates latents by the mixture.
 
     Args:
-        params: MixtureParameters. Decides on log_prob, component and weight.
-        source: the mixture that shares are counted in: `params`, or a steered
-            one.
+        params: MixtureParameters. Determines log_prob, component and weight.
+        source: the mixture for the shares: `params`, or a steered one.
         sensitivity, seed: as in `latents`.
         z: float32 [B, S, D].
-        component: int32 [B, S]. The components that they belong to, or None
-            for the most responsible ones.
+        component: int32 [B, S]. Components of the latents, or None for the
+            most responsible ones. Defaults to None.
 
     Returns:
         Latents, in the order of z.
@@ -129,11 +131,12 @@ def rated(params: MixtureParameters,
 
 def shares(source: MixtureParameters | SteeredMixture, sensitivity: Tensor,
            seed: Tensor, z: Tensor) -> Tensor:
-    """Share of a mixture that each of S latents stands for.
+    """Counts the share of a mixture that each of S latents represents.
 
-    Counted among `SHARE_DRAWS` draws at full temperature, whatever the
-    results' own, each given to the nearest latent: a result of share .3 comes
-    nearest to the truth in 3 of 10 pictures, as far as P(z | G) is right.
+    The function draws `SHARE_DRAWS` latents at temperature 1, whatever the
+    temperature of the results, and counts each for the nearest result. If
+    P(z | G) is right, a result of share .3 is nearest to the truth in 3 of 10
+    pictures.
 
     Args:
         source: MixtureParameters or SteeredMixture.
@@ -141,7 +144,7 @@ def shares(source: MixtureParameters | SteeredMixture, sensitivity: Tensor,
         z: float32 [B, S, D].
 
     Returns:
-        float32 [B, S], sums to 1.
+        float32 [B, S], with rows of sum 1.
     """
     draws = plain_tensorflow.draw(
         source, seed, SHARE_DRAWS, 1.0, seeds.SHARES)
@@ -152,7 +155,7 @@ def shares(source: MixtureParameters | SteeredMixture, sensitivity: Tensor,
 
 
 def _by_density(params, z, first):
-    """Draws, the most probable first; a given one before them all."""
+    """Sorts draws by density, after a given first latent."""
     order = plain_tensorflow.log_prob(params, z)
     if first is not None:
         z = tf.concat([first[:, None], z[:, 1:]], axis=1)
@@ -162,28 +165,28 @@ def _by_density(params, z, first):
 
 
 def _ranked(z, order):
-    # Stable: equal ones keep their order on every machine.
+    # A stable sort keeps the order of equal ones on every machine.
     rank = tf.argsort(order, axis=-1, direction="DESCENDING", stable=True)
     return tf.gather(z, rank, batch_dims=1)
 
 
 def _diverse(params, source, sensitivity, seed, num_samples, temperature,
              palette, first):
-    """Few latents that stand for many draws, the safest first.
+    """Chooses a few latents that represent many draws, the safest first.
 
-    The centres of a cluster analysis of the probable draws: what they have in
-    common is kept, what they disagree about becomes the difference between
-    results.  Centres differ less than draws do, hence the square root of the
+    The latents are the centres of a cluster analysis of the probable draws:
+    centres keep what draws have in common, and differ where draws disagree.
+    Centres differ less than draws do, hence the square root of the
     temperature.
 
-    Unless the mixture's components are far apart, its mean is the first
-    result: of all single answers tried it has the lowest error, whatever the
-    share of draws around it.  A latent that is given takes its place.  The
-    other results are drawn a little towards it, those of few draws most.
+    The mixture's mean is the first result, unless the components are far
+    apart: of all single results tried it has the lowest error, whatever the
+    share of draws around it.  A given latent replaces it.  The other results
+    are pulled a little towards it, those of few draws most.
 
-    "Probable" is by `params`, not by the steered mixture, whose components may
-    be flat and have no density: where all draws agree with the hints, those
-    that are likely in themselves are the better ones.
+    "Probable" refers to `params`, not to the steered mixture, whose components
+    may be flat and have no density: if all draws agree with the hints, the
+    draws that are likely without them are better.
     """
     pool_size = tf.maximum(POOL_PER_SAMPLE * num_samples, SMALLEST_POOL)
     draws = plain_tensorflow.draw(
@@ -192,8 +195,8 @@ def _diverse(params, source, sensitivity, seed, num_samples, temperature,
     _, probable = tf.math.top_k(
         plain_tensorflow.log_prob(params, draws), count)
     draws = tf.gather(draws, probable, batch_dims=1)
-    # Distances are to be those of colour fields.
-    # 1e-6: a region that covers no pixel moves nothing; it must not divide
+    # Scaled, so that distances are those of colour fields.
+    # 1e-6: a region without pixels has no effect, and would otherwise divide
     # by zero on the way back.
     scale = tf.maximum(sensitivity, 1e-6)[:, None]  # [B, 1, D]
     if first is None:
@@ -208,7 +211,7 @@ def _diverse(params, source, sensitivity, seed, num_samples, temperature,
         points, clustering.spread_out(points, num_samples),
         tf.expand_dims(anchored, -1))
     size = tf.reduce_sum(own, axis=1)  # [B, S]
-    # Between far components there is nothing to be drawn to.
+    # Components far apart have no common middle.
     pull = tf.expand_dims(
         tf.where(anchored, size / (size + MIDDLE_DRAWS), 1.0), -1)
     z = pull * centres / scale + middle
@@ -224,8 +227,9 @@ def _diverse(params, source, sensitivity, seed, num_samples, temperature,
 def _is_one_group(source, middle, scale, temperature):
     """Whether a mixture's components lie around its mean: bool [B, 1].
 
-    Compares the variance between the components with that within, as fields
-    differ.  At temperature 0, which leaves nothing within, they never do.
+    The function compares the variance between components with that within, in
+    the measure of colour fields.  Temperature 0 leaves no variance within, so
+    the answer is then False.
     """
     weights = tf.nn.softmax(source["mixture_logits"])
     between = tf.reduce_sum(

@@ -1,9 +1,9 @@
-"""Stateless random numbers, one independent stream for every picture.
+"""Stateless random numbers, with one independent stream for every picture.
 
-A *stream key* is the pair ``(purpose, seed)``: the purpose says what the
-numbers are for, the seed (int64) belongs to one picture.  No row index, batch
-size or call counter enters, so what a picture gets does not depend on its
-batch mates, and the same seed always gives the same numbers.
+A *stream key* is the pair ``(purpose, seed)``: the purpose states the use of
+the numbers, the seed (int64) belongs to one picture.  The key has no row index,
+batch size or call counter, so the numbers of a picture do not depend on the
+other pictures of the batch, and the same seed always gives the same numbers.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from tfdivcolor.utils.types import Tensor
 
-# One constant for every use of randomness; a new use takes a new number, so
-# that no two uses ever share a stream.
+# One constant for every use of randomness.  A new use takes a new number, so
+# that no two uses share a stream.
 COMPONENT = 1
 LATENT = 2
 FACTOR = 3
@@ -27,18 +27,18 @@ SHARE_COMPONENT = 10
 SHARE_LATENT = 11
 SHARE_FACTOR = 12
 
-# What `plain_tensorflow.draw` takes: the streams of results, and others for
-# counting what share of the mixture a result stands for.
+# Streams for `plain_tensorflow.draw`: of results, and of the draws that count
+# shares.
 RESULTS = (COMPONENT, LATENT, FACTOR)
 SHARES = (SHARE_COMPONENT, SHARE_LATENT, SHARE_FACTOR)
 
 
 def normal(purpose: int, seed: Tensor, shape: Sequence) -> Tensor:
-    """Standard normal numbers, one stream a picture.
+    """Standard normal numbers, with one stream per picture.
 
     Args:
         purpose: int. One of the constants of this module.
-        seed: int64 tensor [B]. The pictures' seeds.
+        seed: int64 tensor [B]. Seeds of the pictures.
         shape: sequence of ints or int32 scalars. Shape of one picture's draw.
 
     Returns:
@@ -48,22 +48,22 @@ def normal(purpose: int, seed: Tensor, shape: Sequence) -> Tensor:
 
 
 def uniform(purpose: int, seed: Tensor, shape: Sequence) -> Tensor:
-    """Uniform numbers in [0, 1), one stream a picture; see `normal`."""
+    """Uniform numbers in [0, 1), one stream per picture; see `normal`."""
     return _draw(tf.random.stateless_uniform, purpose, seed, shape)
 
 
 def _draw(function, purpose, seed, shape):
     seed = tf.cast(seed, tf.int64)
-    # Pictures of one seed, as by default, share one draw.
+    # Pictures with the same seed, as by default, share one draw.
     different, place = tf.unique(seed)
     keys = tf.stack([tf.fill(tf.shape(different),
                              tf.constant(purpose, tf.int64)),
                      different], axis=-1)  # [B or less, 2]
     drawn = tf.map_fn(
         lambda key: function(shape, key), keys,
-        # Without a shape, any: TensorFlow's stubs do not know that.
+        # None stands for any shape, which TensorFlow's stubs do not know.
         fn_output_signature=tf.TensorSpec(
             None, tf.float32))  # pyright: ignore[reportArgumentType]
-    # The loop does not know the inner sizes, of an empty batch above all.
+    # The loop does not know the inner sizes, especially for an empty batch.
     return tf.gather(
         tf.reshape(drawn, [tf.shape(different)[0], *shape]), place)

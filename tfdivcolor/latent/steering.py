@@ -1,20 +1,20 @@
-"""Steering: changes of the mixture P(z | G) before latents are drawn from it.
+"""Steering: changes of the mixture P(z | G) before latents are drawn.
 
-    toward   colours of single points, as hints give them
+    toward   colours at single points, from hints
     warmer   a warmer or cooler picture
     around   variations of one latent
     spread   more or less variety
-    apply    all of them, in the order in which they work together
+    apply    all of them, in the right order
 
-Each takes a mixture and gives another, which `sampling.latents` draws from in
-every mode; what comes out is still rated by the one before (`log_prob`).  As
+Each function takes a mixture and returns another. `sampling.latents` draws from
+it in every mode, but rates the draws by the original mixture (`log_prob`).  As
 in `distributions`, a mixture is a dict of tensors; most steered ones are
-`SteeredMixture`s, with roots in place of scales.
-All is linear algebra on K Gaussians, without random numbers: with the same
-seed a hint changes the results no more than it must.
+`SteeredMixture`s, with roots instead of scales.
+Steering is linear algebra on K Gaussians, without random numbers: with the
+same seed a hint changes the results only as much as necessary.
 
-What is asked of a field is asked of weighted means of its pixels: of the four
-around a hint, of all for warmth.
+Steering observes weighted means of a field's pixels: of the four pixels around
+a hint, or of all pixels for warmth.
 """
 
 from typing import Any, cast
@@ -29,16 +29,17 @@ from tfdivcolor.utils.types import Tensor
 
 Mixture = MixtureParameters | SteeredMixture
 
-# Standard deviation of a hint in each of a and b, in CIE units: about what
-# one can see.  Contradictory hints share their difference.
+# Standard deviation of a hint in each of a and b, in CIE units: about the
+# visible difference.  Contradictory hints compromise.
 HINT_NOISE = 2.5
-# How many of its standard deviations the mixture follows a hint; see
-# `toward`.  Chosen by eye and measured (python -m benchmarks.quality.hints).
+# The mixture follows a hint by at most this number of its standard deviations;
+# see `_follow`.  Chosen by eye and measured (python -m
+# benchmarks.quality.hints).
 CREDIBLE = 2.0
-# Standard deviation, in z, of what a hint changes beyond that.
+# Standard deviation, in z, of the change that a hint makes beyond that.
 LOCAL_SCALE = 3.0
-# Tangents taken, for what is not linear in the decoder, and how much of the
-# way along each is tried.
+# Number of tangents, because the decoder is not quite linear, and the fractions
+# of each step to try.
 STEPS = 3
 FRACTIONS = (1.0, 0.5, 0.25)
 # Direction of warmth in the (a, b) plane, of length 1: from daylight (D65)
@@ -50,56 +51,57 @@ def apply(decoder: Decoder, grey: Any, params: MixtureParameters,
           weights: Tensor | None = None, targets: Tensor | None = None,
           warmth: float | None = None, kept: Tensor | None = None,
           strength: float = 1.0) -> tuple[Mixture, Tensor | None]:
-    """Steers a mixture by everything that is given.
+    """Steers a mixture by all given arguments.
 
     Args:
         decoder: a VAE's decoder.
-        grey: dict. What the VAE's grey encoder found in B pictures.
+        grey: dict. Output of the VAE's grey encoder for B pictures.
         params: MixtureParameters.
-        weights, targets: of `hints.observations`, N at least 1, or None.
-        warmth: float scalar, or None. As in `warmer`.
-        kept: float32 [B, D], or None. A latent to vary.
-        strength: float scalar, 0 or more. How various the variations of
-            `kept` are: 0 are copies, 1 are as various as ordinary results.
+        weights, targets: from `hints.observations`, N at least 1, or None.
+            Default to None.
+        warmth: float scalar, or None. As in `warmer`. Defaults to None.
+        kept: float32 [B, D], or None. A latent to vary. Defaults to None.
+        strength: float scalar, 0 or more. Variety of the variations of `kept`:
+            0 gives copies, 1 the variety of ordinary results. Defaults to 1.
 
     Returns:
-        steered: MixtureParameters.
-        first: float32 [B, D], the latent that is to be the first result, or
-            None if none was kept: `kept`, moved by the hints and the warmth.
+        steered: MixtureParameters or SteeredMixture.
+        first: float32 [B, D], the latent for the first result: `kept`, moved
+            by the hints and the warmth. None without `kept`.
     """
     steered = params if kept is None else around(params, kept)
     if weights is not None:
         steered = toward(decoder, grey, steered, weights, targets)
     if warmth is not None:
-        # After the hints, so that it moves their points least.
+        # After the hints, so that warmth changes their points least.
         steered = warmer(decoder, grey, steered, warmth)
     if kept is None:
         return steered, None
-    # Last: what little variety there is must not keep hints from being met.
+    # Last, because a small variety must not prevent hints.
     return spread(steered, strength), steered["locs"][:, 0]
 
 
 def condition(params: Mixture, jacobian: Tensor, target: Tensor,
               noise: float) -> SteeredMixture:
-    """A mixture given N linear observations of z.
+    """Conditions a mixture on N linear observations of z.
 
         target = jacobian @ z + noise * (standard normal)
 
-    Every component is conditioned by itself, and its weight multiplied with
-    the density that it had given to the observations.  The covariance's roots
-    are mapped by a square-root filter (Andrews, 1968): with P the covariance
+    Each component is conditioned separately, and its weight is multiplied by
+    the density that it gave to the observations.  A square-root filter
+    (Andrews, 1968) maps the roots of the covariance: with P the covariance
     and S = J P J^T + noise^2 I = C C^T, C triangular,
 
-        root' = (I - P J^T C^-T (C + noise I)^-1 J) root,
+        root' = (I - P J^T C^-T (C + noise I)^-1 J) root.
 
-    which is exact, without a difference that could lose its sign, and maps
-    each draw to one nearby.
+    This is exact, has no difference that could lose its sign, and maps each
+    draw to one nearby.
 
     Args:
         params: MixtureParameters or SteeredMixture.
         jacobian: float32 [B, K, N, D], or [B, 1, N, D] for all components.
         target: float32 [B, K, N] or [B, 1, N].
-        noise: float, above 0. In the unit of the target.
+        noise: float, above 0, in the unit of the target.
 
     Returns:
         SteeredMixture.
@@ -129,20 +131,21 @@ def condition(params: Mixture, jacobian: Tensor, target: Tensor,
 
 def toward(decoder: Decoder, grey: Any, params: Mixture, weights: Tensor,
            targets: Tensor, noise: float = HINT_NOISE) -> SteeredMixture:
-    """A mixture whose decoded fields agree with hints.
+    """Moves a mixture so that its decoded fields agree with hints.
 
-    `_follow` on the decoder's tangent at each component's mean, repeated at
-    the means that result (Gauss-Newton), or on the way there where that is
-    nearer to the hints.  With regions, where all but the refinement is linear,
-    the first step is all but exact.
+    The function applies `_follow` to the decoder's tangent at the mean of each
+    component, and repeats this at the resulting means (Gauss-Newton), or at a
+    point on the way there that is nearer to the hints.  Decoders of regions
+    are linear except for the refinement, so the first step is almost exact.
 
     Args:
         decoder: a VAE's decoder.
-        grey: dict. What the VAE's grey encoder found in B pictures.
+        grey: dict. Output of the VAE's grey encoder for B pictures.
         params: MixtureParameters or SteeredMixture.
         weights: float32 [N, canvas * canvas], N at least 1.
         targets: float32 [N, 2]. ab in CIE units.
         noise: float, above 0. Standard deviation of a hint in CIE units.
+            Defaults to 2.5.
 
     Returns:
         SteeredMixture.
@@ -173,14 +176,13 @@ def _decoded(decoder, grey, z, weights):
 
 
 def _follow(params, jacobian, target, noise):
-    """`condition`, but bounded in what it believes.
+    """`condition`, with a limit on its belief in the hints.
 
-    A hint far outside of what a component expects (red on a suit that is
-    grey in every training picture) would drag everything along that ever
-    varied with that point, far beyond what was ever seen.  The component
-    follows for `CREDIBLE` standard deviations; what is beyond that is put
-    there by a small change of z (ridge regression), with regions one of the
-    colours of the point's own regions.
+    A hint far outside a component's expectation (red on a suit that is grey in
+    every training picture) would drag along everything correlated with that
+    point, far beyond the training data.  The component follows for `CREDIBLE`
+    standard deviations. A small change of z supplies the rest (ridge
+    regression); with regions it changes the colours of the point's regions.
     """
     expected = tf.linalg.matvec(jacobian, params["locs"])
     reach = CREDIBLE * tf.sqrt(sum(
@@ -203,9 +205,9 @@ def _tangent(decoder, grey, z, weights):
         z: float32 [B, S, D].
 
     Returns:
-        values: float32 [B, S, 2N]. ab in CIE units, a and b by turns.
-        jacobian: float32 [B, S, 2N, D], or [B, 1, 2N, D] where it is the
-            same for all latents.
+        values: float32 [B, S, 2N]. ab in CIE units, a and b alternating.
+        jacobian: float32 [B, S, 2N, D], or [B, 1, 2N, D] if it is the same
+            for all latents.
     """
     batch, samples = tf.unstack(tf.shape(z)[:2])
     count, latent_dim = 2 * tf.shape(weights)[0], z.shape[-1]
@@ -214,7 +216,7 @@ def _tangent(decoder, grey, z, weights):
         values = _decoded(decoder, grey, z, weights)
         return (tf.reshape(values, [batch, samples, count]),
                 tf.reshape(slope, [batch, 1, count, latent_dim]))
-    # One pass back for both numbers of a point, by two copies of the latents.
+    # Two copies of the latents: one backward pass for both numbers of a point.
     twice = tf.repeat(z, 2, axis=1)
     channel = tf.one_hot(tf.range(2 * samples) % 2, 2)  # [2S, 2]
 
@@ -236,22 +238,22 @@ def _tangent(decoder, grey, z, weights):
 
 def warmer(decoder: Decoder, grey: Any, params: Mixture,
            amount: float) -> Mixture:
-    """A mixture whose fields are warmer on average over the picture.
+    """Makes the fields of a mixture warmer on average over the picture.
 
-    Every component moves along P h, with P its covariance and h the gradient
-    of the picture's mean warmth: the most probable way of being so much
-    warmer.  What the mixture is sure of keeps its colour, where a tint over
-    everything makes skin orange and whites yellow.
+    Each component moves along P h, with its covariance P and the gradient h of
+    the picture's mean warmth: the most probable way to reach that warmth.
+    Confident colours keep their hue, whereas a tint over everything makes skin
+    orange and whites yellow.
 
     Args:
         decoder: a VAE's decoder.
-        grey: dict. What the VAE's grey encoder found in B pictures.
+        grey: dict. Output of the VAE's grey encoder for B pictures.
         params: MixtureParameters or SteeredMixture.
-        amount: float scalar, negative for cooler. How far the mean of the
-            field moves along `WARM`, in CIE units.
+        amount: float scalar, negative for cooler. Movement of the mean of the
+            field along `WARM`, in CIE units.
 
     Returns:
-        MixtureParameters, the components' means moved.
+        a mixture of the same kind, with moved means.
     """
     start = locs = params["locs"]
     pixels = decoder.canvas**2
@@ -276,14 +278,14 @@ def warmer(decoder: Decoder, grey: Any, params: Mixture,
 
 
 def around(params: MixtureParameters, z: Tensor) -> MixtureParameters:
-    """One Gaussian around a latent, as wide as the mixture is there.
+    """Makes one Gaussian around a latent, as wide as the mixture there.
 
     Args:
         params: MixtureParameters.
         z: float32 [B, D].
 
     Returns:
-        MixtureParameters of one component: its mean z, its covariance that
+        MixtureParameters of one component with the mean z and the covariance
         of the component most responsible for z.
     """
     component = tf.argmax(
@@ -295,14 +297,14 @@ def around(params: MixtureParameters, z: Tensor) -> MixtureParameters:
 
 
 def spread(params: Mixture, strength: float) -> Mixture:
-    """A mixture with `strength` times the standard deviations.
+    """Multiplies a mixture's standard deviations by `strength`.
 
     Args:
         params: MixtureParameters or SteeredMixture.
         strength: float scalar, 0 or more.
 
     Returns:
-        MixtureParameters.
+        a mixture of the same kind.
     """
     values: dict[str, Tensor] = dict(params)
     return cast(Mixture, {

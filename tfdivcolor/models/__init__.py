@@ -1,6 +1,6 @@
-"""The Keras models: their layers, losses, and how they are saved."""
+"""The Keras models: layers, losses, and saving."""
 
-# Registers their classes with Keras, so that saved models load.
+# These imports register the classes with Keras, so that saved models load.
 from tfdivcolor.models import grey_features, mdn, paper, regions, vae
 
 __all__ = ["grey_features", "mdn", "paper", "regions", "vae"]

@@ -1,4 +1,4 @@
-"""Small pieces that several networks are made of."""
+"""Small building blocks of the networks."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,41 +16,42 @@ PACKAGE = "tfdivcolor"
 def silu(x: Tensor) -> Tensor:
     """x sigmoid(x), the networks' activation.
 
-    TensorFlow's own registers a gradient with every trace, for good: in a
-    process that loads models again and again all their graphs would stay in
+    TensorFlow's own function registers a gradient for ever with every trace:
+    a process that loads models again and again would keep all their graphs in
     memory.
     """
     return x * tf.sigmoid(x)
 
 
 def float32(outputs: Any) -> Any:
-    """What comes out of layers, in float32 under any precision policy.
+    """Casts outputs of layers to float32, under any precision policy.
 
-    Convolutions and dense layers compute in the policy's precision
-    (`keras.mixed_precision`).  What is done with their results, palettes,
-    densities and losses, needs all digits; so the layers that call them take
-    their inputs as they are (`autocast=False`) and end in float32.
+    Convolutions and dense layers compute in the precision of the policy
+    (`keras.mixed_precision`).  Palettes, densities and losses need all digits.
+    Layers that compute them therefore do not cast their inputs
+    (`autocast=False`) and return float32.
 
     Args:
-        outputs: tensor, or a structure of them.
+        outputs: tensor, or a structure of tensors.
 
     Returns:
-        The same, each tensor float32.
+        The same structure in float32.
     """
     return tf.nest.map_structure(lambda x: tf.cast(x, tf.float32), outputs)
 
 
 def conv_block(x: Tensor, filters: int, size: int, strides: int = 1,
                activation: Callable | str = silu, *, name: str) -> Tensor:
-    """Convolution, batch norm, activation: a functional-API block.
+    """Convolution, batch norm, activation: a block for the functional API.
 
     Args:
         x: float32 [B, H, W, C].
         filters: int. Output channels.
         size: int. Kernel side in pixels.
-        strides: int.
-        activation: function, or str, the name of one of Keras.
-        name: str. Name of the convolution; the others derive from it.
+        strides: int. Defaults to 1.
+        activation: function, or the name of a Keras activation. Defaults to
+            `silu`.
+        name: str. Name of the convolution and prefix of the other names.
 
     Returns:
         float32 [B, ceil(H / strides), ceil(W / strides), filters].
@@ -67,8 +68,10 @@ def conv_block(x: Tensor, filters: int, size: int, strides: int = 1,
 
 
 def residual_block(x: Tensor, name: str) -> Tensor:
-    """x plus two convolutions of it, which begin as nothing: a functional-API
-    block that can also be put into a network that is trained already.
+    """x plus two convolutions of x: a block for the functional API.
+
+    The block begins as the identity, so that it can be added to a trained
+    network.
 
     Args:
         x: float32 [B, H, W, C].
@@ -104,10 +107,10 @@ def log_variance_layer(units: int) -> layers.Dense:
 class JoinedConv2D(layers.Layer):
     """A convolution over [x, shared] that computes the shared part once.
 
-    A convolution is linear in its input channels, so the one over the
-    concatenation of x and shared is the sum of two.  Where S samples of one
-    picture differ in x only, the shared half is computed once a picture
-    instead of once a sample.
+    A convolution is linear in its input channels, so a convolution over the
+    concatenation of x and shared is the sum of two.  If the S samples of a
+    picture differ only in x, the shared half is computed once per picture
+    instead of once per sample.
 
     Args:
         filters: int. Output channels.
@@ -130,7 +133,8 @@ class JoinedConv2D(layers.Layer):
         """Applies the layer.
 
         Args:
-            x: float32 [B * S, H, W, Cx], the S samples of a picture together.
+            x: float32 [B * S, H, W, Cx], with the S samples of a picture in
+                sequence.
             shared: float32 [B, H, W, Cs].
 
         Returns:
@@ -147,7 +151,7 @@ class JoinedConv2D(layers.Layer):
 
 
 def add_per_picture(x: Tensor, shared: Tensor) -> Tensor:
-    """Adds to each of a picture's S samples what they have in common.
+    """Adds the shared part of a picture to each of its S samples.
 
     Args:
         x: float32 [B * S, ...].

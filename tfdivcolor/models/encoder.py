@@ -1,10 +1,10 @@
-"""Pretrained encoders: what a classification network sees in a grey picture.
+"""Pretrained encoders: features of a classification network for grey pictures.
 
 EfficientNet-Lite0 (Apache-2.0; Tan and Le, 2019, with ReLU6 and without
-squeeze-and-excitation) comes with the package, trained on ImageNet; its stem's
-three channels are summed into one, as all three would see the same luminance.
-`training.convert_encoder` made the file.  Every network of
-`keras.applications` with strides up to 32 can take its place.
+squeeze-and-excitation) is shipped with the package, trained on ImageNet. The
+three input channels of its stem are summed into one, because all three would
+see the same luminance.  `training.convert_encoder` made the file.  Any network
+of `keras.applications` with strides up to 32 can replace it.
 """
 
 import inspect
@@ -27,8 +27,8 @@ from tfdivcolor.utils.types import Tensor
 EFFICIENTNET_LITE0 = "efficientnet_lite0"
 ENCODERS = Path(tfdivcolor.__file__).parent / "weights" / "encoders"
 STRIDES = (2, 4, 8, 16, 32)
-# Of EfficientNet-Lite0, a row a stage: blocks, kernel, stride of the first
-# block, expansion of the channels inside, channels that come out.
+# EfficientNet-Lite0, one row per stage: blocks, kernel, stride of the first
+# block, expansion of the inner channels, output channels.
 _LITE0 = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40),
           (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
           (1, 3, 1, 6, 320))
@@ -38,25 +38,27 @@ _LITE0 = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40),
 class Encoder(layers.Layer):
     """Features of a pretrained network at strides 2, 4, 8, 16 and 32.
 
-    Its batch norms keep the statistics that they were trained with, also
-    while the network is trained on; the layers up to `frozen_taps` keep their
-    weights too.
+    The batch norms always keep their pretrained statistics. The layers up to
+    `frozen_taps` also keep their weights.
 
     Args:
-        size: int. Side of the picture in pixels, a multiple of 32.
-        backbone: str. "efficientnet_lite0", or the name of a model in
-            `keras.applications`, e.g. "MobileNetV2".
+        size: int. Side of the picture in pixels, a multiple of 32. Defaults to
+            128.
+        backbone: str. "efficientnet_lite0" (the default), or the name of a
+            model in `keras.applications`, such as "MobileNetV2".
         frozen_taps: int, 0 to 5. Layers up to this feature are not trained.
-        weights: "imagenet" (Keras downloads those of its own models), the
-            path of a weights file, or None for random ones. A saved model
-            carries its weights; the configuration stores None.
+            Defaults to 2.
+        weights: "imagenet" (Keras downloads the weights of its own models),
+            the path of a weights file, or None for random weights. Saved
+            models hold the weights, so the configuration stores None. Defaults
+            to None.
 
     Raises:
-        ValueError: if `size` or `frozen_taps` is out of range, or the
-            backbone is not known or lacks one of the strides.
+        ValueError: if `size` or `frozen_taps` is out of range, or if the
+            backbone is unknown or lacks one of the strides.
 
     Example:
-        encoder = Encoder(128, weights="imagenet")
+        encoder = models.encoder.Encoder(128, weights="imagenet")
         half, quarter, *coarser = encoder(luminance / 50 - 1)
     """
 
@@ -85,9 +87,9 @@ class Encoder(layers.Layer):
                 include_top=False, weights=weights,
                 input_shape=(size, size, 3)), size)
         for weight in self.network.weights:
-            weight.pretrained = True  # `EncoderAdam` moves it more slowly
+            weight.pretrained = True  # `EncoderAdam` changes it more slowly
         self.channels = [tap.shape[-1] for tap in self.network.outputs]
-        self.built = True  # the network made its weights when it was made
+        self.built = True  # the network already has its weights
         self._freeze()
 
     @property
@@ -96,7 +98,7 @@ class Encoder(layers.Layer):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        # Keras sets every layer inside; the frozen ones stay frozen.
+        # Keras sets the flag of every inner layer; frozen layers stay frozen.
         layers.Layer.trainable.fset(  # pyright: ignore[reportOptionalCall]
             self, value)
         self._freeze()
@@ -114,14 +116,14 @@ class Encoder(layers.Layer):
             luminance_norm: float32 [B, size, size, 1], L / 50 - 1.
 
         Returns:
-            list of five float32 [B, size / stride, size / stride, C], for
-            the strides 2 to 32; C in `channels`.
+            list of five float32 [B, size / stride, size / stride, C], for the
+            strides 2 to 32, with C in `channels`.
         """
         x = luminance_norm
         if self._preprocess is not None:
             x = keras.ops.repeat(127.5 * (x + 1.0), 3, axis=-1)
             x = self._preprocess(x)
-        # Not in training mode: batch norm keeps its statistics.
+        # Inference mode keeps the statistics of batch norm.
         return float32(self.network(x, training=False))
 
     def get_config(self) -> dict[str, Any]:
@@ -131,13 +133,13 @@ class Encoder(layers.Layer):
 
 
 def efficientnet_lite0(size: int) -> keras.Model:
-    """EfficientNet-Lite0 without its head, for one grey channel.
+    """Builds EfficientNet-Lite0 without its head, for one grey channel.
 
     Args:
         size: int. Side of the picture in pixels.
 
     Returns:
-        `keras.Model`, [B, size, size, 1] in -1..1 -> five features, of 16,
+        `keras.Model`, [B, size, size, 1] in -1..1 -> five features with 16,
         24, 40, 112 and 320 channels.
     """
     picture = keras.Input((size, size, 1))
@@ -152,7 +154,7 @@ def efficientnet_lite0(size: int) -> keras.Model:
                 x, kernel, 1 if block else stride, expansion, filters,
                 f"block_{number}")
             number += 1
-        # A stage ends a stride where the next one, if any, halves the size.
+        # A tap follows the last stage before the size is halved again.
         if stage + 1 == len(_LITE0) or _LITE0[stage + 1][2] == 2:
             taps.append(x)
     return keras.Model(picture, taps, name=EFFICIENTNET_LITE0)
@@ -175,7 +177,7 @@ def _inverted_residual(x, kernel, stride, expansion, filters, name):
 
 
 def _norm(x):
-    """Batch norm, named after the convolution before it."""
+    """Adds batch norm, named after the convolution before it."""
     name = x._keras_history.operation.name
     return layers.BatchNormalization(epsilon=1e-3, name=f"{name}_norm")(x)
 
@@ -185,10 +187,10 @@ def _activate(x, name):
 
 
 def load_weights(network: keras.Model, path: Path) -> None:
-    """Reads an encoder's weights, all of them.
+    """Reads all weights of an encoder.
 
     Args:
-        network: `keras.Model`, changed.
+        network: `keras.Model`, changed in place.
         path: pathlib.Path. An .npz of LAYER/WEIGHT -> array.
 
     Raises:
@@ -198,7 +200,7 @@ def load_weights(network: keras.Model, path: Path) -> None:
         with np.load(path) as file:
             arrays = dict(file)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error,
-            TypeError) as error:  # the last: a single array, not an archive
+            TypeError) as error:  # TypeError: an array, not an archive
         raise ValueError(f"{path}: must be an encoder's weights "
                          f"(received {reason(error)})") from error
     wanted = {weight.path.removeprefix(f"{network.name}/"): weight
@@ -215,7 +217,7 @@ def load_weights(network: keras.Model, path: Path) -> None:
 
 
 def application(name: str) -> tuple[Callable, Callable]:
-    """A model's function in `keras.applications`, and its preprocessing.
+    """Returns a function of `keras.applications`, and its preprocessing.
 
     Raises:
         ValueError: if there is no such model.
@@ -225,12 +227,12 @@ def application(name: str) -> tuple[Callable, Callable]:
         raise ValueError(
             "backbone must be the name of a model in keras.applications "
             f"(received {name!r})")
-    # Every application module has its own preprocessing beside it.
+    # Every module of an application has its own preprocessing.
     return make, sys.modules[make.__module__].preprocess_input
 
 
 def _tapped(whole, size):
-    """The model that gives the last features at every stride."""
+    """Makes a model that returns the last features at every stride."""
     last = {}
     for layer in whole.layers:
         shape = layer.output.shape if not isinstance(

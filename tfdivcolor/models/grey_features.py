@@ -1,9 +1,9 @@
-"""Grey-level features for the mixture density network.
+"""Grey features for the mixture density network.
 
-The default preset has its own (`regions.GreyNetwork`).  For the paper's
-networks: a small CNN trained with the mixture, or a backbone of
-`keras.applications` cut at a named layer, as the paper cut a classification
-network at 28x28x512.
+The default preset uses its own (`regions.GreyNetwork`).  The paper's networks
+use a small CNN trained with the mixture, or a backbone of
+`keras.applications` up to a named layer, as the paper uses a classification
+network up to 28x28x512.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,10 @@ class GreyFeatures(layers.Layer):
     """Our own CNN: luminance -> features at a quarter of the canvas.
 
     Args:
-        canvas: int. Side of the picture in pixels, a multiple of 4.
+        canvas: int. Side of the picture in pixels, a multiple of 4. Defaults
+            to 64.
         widths: four ints. Channels of the convolutions; the first and third
-            have stride 2.
+            have stride 2. Defaults to (64, 128, 256, 512).
     """
 
     def __init__(self, canvas: int = 64,
@@ -45,7 +46,7 @@ class GreyFeatures(layers.Layer):
 
         Args:
             luminance_norm: float32 [B, canvas, canvas, 1], L / 50 - 1.
-            training: bool.
+            training: bool. Defaults to False.
 
         Returns:
             float32 [B, *feature_shape].
@@ -61,23 +62,24 @@ class GreyFeatures(layers.Layer):
 class BackboneFeatures(layers.Layer):
     """Features of a frozen `keras.applications` network.
 
-    The canvas's luminance is enlarged to the backbone's input, repeated over
-    three channels and preprocessed as the backbone expects.
+    The luminance is enlarged to the backbone's input size, repeated over three
+    channels and preprocessed as the backbone expects.
 
     Args:
-        backbone: str. A model's name in `keras.applications`, e.g. "VGG16".
-        weights: "imagenet" (downloaded by Keras), the path of a weights
-            file, or None for random ones. A saved model carries its weights;
-            the configuration stores None.
-        layer: str. Name of the layer to cut at. "block4_conv3" of VGG16
-            gives the paper's 28x28x512.
-        size: int. Side of the backbone's input in pixels.
+        backbone: str. Name of a model in `keras.applications`. Defaults to
+            "VGG16".
+        weights: "imagenet" (downloaded by Keras), the path of a weights file,
+            or None for random weights. Saved models hold the weights, so the
+            configuration stores None. Defaults to None.
+        layer: str. Name of the last layer to use. Defaults to "block4_conv3",
+            which in VGG16 gives the paper's 28x28x512.
+        size: int. Side of the backbone's input in pixels. Defaults to 224.
 
     Raises:
-        ValueError: if there is no such backbone or layer.
+        ValueError: if the backbone or the layer does not exist.
 
     Example:
-        features = BackboneFeatures("VGG16", weights="imagenet")
+        features = tdc.features.BackboneFeatures("VGG16", weights="imagenet")
     """
 
     def __init__(self, backbone: str = "VGG16", weights: str | None = None,
@@ -92,7 +94,7 @@ class BackboneFeatures(layers.Layer):
         names = [known.name for known in whole.layers]
         if layer not in names:
             raise ValueError(
-                f"layer must be one of {backbone}'s: {', '.join(names)} "
+                f"layer must be a layer of {backbone}: {', '.join(names)} "
                 f"(received {layer!r})")
         self.network = keras.Model(
             whole.inputs, whole.get_layer(layer).output)

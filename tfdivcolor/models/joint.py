@@ -42,16 +42,17 @@ class JointModel(LossTermsModel):
         loss = decoder terms + w_kl (log q(z | C, G) - log p(z | G))
                + w_energy energy score of p(z | G).
 
-    All pictures here have the canvas's size; `Colorizer` adds photographs.
+    Pictures here have the size of the canvas; `Colorizer` adds photographs.
 
     Args:
         vae: `ColorVAE`.
-        mdn: `LatentMDN`. If its features are the VAE's grey encoder, that
-            runs once for both.
-        stages: tuple of str. The stages that `fit` runs by default.
+        mdn: `LatentMDN`. If its features are the VAE's grey encoder, the
+            encoder runs once for both.
+        stages: tuple of str. The stages that `fit` runs by default. Defaults
+            to ("joint",).
 
     Raises:
-        ValueError: the loss has an energy term, and the decoder lacks
+        ValueError: if the loss has an energy term and the decoder lacks
             `coordinates`.
     """
 
@@ -67,19 +68,19 @@ class JointModel(LossTermsModel):
         if vae.loss_weights.energy and not isinstance(
                 vae.decoder, MeasuringDecoder):
             raise ValueError(
-                "the energy loss needs a decoder with coordinates, that of "
-                f"regions (received {type(vae.decoder).__name__})")
-        self.built = True  # the parts made their weights when they were made
+                "the energy loss needs a decoder with coordinates, such as the "
+                f"decoder of regions (received {type(vae.decoder).__name__})")
+        self.built = True  # the parts already have their weights
         self._make_graphs()
 
     @property
     def shares_grey(self) -> bool:
-        """Whether VAE and MDN look at the picture through one network."""
+        """Whether VAE and MDN share one network for the grey picture."""
         return self.mdn.features is self.vae.grey_encoder
 
     @property
     def num_components(self) -> int:
-        """Number K of the mixture's components."""
+        """Number K of components in the mixture."""
         return self.mdn.head.num_components
 
     # --- The joint stage ---------------------------------------------------
@@ -88,12 +89,12 @@ class JointModel(LossTermsModel):
         """Autoencodes a batch and predicts its mixture.
 
         Args:
-            batch: dict, as for `ColorVAE`.
-            training: bool.
+            batch: dict, as in `ColorVAE`.
+            training: bool. Defaults to False.
 
         Returns:
-            what `ColorVAE` returns, params: MixtureParameters, and grey:
-            what the grey encoder found.
+            the outputs of `ColorVAE`, params: MixtureParameters, and grey: the
+            output of the grey encoder.
         """
         outputs, grey = self.vae.autoencode(batch, training)
         if self.shares_grey:
@@ -117,7 +118,7 @@ class JointModel(LossTermsModel):
         return {**terms, "loss": self.vae.loss_weights.total(terms)}
 
     def _energy(self, batch, outputs):
-        """The mixture's energy score in the space of painted fields."""
+        """Energy score of the mixture, in the space of painted fields."""
         params = outputs["params"]
         components, latent_dim = params["locs"].shape[1:]
         rank = params["factors"].shape[-1] if "factors" in params else 0
@@ -133,13 +134,13 @@ class JointModel(LossTermsModel):
             tf.nn.softmax(params["mixture_logits"]), truth, distance)
 
     def posteriors(self, batch: Batch) -> dict[str, Tensor]:
-        """Maps a batch of pictures to what `LatentMDN.fit` takes.
+        """Converts a batch of pictures to a batch for `LatentMDN.fit`.
 
         Args:
             batch: dict of luminance, ab and optionally seed.
 
         Returns:
-            dict of luminance, loc, scale and seed if it was there.
+            dict of luminance, loc, scale, and seed if the batch has it.
         """
         outputs = self.vae(batch, training=False)
         kept = {name: value for name, value in batch.items()
@@ -155,18 +156,20 @@ class JointModel(LossTermsModel):
         """Trains with Keras.
 
         Args:
-            data: `PhotoSet` (augmented, in an order given by `seed`); or a
+            data: `PhotoSet`, which is augmented and shuffled by `seed`; or
                 `tf.data.Dataset` of batch dicts (luminance, ab, seed), as
-                `PhotoSet.batches` gives, used as it is.
-            stage: "joint", "vae", "mdn" (on the frozen VAE's posteriors), or
-                None for the preset's own stages, one after the other.
-            epochs: int. Epochs of each stage.
-            batch_size: int. For a `PhotoSet`.
-            seed: int. For a `PhotoSet`: order, augmentation, noise.
+                from `PhotoSet.batches`, which is used unchanged.
+            stage: "joint", "vae", "mdn" (on posteriors of the frozen VAE), or
+                None (the default) for the stages of the preset in turn.
+            epochs: int. Epochs of each stage. Defaults to 1.
+            batch_size: int. For a `PhotoSet`. Defaults to 32.
+            seed: int. For a `PhotoSet`: order, augmentation, noise. Defaults
+                to 0.
             learning_rate: float. For Adam, unless the stage's model (this
-                one, `vae` or `mdn`) was compiled before; a pretrained encoder
-                gets a quarter of it (`optimizers.EncoderAdam`).
-            validation_data: `PhotoSet` or `tf.data.Dataset`, or None.
+                one, `vae` or `mdn`) is already compiled. A pretrained encoder
+                gets a quarter of it (`optimizers.EncoderAdam`). Defaults to
+                1e-3.
+            validation_data: `PhotoSet`, `tf.data.Dataset` or None (default).
             augment: `data.Augmentation`. For a `PhotoSet`.
             **options: passed to Keras' `fit` (callbacks, verbose, ...).
 
@@ -174,8 +177,9 @@ class JointModel(LossTermsModel):
             the `keras.callbacks.History` of the last stage.
 
         Raises:
-            ValueError: if the stage is not known, the data are neither, or
-                the call is within a strategy's scope and the model is not.
+            ValueError: if the stage is unknown, if the data have another type,
+                or if the call is within a strategy's scope and the model is
+                not.
         """
         stages = self.stages if stage is None else (stage,)
         for name in stages:
@@ -186,7 +190,7 @@ class JointModel(LossTermsModel):
         check_whole("epochs", epochs, 0)
         if isinstance(learning_rate, float | int):
             check_number("learning_rate", learning_rate, 0)
-        options.setdefault("shuffle", False)  # Keras warns that it cannot
+        options.setdefault("shuffle", False)  # avoids a warning of Keras
         with self.scope():
             if isinstance(data, PhotoSet):
                 self.prepare(data)
@@ -213,7 +217,7 @@ class JointModel(LossTermsModel):
         return history
 
     def prepare(self, photos: PhotoSet) -> None:
-        """Computes the statistics that the losses need, if they need any.
+        """Computes the statistics of the data if the losses need them.
 
         Args:
             photos: `PhotoSet`. The training data.
@@ -225,18 +229,18 @@ class JointModel(LossTermsModel):
     @contextlib.contextmanager
     def training_stage(self, stage: str
                        ) -> Iterator[tuple[LossTermsModel, Callable]]:
-        """The model that a stage trains, and how its data is made.
+        """Prepares the training of a stage.
 
-        Within the context the weights that the stage leaves alone are
-        frozen (batch norm uses its moving statistics then).
+        Within the context the weights of other stages are frozen, and their
+        batch norm uses its moving statistics.
 
         Args:
             stage: one of `STAGES`.
 
         Yields:
-            model: `LossTermsModel`.
-            adapt: function, dataset of pictures (or None) -> dataset for the
-                model (or None).
+            model: `LossTermsModel` that the stage trains.
+            adapt: function from a dataset of pictures (or None) to a dataset
+                for the model (or None).
 
         Raises:
             ValueError: if the Colorizer is frozen.
@@ -258,7 +262,7 @@ class JointModel(LossTermsModel):
     # --- Sampling ----------------------------------------------------------
 
     def prior(self, luminance: Tensor) -> Distribution:
-        """P(z | grey image).
+        """Computes P(z | grey).
 
         Args:
             luminance: float32 [B, s, s, 1], 0..100.
@@ -275,20 +279,22 @@ class JointModel(LossTermsModel):
                mode: str = DEFAULTS.mode) -> dict[str, Tensor]:
         """Samples colour fields on the canvas.
 
-        What a picture gets depends on its luminance and seed alone, not on
-        its batch mates.
+        The results of a picture depend only on its luminance and seed, not on
+        the other pictures of the batch.
 
         Args:
             luminance: float32 [B, s, s, 1], 0..100.
             num_samples: int S, 1 to `settings.MAX_SAMPLES`; at most the
-                number of components with mode "components".
-            seed: int, used for every picture, or int64 [B].
+                number of components with mode "components". Defaults to
+                `settings.DEFAULTS.num_samples`.
+            seed: int for all pictures, or int64 [B]. This and the next two
+                default to those of `settings.DEFAULTS`.
             temperature: float, 0 or more.
             mode: one of `settings.MODES`.
 
         Returns:
-            dict of ab: float32 [B, S, canvas, canvas, 2], CIE units, and
-            `sampling`'s Latents: z, log_prob, component, weight.
+            dict of ab: float32 [B, S, canvas, canvas, 2], CIE units, and the
+            Latents of `sampling`: z, log_prob, component, weight, share.
 
         Raises:
             ValueError: if an argument is outside its range or shape.
@@ -303,13 +309,14 @@ class JointModel(LossTermsModel):
             tf.constant(num_samples, tf.int32), mode)
 
     def check_sampling(self, options: Sampling) -> None:
-        """Refuses what this model cannot sample.
+        """Refuses options that this model cannot sample.
 
         Args:
             options: `settings.Sampling`.
 
         Raises:
-            ValueError: more components are asked for than there are.
+            ValueError: if mode "components" has fewer components than
+                `num_samples`.
         """
         if (options.mode == "components"
                 and options.num_samples > self.num_components):
@@ -321,7 +328,7 @@ class JointModel(LossTermsModel):
     def sample_fields(self, luminance: Tensor, seed: Tensor,
                       temperature: Tensor, num_samples: Tensor,
                       mode: str) -> dict[str, Tensor]:
-        """The sampling routine, in TensorFlow: Python, CLI and SavedModel.
+        """Samples in TensorFlow: for Python, command line and SavedModel.
 
         Args:
             luminance: float32 [B, s, s, 1], 0..100.
@@ -331,7 +338,7 @@ class JointModel(LossTermsModel):
             mode: str.
 
         Returns:
-            as `sample`.
+            as in `sample`.
         """
         grey, params = self.look(luminance)
         chosen = sampling.latents(
@@ -341,10 +348,10 @@ class JointModel(LossTermsModel):
         return {"ab": denormalize_ab(field), **chosen}
 
     def freeze(self) -> Self:
-        """Takes the weights as constants from here on: `sample` gets faster.
+        """Turns the weights into constants, which makes `sample` faster.
 
-        For programs that only colourise; see `base.Graphs`. What is assigned
-        to a weight later is not seen, and training is refused.
+        For programs that only colourise; see `base.Graphs`. Later assignments
+        to weights have no effect, and training raises an error.
 
         Returns:
             this Colorizer: `colorizer = tdc.load().freeze()`.
@@ -358,14 +365,14 @@ class JointModel(LossTermsModel):
         self.sample_fields = self.graphs.trace(type(self).sample_fields)
 
     def look(self, luminance: Tensor) -> tuple[Any, MixtureParameters]:
-        """What the networks see in grey pictures.
+        """Runs the networks on grey pictures.
 
         Args:
             luminance: float32 [B, s, s, 1], 0..100.
 
         Returns:
-            grey: what the grey encoder found, for the decoder.
-            params: MixtureParameters of P(z | grey image).
+            grey: output of the grey encoder, for the decoder.
+            params: MixtureParameters of P(z | grey).
         """
         luminance_norm = normalize_luminance(luminance)
         grey = self.vae.grey_encoder(luminance_norm, training=False)

@@ -47,6 +47,7 @@ class LatentMDN(LossTermsModel):
         ValueError: if `loss` is not one of these.
 
     Example:
+        mdn = colorizer.mdn
         mdn.compile(optimizer="adam")
         mdn.fit(photos.epochs(32).map(colorizer.posteriors),
                 steps_per_epoch=100)

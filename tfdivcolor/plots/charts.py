@@ -1,6 +1,6 @@
-"""What charts share: their panels, styles and legends, and how to save.
+"""Shared parts of charts: panels, styles, legends and saving.
 
-Figures are matplotlib's Agg ones, without pyplot and its global state.
+Figures use matplotlib's Agg canvas, without pyplot and its global state.
 """
 
 import io
@@ -17,11 +17,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from tfdivcolor.utils import files
 
-# Words that give a method its colour and marker in every figure.
+# Words that determine a method's colour and marker in every figure.
 METHODS = ("samples", "components", "cvae", "cgan", "regression",
            "neighbours")
-# Okabe and Ito (2008): they differ for colour-blind eyes too. Without the
-# yellow, which white paper swallows.
+# Okabe and Ito (2008): distinct for colour-blind eyes too. Without their
+# yellow, which is hard to see on white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9",
           "#000000")
 _MARKERS = "os^DvPX"
@@ -30,11 +30,12 @@ QUIET = {"color": "#767676", "linestyle": "--", "linewidth": 1}
 
 def panels(rows: int, columns: int, width: float = 4.4,
            height: float = 3.6) -> tuple[Figure, np.ndarray]:
-    """A figure of charts.
+    """Makes a figure of charts.
 
     Args:
         rows, columns: int. Number of charts.
-        width, height: float. Inches of one.
+        width, height: float. Size of one chart in inches. Default to 4.4 and
+            3.6.
 
     Returns:
         `matplotlib.figure.Figure` for `save`, and its axes, an array
@@ -55,13 +56,13 @@ def panels(rows: int, columns: int, width: float = 4.4,
 
 
 def styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Colours and markers of methods, the same ones in every figure.
+    """Chooses colours and markers of methods, the same in every figure.
 
     Args:
-        labels: iterable of str. A label with a word of `METHODS` in it, such
-            as "lfw, samples", has that word's style, the first one that it
-            is in; of the others the first one has the first colour, and the
-            rest dashed lines in their order.
+        labels: iterable of str. A label that contains a word of `METHODS`,
+            such as "lfw, samples", has the style of that word, if it is the
+            first such label. Of the others, the first has the first colour,
+            and the rest have dashed lines, in order.
 
     Returns:
         dict from label to keyword arguments of `Axes.plot`.
@@ -84,7 +85,7 @@ def _style(index):
 
 
 def legend(figure: Figure, *charts: Axes) -> None:
-    """Names the lines of some axes above all of them, each name once."""
+    """Adds a legend of the lines of some axes, with each name once."""
     named = {}
     for axes in charts:
         for handle, label in zip(*axes.get_legend_handles_labels()):
@@ -95,16 +96,16 @@ def legend(figure: Figure, *charts: Axes) -> None:
 
 
 def save(figure: Figure, path: str | os.PathLike) -> None:
-    """Writes a figure as a PNG file: the same figure, the same bytes.
+    """Writes a figure as a PNG file. Equal figures give equal bytes.
 
     Args:
         figure: `matplotlib.figure.Figure`.
-        path: str or path. Written whole or not at all.
+        path: str or path. Written completely or not at all.
 
     Raises:
         images.ImageError: if the file cannot be written.
     """
     buffer = io.BytesIO()
-    # No software or date in the file.
+    # Without software and date, which would change the bytes.
     figure.savefig(buffer, format="png", metadata={"Software": None})
     files.write_atomically(path, buffer.getvalue())

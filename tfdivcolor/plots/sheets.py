@@ -1,4 +1,4 @@
-"""Pictures side by side: grids, contact sheets, tables of pictures."""
+"""Places pictures side by side: grids, contact sheets, tables."""
 
 import math
 import os
@@ -13,21 +13,21 @@ from numpy.typing import ArrayLike
 from tfdivcolor.plots import charts
 
 TILE_PIXELS = 480  # longer side of a picture on a contact sheet
-CELL_PIXELS = 128  # about the side of a picture in a table
+CELL_PIXELS = 128  # approximate side of a picture in a table
 
-# Pixels an inch of sheets; a power of two, so that sizes in whole pixels
-# survive the way through inches.
+# Pixels per inch of sheets: a power of two, so that whole pixels survive the
+# conversion to inches.
 _DPI = 128
 _FONT_SIZE = 7  # points: letters of 12 pixels
-_LINE = 20  # pixels of a line of text
+_LINE = 20  # pixels per line of text
 
 
 def grid(rows: ArrayLike, gap: int = 2) -> np.ndarray:
-    """Puts pictures of one size side by side.
+    """Places pictures of one size side by side.
 
     Args:
         rows: uint8 [R, C, H, W, 3].
-        gap: int. White pixels between pictures.
+        gap: int. White pixels between pictures. Defaults to 2.
 
     Returns:
         uint8 [R * (H + gap) - gap, C * (W + gap) - gap, 3].
@@ -45,18 +45,18 @@ def contact_sheet(coloring: Any, path: str | os.PathLike,
                   tiles: Sequence[np.ndarray] | None = None) -> None:
     """Writes a sheet of a photograph and its colourings.
 
-    The grey photograph comes first, then the results in their order, each
-    with its rank and share.
+    The grey photograph comes first. The results follow in order, each with its
+    rank and share.
 
     Args:
-        coloring: `Coloring`, or what has its grey, image, share and log_prob.
-            Where share is None, the sheet tells log_prob instead. Without
-            rank, that is their order.
-        path: str or path of the PNG file, written whole or not at all.
-        original: uint8 [H, W, 3], the photograph in colour, to stand beside
-            the grey one; or None.
-        tiles: list of uint8 [h, w, 3], what `reduced` gave for each result;
-            or None to make them here.
+        coloring: `Coloring`, or an object with grey, image, share and log_prob.
+            If share is None, the sheet shows log_prob instead. An object
+            without rank is numbered in order.
+        path: str or path of the PNG file, written completely or not at all.
+        original: uint8 [H, W, 3], the colour photograph to show beside the
+            grey one, or None. Defaults to None.
+        tiles: list of uint8 [h, w, 3], the result of `reduced` for each
+            result, or None to compute them. Defaults to None.
 
     Raises:
         images.ImageError: if the file cannot be written.
@@ -89,12 +89,12 @@ def _rating(coloring, index):
     if coloring.share is None:
         return f"log p = {coloring.log_prob[index]:.1f}"
     share = coloring.share[index]
-    percent = int(100 * share + 0.5)  # halves up, as the gallery rounds
+    percent = int(100 * share + 0.5)  # rounds halves up, like the gallery
     return f"{percent} %" if percent or not share else "<1 %"
 
 
 def reduced(pixels: np.ndarray) -> np.ndarray:
-    """A picture as a sheet shows it: at most TILE_PIXELS a side."""
+    """Reduces a picture to at most TILE_PIXELS on its longer side."""
     from PIL import Image
 
     picture = Image.fromarray(pixels)
@@ -104,14 +104,15 @@ def reduced(pixels: np.ndarray) -> np.ndarray:
 
 def table(rows: ArrayLike, columns: Sequence[str], headings: Sequence[str],
           captions: Sequence[Sequence[str]] | None = None) -> Figure:
-    """A figure of small pictures in rows and columns.
+    """Makes a figure of small pictures in rows and columns.
 
     Args:
-        rows: uint8 [R, C, H, W, 3]. Small ones are enlarged, by a whole
-            number, to about `CELL_PIXELS`.
+        rows: uint8 [R, C, H, W, 3]. Small pictures are enlarged to about
+            `CELL_PIXELS`, by a whole number.
         columns: C strs. Titles above the columns.
-        headings: R strs. Above the rows, from the left.
-        captions: R sequences of C strs, below the pictures; or None.
+        headings: R strs. Titles above the rows, from the left.
+        captions: R sequences of C strs for below the pictures, or None.
+            Defaults to None.
 
     Returns:
         `matplotlib.figure.Figure`, for `save`.
@@ -139,7 +140,7 @@ def table(rows: ArrayLike, columns: Sequence[str], headings: Sequence[str],
 
 
 def _enlarged(pixels, factor):
-    """A picture `factor` times as large a side."""
+    """Enlarges a picture by `factor` on each side."""
     from PIL import Image
 
     height, width, _ = pixels.shape
@@ -148,25 +149,25 @@ def _enlarged(pixels, factor):
 
 
 def _columns(count, aspect):
-    """Columns of a sheet that is about 3:2 and has few empty places."""
+    """Columns for a sheet of about 3:2 with few empty places."""
     ideal = math.sqrt(count * 1.5 / aspect)
-    # Of equally good ones the wider: screens are.
+    # Prefer the wider of equally good sheets, because screens are wide.
     return min(range(count, 0, -1),
                key=lambda columns: abs(columns - ideal) + -count % columns)
 
 
 def _blank(width, height):
-    """An empty figure of so many pixels."""
+    """Makes an empty figure, with its size in pixels."""
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
     FigureCanvasAgg(figure)
     return figure
 
 
 def _place(figure, tile, left, top):
-    """Shows a tile at pixels from the top left; returns its axes."""
+    """Shows a tile at a position in pixels; returns its axes."""
     height, width, _ = tile.shape
     total_width, total_height = figure.get_size_inches() * figure.dpi
-    # Exact pixel boxes: matplotlib's own layouts would resample.
+    # Exact pixel boxes, because matplotlib's layouts would resample.
     axes = figure.add_axes([
         left / total_width, 1 - (top + height) / total_height,
         width / total_width, height / total_height])
@@ -176,7 +177,7 @@ def _place(figure, tile, left, top):
 
 
 def _write(figure, text, x, top, side, **style):
-    """Writes a line of text, `_LINE` pixels from `top` downwards."""
+    """Writes a line of text, `_LINE` pixels high, below `top`."""
     total_width, total_height = figure.get_size_inches() * figure.dpi
     figure.text(x / total_width, 1 - (top + _LINE / 2) / total_height, text,
                 ha=side, va="center_baseline", fontsize=_FONT_SIZE, **style)

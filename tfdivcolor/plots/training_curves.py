@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from tfdivcolor.plots import charts
 
-_START = 0.05  # of a stage's steps, which do not scale its training curves
+_START = 0.05  # part of a stage whose training terms do not scale the axes
 _UNITS = {"l2": "(ab / 128)\N{SUPERSCRIPT TWO}",
           "gradient": "(ab / 128)\N{SUPERSCRIPT TWO}", "mae": "ab / 128",
           "l1": "ab / 128", "energy": "ab / 128",
@@ -28,14 +28,15 @@ def training_curves(history: Iterable[Mapping[str, Any]],
                     path: str | os.PathLike) -> None:
     """Writes the loss terms of a training run against its steps.
 
-    One panel a term, and one for the learning rate; stages follow each other
-    on the axis, with a line between them.  The training terms of a stage's
-    first twentieth, steep and high, do not scale the panels.  Of values that
-    a resumed run logged twice the later ones count.
+    There is one panel per term, and one for the learning rate. Stages follow
+    each other on the axis, separated by lines.  Training terms in the first
+    twentieth of a stage are steep and high, and do not scale the panels.  If a
+    resumed run logged a value twice, the later one counts.
 
     Args:
         history: list of dicts, the lines of a run's `log.jsonl`: stage: str,
-            kind: "train" or "validation", step: int of the stage, and values.
+            kind: "train" or "validation", step: int within the stage, and
+            values.
         path: str or path of the PNG file.
 
     Raises:
@@ -44,7 +45,7 @@ def training_curves(history: Iterable[Mapping[str, Any]],
     """
     lengths, series = _series(history)
     ends = dict(zip(lengths, np.cumsum([*lengths.values()])))
-    # The sum that is minimised first, what drives it last.
+    # The minimised sum comes first, the learning rate last.
     names = sorted(series, key=lambda name: (
         name == "learning_rate", name != "loss"))
     columns = min(3, len(names))
@@ -72,12 +73,12 @@ def training_curves(history: Iterable[Mapping[str, Any]],
 
 
 def _series(history):
-    """Orders records by what they are of.
+    """Groups records by name, stage and kind.
 
     Returns:
         lengths: dict from a stage to its largest step.
-        series: dict from a name to dict from (stage, kind) to dict from step
-            to value; a later record takes an earlier one's place.
+        series: dict from a name to a dict from (stage, kind) to a dict from
+            step to value; later records replace earlier ones.
     """
     lengths, series = {}, {}
     for record in history:
@@ -94,7 +95,7 @@ def _series(history):
                     (stage, kind), {})[step] = value
     if not series:
         raise ValueError("history must hold records of a training run "
-                         "(received none with values)")
+                         "(received records without values)")
     return lengths, series
 
 
@@ -108,7 +109,7 @@ def _label_steps(axes, name, ends):
     if len(ends) > 1:
         for stage, end in ends.items():
             axes.axvline(end, zorder=1, **charts.QUIET)
-            # At a stage's end, where losses and learning rates are low.
+            # At the end of a stage, where losses and learning rates are low.
             axes.annotate(
                 stage, (end, 1), (-3, -3), xycoords=("data", "axes fraction"),
                 textcoords="offset points", ha="right", va="top", fontsize=8,

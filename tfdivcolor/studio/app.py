@@ -307,7 +307,10 @@ async def _json(request):
         raise ValueError(f"{text} is no number")
 
     try:
-        return json.loads(await request.body(), parse_constant=refused)
+        value = json.loads(await request.body(), parse_constant=refused)
+        # Halves of characters, which could not be sent back.
+        json.dumps(value, ensure_ascii=False).encode()
+        return value
     except (ValueError, RecursionError) as error:
         raise Refused(400, "json", "the body must be JSON "
                       f"({str(error)[:100]})") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -152,8 +153,10 @@ def _read(entry):
 
 def _thumbnail(entry):
     if _is_plain_jpeg(entry.path):
-        image, _ = previews.read(entry.path, THUMBNAIL_PIXELS)
-        return previews.jpeg(image, **previews.THUMBNAIL)
+        # A file that lacks its end, the reader takes and Pillow does not.
+        with contextlib.suppress(images.ImageError):
+            image, _ = previews.read(entry.path, THUMBNAIL_PIXELS)
+            return previews.jpeg(image, **previews.THUMBNAIL)
     easel = _read(entry)
     return easel.original(easel.whole(THUMBNAIL_PIXELS))
 

@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tfdivcolor import images
 from tfdivcolor.images import finding
 from tfdivcolor.settings import OUTPUT_FORMATS
@@ -242,17 +240,12 @@ def _files(desk, job, entry, state, ranks):
 
 def _layered(result):
     """Layered files of results: yields pairs of ending and bytes."""
-    from tfdivcolor.color import canvas
     from tfdivcolor.images.encoding import layered
 
-    photo, nothing = result.photo, np.zeros([1, 1, 2], np.float32)
-    deep = photo.pixels_16 is not None
-    join = canvas.join_16 if deep else canvas.join
-    grey = join(result.luminance, nothing).numpy()
+    photo, grey = result.photo, result.grey
     for index, rank in enumerate(result.rank):
         yield f"{rank:02d}.psd", layered.encode(
-            grey, result.image_16(index) if deep else result.image(index),
-            photo.alpha, photo.dpi)
+            grey, result.image(index), photo.alpha, photo.dpi, photo.exif)
 
 
 class _Stopped(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import logging
 import os
@@ -49,6 +50,7 @@ def serve(photos: Sequence[Path], sources: Sequence[str], weights: str,
             address or free port.
         Exception: what `load` raises.
     """
+    os.umask(0o077)  # what it stores is this user's alone
     folder = data_folder()
     with _listening(host, port) as listener:
         taken: int = listener.getsockname()[1]
@@ -83,8 +85,10 @@ class _Server(uvicorn.Server):
 async def _warm(worker):
     """Loads the networks, then makes graphs between the page's requests."""
     await worker.wait()
-    for call in easel.warm_ups(worker.loaded.colorizer):
-        await worker.rest(_REST)
+    # The first is what a waiting page asks for at once.
+    for number, call in enumerate(easel.warm_ups(worker.loaded.colorizer)):
+        if number:
+            await worker.rest(_REST)
         await worker.run(lambda _, call=call: call())
 
 
@@ -122,7 +126,7 @@ def data_folder() -> Path:
             part.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(13, "Permission denied")
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise ImageError(f"{folder}: must be a folder that can be written "
                          f"(received {reason(error)})") from error
@@ -154,6 +158,9 @@ def _listening(host, port):
         with listener:
             yield listener
         return
+    if getattr(failure, "errno", None) == errno.EADDRNOTAVAIL:
+        raise ImageError(f"--host must be an address of this machine "
+                         f"(received {host})") from failure
     shown = ports[0] if len(ports) == 1 else f"{ports[0]} to {ports[-1]}"
     raise ImageError(f"--port must be free (received {shown} at {host}: "
                      f"{reason(failure or OSError())})") from failure

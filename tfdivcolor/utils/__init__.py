@@ -1,1 +1,1 @@
-"""What several rooms share and none owns: files, errors, messages."""
+"""Code that several packages share: files, errors, messages, arguments."""

@@ -1,4 +1,4 @@
-"""Checks of numbers that callers give."""
+"""Checks of numbers in arguments."""
 
 import operator
 from typing import Any
@@ -6,19 +6,20 @@ from typing import Any
 
 def check_whole(name: str, value: Any, least: int | None = None,
                 most: int | None = None) -> None:
-    """Refuses what is not a whole number of a range.
+    """Refuses values that are not whole numbers within a range.
 
     Args:
-        name: str. What the message calls it.
-        value: anything. NumPy's integers are as good as Python's.
-        least, most: ints, the ends of the range, or None for no end.
+        name: str. Name of the argument, for the message.
+        value: anything. NumPy's integers count as whole numbers.
+        least, most: ints, the ends of the range, or None for no end. Default
+            to None.
 
     Raises:
-        ValueError: naming the rule and what was received.
+        ValueError: with the rule and the received value.
     """
     try:
         operator.index(value)
-    except TypeError:  # an array of one number or of many, too
+    except TypeError:  # also for arrays
         raise ValueError(f"{name} must be a whole number "
                          f"(received {value!r})") from None
     if ((least is not None and value < least)
@@ -29,15 +30,16 @@ def check_whole(name: str, value: Any, least: int | None = None,
 
 def check_number(name: str, value: Any, least: float,
                  most: float | None = None) -> None:
-    """Refuses what is not a number of a range; not a number is none.
+    """Refuses values that are not numbers within a range, also NaN.
 
     Args:
-        name: str. What the message calls it.
-        value: anything that `float` takes but text.
-        least, most: floats, the range, or None for no upper end.
+        name: str. Name of the argument, for the message.
+        value: anything that `float` accepts, except text.
+        least, most: floats, the range, or None for no upper end. `most`
+            defaults to None.
 
     Raises:
-        ValueError: naming the rule and what was received.
+        ValueError: with the rule and the received value.
     """
     span = f"{least} or more" if most is None else f"{least} to {most}"
     try:

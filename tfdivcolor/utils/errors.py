@@ -1,13 +1,13 @@
-"""Errors of one line, and what other libraries' errors say in one line."""
+"""Errors of one line, and one-line reasons of other libraries' errors."""
 
 import re
 
 
 class ImageError(ValueError):
-    """A picture or a file cannot be read or written; the message is one line.
+    """A picture or a file is unreadable or unwritable; one line of message.
 
-    Bytes of file names that are not UTF-8 are shown as escapes, so that the
-    message can be printed anywhere.
+    Bytes of file names that are not UTF-8 appear as escapes, so that every
+    terminal can print the message.
     """
 
     def __init__(self, message: str):
@@ -16,15 +16,15 @@ class ImageError(ValueError):
 
 
 def reason(error: BaseException) -> str:
-    """What an exception says, in one line, for the end of a message.
+    """Reduces an exception to one line, for the end of a message.
 
     Args:
-        error: Exception. Of an `OSError` only the reason is taken, without
-            its number and path; of TensorFlow's errors the first line,
-            without the names of graph nodes.
+        error: Exception. For an `OSError`, only the reason, without number and
+            path; for TensorFlow's errors, the first line without the names of
+            graph nodes.
 
     Returns:
-        str. The class's name where the exception says nothing.
+        str. The name of the class if the exception has no text.
     """
     text = getattr(error, "strerror", None)
     if not text and hasattr(error, "error_code"):  # a tf.errors.OpError

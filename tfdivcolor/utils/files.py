@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and their checksums."""
+"""Writes files and folders completely or not at all; checksums."""
 
 import contextlib
 import hashlib
@@ -15,34 +15,34 @@ from tfdivcolor.utils.errors import ImageError, reason
 
 @contextlib.contextmanager
 def whole_file(path: str | os.PathLike) -> Iterator[Path]:
-    """A new file that takes its place when the context ends well.
+    """Makes a new file that replaces `path` when the context succeeds.
 
     Args:
         path: str or os.PathLike. An existing file is replaced.
 
     Yields:
-        pathlib.Path in the same folder, with the same suffix, to be written
-        to. Where the context ends with an exception, it is removed, and
-        nothing has changed.
+        pathlib.Path to write to, in the same folder and with the same suffix.
+        If the context raises an exception, this file is removed and `path`
+        does not change.
 
     Raises:
-        OSError: the file cannot be put into its place.
+        OSError: if the file cannot be moved to `path`.
     """
     path = Path(path)
-    # In the same folder, as renaming is atomic only within a file system.
-    # Hidden, so that what a killed process leaves is taken for no picture.
+    # In the same folder, because renaming is atomic only within a file system.
+    # Hidden, so that the remains of a killed process do not look like pictures.
     temporary = path.with_name(f".{uuid.uuid4().hex}.part{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
-        with contextlib.suppress(OSError):  # it is gone when all went well
+        with contextlib.suppress(OSError):  # after success it does not exist
             temporary.unlink()
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """`whole_file`, opened, with one line of error.
+    """Opens a `whole_file`, and reports errors in one line.
 
     Args:
         path: str or os.PathLike. An existing file is replaced.
@@ -51,7 +51,7 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
         binary file.
 
     Raises:
-        ImageError: the file cannot be written; then nothing has changed.
+        ImageError: if the file cannot be written; `path` then does not change.
     """
     try:
         with whole_file(path) as temporary, open(temporary, "xb") as file:
@@ -62,14 +62,14 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:
-    """Writes a file such that no reader ever sees a part of it.
+    """Writes a file so that no reader sees a part of it.
 
     Args:
         path: str or os.PathLike. An existing file is replaced.
         data: bytes.
 
     Raises:
-        ImageError: the file cannot be written; then nothing has changed.
+        ImageError: if the file cannot be written; `path` then does not change.
     """
     with replacing(path) as file:
         file.write(data)
@@ -77,19 +77,21 @@ def write_atomically(path: str | os.PathLike, data: bytes) -> None:
 
 @contextlib.contextmanager
 def whole_folder(path: Path, replace: bool = False) -> Iterator[Path]:
-    """A new folder that takes its place when the context ends well.
+    """Makes a new folder that appears at `path` when the context succeeds.
 
     Args:
         path: pathlib.Path.
-        replace: bool. Whether to replace what is there by then.
+        replace: bool. Whether to replace an existing `path`. Defaults to
+            False.
 
     Yields:
-        pathlib.Path of a hidden folder beside it, to be filled. Where the
-        context ends with an exception, it is removed, and nothing has
-        changed.
+        pathlib.Path of a hidden folder beside `path`, to fill. If the context
+        raises an exception, this folder is removed and `path` does not
+        change.
 
     Raises:
-        OSError: it cannot be made, or something is there and not replaced.
+        OSError: if the folder cannot be made, or if `path` exists and
+            `replace` is False.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(
@@ -98,8 +100,8 @@ def whole_folder(path: Path, replace: bool = False) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o755)
         if replace and path.exists():
-            # The old one stays whole, under a hidden name, until the new
-            # one has its place.
+            # The old folder stays complete, under a hidden name, until the
+            # new one is in place.
             old = temporary.with_name(f"{temporary.name}-old")
             os.replace(path, old)
             os.replace(temporary, path)
@@ -112,6 +114,6 @@ def whole_folder(path: Path, replace: bool = False) -> Iterator[Path]:
 
 
 def checksum(path: str | os.PathLike) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """Computes the SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

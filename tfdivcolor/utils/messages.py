@@ -1,18 +1,18 @@
-"""What programs say while they work."""
+"""Messages of programs while they work."""
 
 import sys
 
 
 def report(message: object) -> None:
-    """Prints one line on stderr, beside a progress bar and not across it."""
+    """Prints one line on stderr without breaking a progress bar."""
     from tqdm import tqdm
 
     line = " ".join(str(message).splitlines())
-    # A file's name need not be text.
+    # A file name may not be valid text.
     line = line.encode(errors="backslashreplace").decode()
     tqdm.write(f"tfdivcolor: {line}", file=sys.stderr)
 
 
 def plural(number: int, noun: str) -> str:
-    """A number of things: "1 photograph", "3 photographs"."""
+    """Counts things: "1 photograph", "3 photographs"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

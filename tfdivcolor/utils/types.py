@@ -1,8 +1,8 @@
-"""Names for annotations of TensorFlow's objects.
+"""Type names of TensorFlow's objects for annotations.
 
-TensorFlow's and TensorFlow Probability's own types are not complete enough for
-a type checker (no `x[..., None]`, no known static shapes), so tensors are
-annotated by name; docstrings give dtype and shape.
+The types of TensorFlow and TensorFlow Probability are too incomplete for a type
+checker (no `x[..., None]`, no known static shapes). Annotations therefore only
+name tensors; docstrings give dtype and shape.
 """
 
 from typing import Any, TypeAlias

@@ -1,1 +1,1 @@
-"""Programs that show what the library is good for."""
+"""Examples: programs that use the library for a purpose."""

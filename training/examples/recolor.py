@@ -1,13 +1,13 @@
-"""What RandomRecolor does to a small classifier, beside other colour changes.
+"""Compares RandomRecolor with other colour augmentation of a classifier.
 
     python -m training.examples.recolor --data flowers-train.tgz
 
-Trains a small network to tell kinds apart from few pictures of each, once with
-every kind of colour augmentation and the same everything else, several seeds;
-then tests it on the validation pictures as they are and with their colours
-changed.  `--data` is a folder or an archive with KIND/*.jpg.  The split is
-tfdivcolor's (`data.is_validation`), so that a colorizer that was trained on
-the same archive has not seen the test pictures either.  Prints two tables.
+The command trains a small classifier on few pictures of each kind, once with
+each colour augmentation and several seeds; all else is equal.  It tests each
+classifier on the unchanged validation pictures and on versions with other
+colours.  `--data` is a folder or an archive with KIND/*.jpg.  The split is
+tfdivcolor's (`data.is_validation`), so a colorizer trained on the same archive
+has not seen the test pictures either.  The command prints two tables.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:  # --help does not wait for TensorFlow
     import keras
     import numpy as np
 
-SIDE = 64  # pixels of the classifier's pictures
+SIDE = 64  # side of the classifier's pictures, in pixels
 BATCH_SIZE = 32
 COLOURS = ("none", "jitter", "grey", "recolour")
 
-# By a COLOURS' and a test's name, one accuracy a seed.
+# Name in COLOURS -> name of the test -> one accuracy per seed.
 Results = dict[str, dict[str, list[float]]]
 
 
 def load(path: str) -> tuple[
         list[str], dict[str, tuple[np.ndarray, np.ndarray]]]:
-    """Pictures by kind, the kind being the name of their folder.
+    """Loads pictures. A picture's kind is the name of its folder.
 
     Args:
         path: str. A folder or an archive.
@@ -45,8 +45,8 @@ def load(path: str) -> tuple[
             [N, SIDE, SIDE, 3], labels int32 [N]).
 
     Raises:
-        ValueError: if there is nothing at `path`, a picture cannot be read,
-            or there is but one kind.
+        ValueError: if `path` has no pictures, only one kind or no validation
+            pictures, or if a picture is unreadable.
     """
     import numpy as np
     from PIL import Image, ImageOps
@@ -74,10 +74,10 @@ def load(path: str) -> tuple[
 
 
 def few(labels: np.ndarray, per_kind: int, seed: int) -> np.ndarray:
-    """Indices of so many random pictures of each kind.
+    """Draws `per_kind` random pictures of each kind; returns their indices.
 
     Raises:
-        ValueError: if a kind has fewer.
+        ValueError: if a kind has fewer pictures.
     """
     import numpy as np
 
@@ -85,21 +85,22 @@ def few(labels: np.ndarray, per_kind: int, seed: int) -> np.ndarray:
     by_kind = [np.flatnonzero(labels == kind) for kind in np.unique(labels)]
     if min(map(len, by_kind)) < per_kind:
         raise ValueError(
-            f"per_kind must be at most {min(map(len, by_kind))}, the pictures "
-            f"of the rarest kind (received {per_kind})")
+            f"per_kind must be at most {min(map(len, by_kind))}, the number "
+            f"of pictures of the rarest kind (received {per_kind})")
     return np.concatenate(
         [rng.choice(indices, per_kind, replace=False) for indices in by_kind])
 
 
 def colour_layers(colours: str, weights: str, probability: float,
                   temperature: float, seed: int) -> list[keras.Layer]:
-    """The Keras layers of one kind of colour augmentation.
+    """Makes the Keras layers of one colour augmentation.
 
     Args:
         colours: one of `COLOURS`.
         weights: str. Weights of the colorizer.
-        probability, temperature: float. Of "recolour"; the probability also
-            of "grey".
+        probability: float, 0 to 1. Share of the pictures that "recolour" and
+            "grey" change.
+        temperature: float. Temperature of "recolour".
         seed: int.
     """
     from keras import layers
@@ -119,12 +120,12 @@ def colour_layers(colours: str, weights: str, probability: float,
 
 def classifier(colours: Sequence[keras.Layer], num_kinds: int,
                seed: int) -> keras.Model:
-    """A compiled network, pictures 0..255 -> logits of the kinds.
+    """Makes a network: pictures 0..255 -> logits of the kinds.
 
     Args:
-        colours: list of layers, put behind mirroring and shifting.
+        colours: list of layers, applied after mirroring and shifting.
         num_kinds: int.
-        seed: int. Of mirroring and shifting.
+        seed: int. Seeds mirroring and shifting.
     """
     import keras
     from keras import layers
@@ -145,7 +146,7 @@ def classifier(colours: Sequence[keras.Layer], num_kinds: int,
 
 def train(model: keras.Model, images: np.ndarray, labels: np.ndarray,
           steps: int, seed: int) -> None:
-    """Trains in place, on batches of float32 pictures in random order."""
+    """Trains `model` in place, on float32 batches in random order."""
     import keras
     import tensorflow as tf
 
@@ -154,7 +155,7 @@ def train(model: keras.Model, images: np.ndarray, labels: np.ndarray,
     batches = batches.shuffle(len(labels), seed=seed).repeat().batch(BATCH_SIZE)
     rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     model.compile(
-        # Keras says float, and takes schedules too.
+        # Keras declares float but accepts schedules, too.
         keras.optimizers.AdamW(
             rate,  # pyright: ignore[reportArgumentType]
             weight_decay=0.01),
@@ -165,16 +166,17 @@ def train(model: keras.Model, images: np.ndarray, labels: np.ndarray,
 
 
 def shifted(pixels: np.ndarray) -> dict[str, list[np.ndarray]]:
-    """Test pictures with their colours changed.
+    """Makes versions of the test pictures with other colours.
 
     Args:
         pixels: uint8 [N, H, W, 3].
 
     Returns:
-        dict from a change's name to a list of uint8 [N, H, W, 3]:
-            unchanged; grey: luminance alone; hue: ab turned by 90 degrees to
-            either side, luminance kept; light: as under a redder and a bluer
-            light (red x 1.2 and blue x 0.75, and the other way round).
+        dict from the name of a change to a list of uint8 [N, H, W, 3]:
+            unchanged; grey: luminance only; hue: ab rotated by 90 degrees,
+            once to either side, with the same luminance; light: a redder
+            light (red x 1.2, blue x 0.75) and a bluer light (red x 0.75,
+            blue x 1.2).
     """
     import numpy as np
 
@@ -195,7 +197,7 @@ def shifted(pixels: np.ndarray) -> dict[str, list[np.ndarray]]:
 
 def accuracy(model: keras.Model, pictures: Sequence[np.ndarray],
              labels: np.ndarray) -> float:
-    """Share of right answers, over a list of versions of the same pictures."""
+    """Share of right answers over all versions of the same pictures."""
     import numpy as np
 
     logits = model.predict(
@@ -207,15 +209,15 @@ def accuracy(model: keras.Model, pictures: Sequence[np.ndarray],
 
 def run(options: argparse.Namespace,
         report: Callable[[str], None]) -> Results:
-    """Trains and tests every kind of augmentation with every seed.
+    """Trains and tests every augmentation with every seed.
 
     Args:
-        options: the command's.
-        report: function, str -> None. Told of each training.
+        options: the command's options.
+        report: function, str -> None. Receives a line after each training.
 
     Returns:
         dict from a name in `COLOURS` to a dict from a test's name to the
-        accuracies, one a seed.
+        accuracies, one per seed.
     """
     import keras
 
@@ -223,8 +225,8 @@ def run(options: argparse.Namespace,
     images, labels = subsets["train"]
     tests = shifted(subsets["validation"][0])
     truth = subsets["validation"][1]
-    report(f"{options.per_kind} of {len(labels)} training pictures a kind, "
-           f"{len(truth)} test pictures; {', '.join(kinds)}")
+    report(f"{len(labels)} training pictures, {options.per_kind} used per "
+           f"kind; {len(truth)} test pictures; kinds: {', '.join(kinds)}")
     results = {colours: {test: [] for test in tests} for colours in COLOURS}
     for seed in range(options.seeds):
         chosen = few(labels, options.per_kind, seed)
@@ -233,7 +235,7 @@ def run(options: argparse.Namespace,
             layers = colour_layers(
                 colours, options.weights, options.probability,
                 options.temperature, 10 * seed)
-            # Once more, so that all begin with the same weights.
+            # Seed again, so that every classifier has the same first weights.
             keras.utils.set_random_seed(seed)
             model = classifier(layers, len(kinds), 10 * seed)
             train(model, images[chosen], labels[chosen], options.steps, seed)
@@ -247,7 +249,7 @@ def run(options: argparse.Namespace,
 
 
 def table(title: str, results: Results) -> str:
-    """Mean and standard deviation over the seeds, in per cent, as text."""
+    """A text table of mean and standard deviation over the seeds, per cent."""
     import numpy as np
 
     tests = list(next(iter(results.values())))
@@ -261,7 +263,7 @@ def table(title: str, results: Results) -> str:
 
 
 def gains(results: Results) -> Results:
-    """Accuracies less those of "none" with the same seed."""
+    """Subtracts the accuracies of "none" with the same seed."""
     return {colours: {
         test: [value - base for value, base in zip(
             values, results["none"][test])]
@@ -282,15 +284,15 @@ def _parser():
     parser.add_argument("--per-kind", type=int, default=40,
                         help="training pictures of each kind")
     parser.add_argument("--steps", type=int, default=600,
-                        help=f"of {BATCH_SIZE} pictures")
+                        help=f"training steps of {BATCH_SIZE} pictures")
     parser.add_argument("--seeds", type=int, default=3,
-                        help="trainings of each kind, 2 or more")
+                        help="number of seeds, 2 or more")
     parser.add_argument("--probability", type=float, default=0.5,
                         help="share of the pictures to recolour")
     parser.add_argument("--temperature", type=float, default=1.0,
-                        help="of the recolouring")
+                        help="temperature of the recolouring")
     parser.add_argument("--json", type=Path, metavar="FILE",
-                        help="write every accuracy there")
+                        help="write every accuracy to FILE")
     return parser
 
 

@@ -1,12 +1,12 @@
-"""Baselines: the same pictures and sizes, without the mixture.
+"""Baselines: models with the same data and sizes, but without the mixture.
 
     cvae        Deshpande et al. (2017): z ~ N(0, I) instead of P(z | G)
-    regression  one answer a picture, least absolute error
+    regression  one result per picture, least absolute error
     cgan        Isola et al. (2017), pix2pix: U-Net with noise, patch critic
 
-They share `regions`' canvas, grey network (or its layout) and training data,
-so that a difference in the evaluation's table is one of the method.
-`training.baselines` trains them; `load` reads what it wrote.
+They share canvas, grey network (or its layout) and training data with
+`regions`, so that differences in the table come from the method.
+`training.baselines` trains them; `load` reads its files.
 """
 
 from tfdivcolor.evaluation.baselines.base import REGIONS, Baseline

@@ -1,4 +1,4 @@
-"""What the baselines share: sizes, and sampling without state."""
+"""The base of the baselines: sizes, and sampling without state."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,17 +15,19 @@ from tfdivcolor.models.unet import unet
 from tfdivcolor.settings import CANVAS, DEFAULTS, Sampling
 from tfdivcolor.utils.types import Tensor
 
-REGIONS = presets.Regions()  # whose sizes and loss weights they share
+REGIONS = presets.Regions()  # source of sizes and loss weights
 
 
 class Baseline(LossTermsModel):
-    """What the baselines share: sizes, and sampling without state.
+    """The base of the baselines: sizes, and sampling without state.
 
     Args:
         canvas: int. Side of the colour field in pixels, a multiple of 16.
+            Defaults to `settings.CANVAS`.
         widths: four ints. Channels of the U-Net's strided stages.
-        feature_channels: int. Its channels at full resolution.
-        depth: int. Residual blocks after each of its two coarsest stages.
+        feature_channels: int. Channels of the U-Net at full resolution.
+        depth: int. Residual blocks after each of the two coarsest stages.
+            The three default to the sizes of `presets.Regions`.
 
     Raises:
         ValueError: if `canvas` is not a multiple of 16.
@@ -43,7 +45,7 @@ class Baseline(LossTermsModel):
         self.widths = tuple(widths)
         self.feature_channels = feature_channels
         self.depth = depth
-        # As in `Colorizer`, and for the same reason not as a decorator.
+        # Not a decorator, for the same reason as in `Colorizer`.
         self.sample_fields = tf.function(
             self.sample_fields, reduce_retracing=True, autograph=False)
 
@@ -51,12 +53,14 @@ class Baseline(LossTermsModel):
                num_samples: int = DEFAULTS.num_samples,
                seed: int | Sequence[int] | np.ndarray = DEFAULTS.seed
                ) -> dict[str, Tensor]:
-        """Samples colour fields; a picture's depend on it and its seed alone.
+        """Samples colour fields from each picture and its seed alone.
 
         Args:
             luminance: float32 [B, canvas, canvas, 1], 0..100.
-            num_samples: int S, 1 to `settings.MAX_SAMPLES`.
-            seed: int, used for every picture, or int64 [B].
+            num_samples: int S, 1 to `settings.MAX_SAMPLES`. Defaults to
+                `settings.DEFAULTS.num_samples`.
+            seed: int for all pictures, or int64 [B]. Defaults to
+                `settings.DEFAULTS.seed`.
 
         Returns:
             dict of ab: float32 [B, S, canvas, canvas, 2], CIE units.
@@ -96,7 +100,7 @@ def mean_absolute_error(ab: Tensor, ab_hat: Tensor) -> Tensor:
 
 def field_unet(canvas: int, widths: Sequence[int], feature_channels: int,
                depth: int, noise_dim: int = 0) -> keras.Model:
-    """From luminance_norm (and noise) to ab / 128, by `unet`."""
+    """Makes a network from luminance_norm (and noise) to ab / 128."""
     net = unet(canvas, widths, feature_channels, depth, noise_dim)
     return keras.Model(net.inputs, layers.Conv2D(
         2, 3, padding="same", name="ab", dtype="float32")(net.features))

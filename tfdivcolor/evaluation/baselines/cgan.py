@@ -1,4 +1,4 @@
-"""The cGAN baseline: pix2pix at this canvas."""
+"""The cGAN baseline: pix2pix on the canvas."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,25 +24,25 @@ from tfdivcolor.utils.types import Tensor
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class ConditionalGAN(Baseline):
-    """pix2pix at this canvas: a U-Net with noise against a patch critic.
+    """pix2pix on the canvas: a U-Net with noise against a patch critic.
 
         generator      100 mean |ab - ab_hat| + softplus(-d(G, ab_hat))
         discriminator  softplus(-d(G, ab)) + softplus(d(G, ab_hat))
 
-    d: the discriminator's logits, one for each patch of 22 pixels, their
-    losses averaged over the patches.  `loss` is the sum of both, made such
-    that each reaches its own network only: one optimizer trains both at once.
+    d: the discriminator's logits, one for each patch of 22 pixels; losses are
+    averaged over the patches.  `loss` is the sum of both losses. Each reaches
+    only its own network, so that one optimizer trains both at once.
 
-    Differs from reference: the noise is a normal vector at the bottleneck,
-    not dropout, so that a seed can key it; the discriminator has no batch
-    norm, so that pictures do not influence each other's loss.
+    Differs from reference: the noise is a normal vector at the bottleneck
+    instead of dropout, so that a seed can key it. The discriminator has no
+    batch norm, so that a picture's loss does not depend on other pictures.
 
     Args:
         canvas, widths, feature_channels, depth: as in `Baseline`.
-        noise_dim: int D.
+        noise_dim: int D. Defaults to 64.
         patch_widths: ints. Channels of the discriminator's strided stages.
-        l1_weight: float. Weight of the mean absolute error.
-
+            Defaults to (32, 64, 128).
+        l1_weight: float. Weight of the mean absolute error. Defaults to 100.
     Call arguments:
         batch: dict of luminance: float32 [B, c, c, 1], 0..100; ab: float32
             [B, c, c, 2], CIE units; and optionally seed: int64 [B], which
@@ -52,7 +52,7 @@ class ConditionalGAN(Baseline):
     Returns (call):
         dict of ab_hat: float32 [B, c, c, 2], CIE units; real_logits and
         fake_logits: float32 [B, h, w, 1], which train the discriminator;
-        judged_logits: equal to fake_logits, which train the generator.
+        judged_logits: equal to fake_logits, but they train the generator.
 
     References:
         Isola et al. (2017), https://arxiv.org/abs/1611.07004
@@ -78,7 +78,7 @@ class ConditionalGAN(Baseline):
               for i, width in enumerate(self.patch_widths)],
             layers.Conv2D(1, 1, name="logits", dtype="float32"),
         ], name="discriminator")
-        self.built = True  # the parts made their weights when they were made
+        self.built = True  # the parts already have their weights
 
     def call(self, batch: Batch,
              training: bool = False) -> dict[str, Tensor]:
@@ -88,7 +88,7 @@ class ConditionalGAN(Baseline):
             training=training)
         real = self._pair(luminance_norm, normalize_ab(batch["ab"]))
         fake = self._pair(luminance_norm, ab_hat_norm)
-        # The discriminator as a constant, for the generator to learn from.
+        # The generator learns from the discriminator as a constant.
         constants = [tf.stop_gradient(v.value)
                      for v in self.discriminator.trainable_variables]
         judged, *_ = self.discriminator.stateless_call(constants, [], fake)
@@ -121,7 +121,7 @@ class ConditionalGAN(Baseline):
 
     @staticmethod
     def _pair(luminance_norm, ab_norm):
-        # Colours count as much as luminance: both about unit variance.
+        # Equal influence for colours and luminance: both of unit variance.
         return tf.concat([luminance_norm, PALETTE_SCALE * ab_norm], axis=-1)
 
     def get_config(self) -> dict[str, Any]:

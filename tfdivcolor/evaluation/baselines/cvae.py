@@ -1,4 +1,4 @@
-"""The CVAE baseline: a posterior and a decoder of learned codes, N(0, I)."""
+"""The CVAE baseline: posterior and decoder of learned codes, z ~ N(0, I)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,13 +33,13 @@ from tfdivcolor.utils.types import Distribution, Tensor
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class CodePosterior(layers.Layer):
-    """q(z | C, G): four strided convolutions on colours and grey features.
+    """q(z | C, G): four strided convolutions over colours and grey features.
 
     Args:
         canvas: int. Side of the field in pixels, a multiple of 16.
         feature_channels: int. Channels of grey["features"].
         latent_dim: int D.
-        widths: ints. Channels of the stages.
+        widths: ints. Channels of the stages. Defaults to (32, 64, 96, 128).
     """
 
     def __init__(self, canvas: int, feature_channels: int, latent_dim: int,
@@ -59,12 +59,12 @@ class CodePosterior(layers.Layer):
 
     def call(self, ab_norm: Tensor, grey: RegionGrey,
              training: bool = False) -> tuple[Tensor, Tensor]:
-        """Encodes colour fields; as `RegionPosterior.call`."""
-        # Scaled to about unit variance, as the features are.
+        """Encodes colour fields, like `RegionPosterior.call`."""
+        # Scaled to about unit variance, like the features.
         loc, log_variance = float32(self.network(
             tf.concat([PALETTE_SCALE * ab_norm, grey["features"]], axis=-1),
             training=training))
-        # Bounds keep the density finite while the network is still moving.
+        # Bounds keep the density finite early in training.
         log_variance = tf.clip_by_value(log_variance, -10.0, 1.0)
         return loc, tf.exp(0.5 * log_variance)
 
@@ -84,7 +84,7 @@ class CodeDecoder(layers.Layer):
         feature_channels: int. Channels of grey["features"].
         bottleneck_channels: int. Channels of grey["bottleneck"].
         latent_dim: int D.
-        width: int. Hidden units.
+        width: int. Hidden units. Defaults to 128.
     """
 
     def __init__(self, canvas: int, num_regions: int, feature_channels: int,
@@ -99,8 +99,8 @@ class CodeDecoder(layers.Layer):
         self.width = width
         seen = ((canvas // 16) ** 2 * bottleneck_channels
                 + num_regions * (feature_channels + 4))
-        # The first layer in its two halves: the picture's half is the same
-        # for every sample.
+        # The first layer is split: the picture's half is the same for every
+        # sample.
         self.from_picture = layers.Dense(width, name="from_picture")
         self.from_picture.build((None, seen))
         self.from_latent = layers.Dense(
@@ -115,7 +115,7 @@ class CodeDecoder(layers.Layer):
 
     def call(self, z: Tensor, grey: RegionGrey,
              training: bool = False) -> Tensor:
-        """Decodes latents; as `RegionDecoder.call`."""
+        """Decodes latents, like `RegionDecoder.call`."""
         picture = tf.concat(
             [layers.Flatten()(grey[name]) for name in ("bottleneck", "tokens")],
             axis=-1)
@@ -135,21 +135,21 @@ class CodeDecoder(layers.Layer):
 class ConditionalVAE(Baseline):
     """The paper's baseline: a VAE given the grey picture, z ~ N(0, I).
 
-    Grey network, painter, losses and their weights are those of `regions`,
-    but for KL, which is taken to N(0, I) and has the paper's weight: with a
-    prior that cannot learn, a smaller one leaves z far from it.  The palette
-    itself is far from N(0, I), so z is a learned code of it: `CodePosterior`
-    and `CodeDecoder`.
+    Grey network, painter, losses and loss weights are those of `regions`,
+    except for KL: it is taken to N(0, I) and has the paper's weight. With a
+    fixed prior, a smaller weight leaves z far from the prior.  The palette
+    itself is far from N(0, I), so z is a learned code of the palette:
+    `CodePosterior` and `CodeDecoder`.
 
     Args:
         canvas, widths, feature_channels, depth: as in `Baseline`.
-        num_regions: int M.
-        latent_dim: int D.
+        num_regions: int M. Defaults to that of `presets.Regions`.
+        latent_dim: int D. Defaults to 64.
 
     Attributes:
         vae: `ColorVAE`.
 
-    Call arguments and returns: those of `ColorVAE`.
+    Call arguments and returns: as in `ColorVAE`.
     """
 
     def __init__(self, canvas: int = CANVAS,
@@ -170,7 +170,7 @@ class ConditionalVAE(Baseline):
                         self.widths[-1], latent_dim, name="decoder"),
             replace(REGIONS.loss_weights, kl=LossWeights.paper().kl),
             name="vae")
-        self.built = True  # the parts made their weights when they were made
+        self.built = True  # the parts already have their weights
 
     def call(self, batch: Batch,
              training: bool = False) -> dict[str, Tensor]:
@@ -185,7 +185,7 @@ class ConditionalVAE(Baseline):
         return self.vae.loss_terms(batch, outputs)
 
     def prior(self, luminance: Tensor) -> Distribution:
-        """N(0, I), whatever the picture.
+        """Returns N(0, I) for every picture.
 
         Args:
             luminance: float32 [B, canvas, canvas, 1], 0..100.
@@ -208,10 +208,10 @@ class ConditionalVAE(Baseline):
 
 
 class ClusteredPrior:
-    """A `ConditionalVAE` whose results are chosen as a Colorizer's are.
+    """A `ConditionalVAE` with results chosen like those of a Colorizer.
 
-    Its draws of N(0, I) go through `sampling.latents`, mode "diverse"; the
-    paper clusters 256 draws of its CVAE to 5.
+    Draws of N(0, I) go through `sampling.latents` in mode "diverse". The paper
+    clusters 256 draws of its CVAE to 5.
 
     Args:
         model: `ConditionalVAE`.
@@ -222,7 +222,7 @@ class ClusteredPrior:
 
     def sample(self, luminance: Tensor, num_samples: int, seed: int,
                temperature: float) -> dict[str, Tensor]:
-        """As `Colorizer.sample`."""
+        """Samples like `Colorizer.sample`."""
         batch, latent_dim = luminance.shape[0], self.model.latent_dim
         shape = [batch, 1, latent_dim]
         chosen = sampling.latents(

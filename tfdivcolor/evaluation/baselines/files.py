@@ -1,4 +1,4 @@
-"""The baselines by name, and the files that hold trained ones."""
+"""Names of the baselines, and the files of trained ones."""
 
 import zipfile
 from pathlib import Path
@@ -18,22 +18,23 @@ def load(path: str | Path) -> Baseline:
     """Loads a trained baseline.
 
     Args:
-        path: str or path of a .keras file that `training.baselines` wrote.
+        path: str or path of a .keras file written by `training.baselines`.
 
     Returns:
         `ConditionalVAE`, `RegressionCNN` or `ConditionalGAN`.
 
     Raises:
-        ValueError: if there is no such file, or it is damaged or holds
-            another model.
+        ValueError: if the file does not exist, is damaged or holds another
+            model.
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(
-            f"{path}: must be a file of training.baselines (received none)")
+            f"{path}: must be a file of training.baselines (received a path "
+            "that does not exist)")
     try:
         with zipfile.ZipFile(path) as file:
-            damaged = file.testzip()  # Keras does not look at checksums
+            damaged = file.testzip()  # Keras does not check checksums
         if damaged:
             raise ValueError(f"{damaged} has a wrong checksum")
         model = keras.models.load_model(path, compile=False)

@@ -1,4 +1,4 @@
-"""The regression baseline: one answer a picture."""
+"""The regression baseline: one result per picture."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ from tfdivcolor.utils.types import Tensor
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class RegressionCNN(Baseline):
-    """One answer a picture: a U-Net trained on the absolute error.
+    """A U-Net trained on the absolute error, with one result per picture.
 
     Args:
         canvas, widths, feature_channels, depth: as in `Baseline`.
@@ -39,7 +39,7 @@ class RegressionCNN(Baseline):
                  depth: int = REGIONS.depth, **kwargs):
         super().__init__(canvas, widths, feature_channels, depth, **kwargs)
         self.network = field_unet(canvas, self.widths, feature_channels, depth)
-        self.built = True  # the network made its weights when it was made
+        self.built = True  # the network already has its weights
 
     def call(self, batch: Batch,
              training: bool = False) -> dict[str, Tensor]:

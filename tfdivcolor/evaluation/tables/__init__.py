@@ -1,4 +1,4 @@
-"""The tables that the `evaluate` command prints, and the numbers in them."""
+"""Makes the tables of the `evaluate` command, and the numbers in them."""
 
 from tfdivcolor.evaluation.tables.summary import (
     METRICS,

@@ -1,8 +1,8 @@
-"""Sets of pictures of different kinds: a row a kind, the same methods in each.
+"""The table by kind: a row per set of pictures, the same methods in each.
 
 Errors are mean absolute errors, ab / 128: of the first result, of the best of
-8, and of the best of 8 at every pixel and channel; a method of one answer has
-one.
+8, and of the best of 8 at every pixel and channel. A method with one result has
+one error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,35 +22,35 @@ TRUTH = "truth"
 NOTES = (
     "n: pictures measured. left out: unreadable / grey files.",
     "errors: mean absolute error, ab / 128, of the first result / of the best "
-    "of 8 / of the best of 8 at every pixel and channel; one number: a method "
-    "of one answer. grey: no colour at all. reconstruction: the true colours "
-    "through the latent and back.",
+    "of 8 / of the best of 8 at every pixel and channel; one number for a "
+    "method with one result. grey: no colour at all. reconstruction: the true "
+    "colours encoded to a latent and decoded.",
     "chroma: mean chroma of the first result / of all 8, as a fraction of the "
-    "truth's.",
-    "M3 difference: colourfulness of the first result minus the truth's, "
-    "after Hasler and Suesstrunk 2003, on sRGB of 0..255 at the canvas's "
-    "size.",
-    "chroma difference: mean chroma of the first result minus the truth's, "
-    "CIE Lab units.",
-    "share: what the first result promises / part of the pictures in which it "
-    "came nearest to the truth, by the Euclidean distance of the fields.",
-    "seconds: wall time of sampling 8 for one picture, without files.",
+    "chroma of the truth.",
+    "M3 difference: colourfulness of the first result minus that of the "
+    "truth, after Hasler and Suesstrunk 2003, in sRGB 0..255 at the size of "
+    "the canvas.",
+    "chroma difference: mean chroma of the first result minus that of the "
+    "truth, CIE Lab units.",
+    "share: promised share of the first result / part of the pictures in which "
+    "it came nearest to the truth, by the Euclidean distance of the fields.",
+    "seconds: wall time to sample 8 results for one picture, without files.",
 )
 STABILITY_NOTES = (
-    "Stability: mean absolute change of ab of the first result, CIE units "
-    "over the canvas, between the photograph and the same at 256, 512, 1024 "
-    "pixels on its long side, cropped in its middle to 3:2 and to 1:3 (where "
-    "both are), and with grain of 4 L; goal: 2 or less.",
+    "Stability: mean absolute change of ab in the first result, CIE units "
+    "over the canvas, from the photograph to versions of it: 256, 512, 1024 "
+    "pixels on the long side, the middle cropped to 3:2 and to 1:3 (over the "
+    "common part), and grain of 4 L; goal: 2 or less.",
 )
 
 
 class Kind(TypedDict):
-    """What was measured on the pictures of one kind.
+    """The measurements of one kind of pictures.
 
     Attributes:
-        pictures: int. How many.
-        unreadable, grey: int. How many were left out.
-        summary: dict from a method's label to `summarize`'s dict.
+        pictures: int. Number of measured pictures.
+        unreadable, grey: int. Numbers of skipped pictures.
+        summary: dict from the label of a method to the dict of `summarize`.
         stability: dict from a condition to `Cell`, or None if not measured.
     """
 
@@ -63,14 +63,14 @@ class Kind(TypedDict):
 
 def report(kinds: Mapping[str, Kind], label: str, heading: Sequence[str],
            missing: Sequence[str]) -> Report:
-    """The table by kind.
+    """Makes the table by kind.
 
     Args:
-        kinds: dict from a kind's name to a dict with what `Kind` has, all of
-            the same methods.
-        label: str. The method that is described beyond its errors.
+        kinds: dict from the name of a kind to a dict with the items of `Kind`,
+            all with the same methods.
+        label: str. The method to describe beyond its errors.
         heading: list of str. Lines before the table.
-        missing: list of str. What was not run.
+        missing: list of str. Lines about omitted measurements.
 
     Returns:
         `Report`.
@@ -84,14 +84,14 @@ def report(kinds: Mapping[str, Kind], label: str, heading: Sequence[str],
 
 
 def _errors(kinds, label):
-    """Errors of all methods, the one described last."""
+    """Errors of all methods, with the method `label` last."""
     first = next(iter(kinds.values()))["summary"]
     methods = [name for name in first
                if name != label and "one" in first[name]]
     columns = [Column("n", ",d"),
                Column("left out", ",d", ("unreadable", "grey"))]
-    named = {}  # method -> the errors that it has
-    # What knows nothing comes first, what knows most last.
+    named = {}  # method -> names of its errors
+    # From the method with the least knowledge to the one with the most.
     for name in [*reversed(methods), label]:
         named[name] = [error for error in ERRORS if error in first[name]]
         columns.append(Column(

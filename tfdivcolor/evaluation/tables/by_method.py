@@ -1,11 +1,11 @@
-"""One set of pictures: a row a method, every metric."""
+"""The table by method: one set of pictures, every metric, a row per method."""
 
 from collections.abc import Sequence
 
 from tfdivcolor.evaluation.tables.summary import METRICS, Cell
 from tfdivcolor.evaluation.tables.writing import Column, Report, Table
 
-# The table is wide; it is written as several, of columns that belong together.
+# The full table is wide, so it is split into blocks of related columns.
 BLOCKS = {
     "Error of the results, ab / 128": (
         "one", "best_of_5", "best_of_8", "best_of_100", "pixel_of_5",
@@ -25,21 +25,21 @@ CVAE                          .031     .00010
 cGAN                          .047     .0000084
 VAE + MDN                     .030     .0011
 VAE + MDN, skip               .031     .00044
-The paper does not say how many samples entered, in which norm and unit, or
-whether the best was taken by picture or by pixel, and its 1,000 test pictures
-are others: these numbers and the table's cannot be compared."""
+The paper does not state the number of samples, the norm, the unit, or whether
+the best is chosen per picture or per pixel, and its 1,000 test pictures are
+different. Do not compare these numbers with those of the table."""
 
 
 def report(summary: dict[str, dict[str, Cell]], heading: Sequence[str],
            subset_size: int, missing: Sequence[str]) -> Report:
-    """The table of the methods on one set.
+    """Makes the table of the methods on one set.
 
     Args:
-        summary: dict from a method's label to `summarize`'s dict.
+        summary: dict from the label of a method to the dict of `summarize`.
         heading: list of str. Lines before the table.
         subset_size: int. Pictures for the columns of 100 results and the
             field likelihood.
-        missing: list of str. What was not run.
+        missing: list of str. Lines about omitted measurements.
 
     Returns:
         `Report`.
@@ -59,8 +59,8 @@ def report(summary: dict[str, dict[str, Cell]], heading: Sequence[str],
             [Column(METRICS[name][0], ".5f") for name in names], rows))
     return Report(
         [*heading,
-         f"Columns of 100 results and field NLL: {subset_size:,} pictures at "
-         "even distances; these and AUC: the first seed"],
+         f"Columns of 100 results and field NLL: {subset_size:,} evenly "
+         "spaced pictures; these and AUC: the first seed"],
         tables,
         [*(f"{heading:10} {meaning}" for heading, meaning in METRICS.values()),
          "", *missing, *PUBLISHED.splitlines()])

@@ -1,4 +1,4 @@
-"""What the tables' numbers are: every metric, and its mean over pictures."""
+"""The metrics in the tables, and their means over pictures."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -7,43 +7,45 @@ import numpy as np
 
 from tfdivcolor.evaluation.measurement import Measured
 
-# Heading of a metric, and what it means.
+# Heading and meaning of each metric.
 METRICS = {
     "reconstruction": ("recon", "MAE of the autoencoder's reconstruction"),
     "reconstruction_rmse": ("rmse", "RMSE of the reconstruction"),
     "reconstruction_weighted": (
-        "weighted", "MAE of the reconstruction, rare colours weighing more"),
+        "weighted", "MAE of the reconstruction, rare colours weighted more"),
     "one": ("one", "MAE of the first result"),
     "best_of_5": ("best 5", "MAE of the best of the first 5"),
     "best_of_8": ("best 8", "MAE of the best of 8"),
     "best_of_100": ("best 100", "MAE of the best of 100"),
     "pixel_of_5": (
         "pixel 5", "MAE, the best of 5 chosen at every pixel and channel"),
-    "pixel_of_8": ("pixel 8", "the same of 8"),
-    "pixel_of_100": ("pixel 100", "the same of 100"),
+    "pixel_of_8": ("pixel 8", "the same for 8"),
+    "pixel_of_100": ("pixel 100", "the same for 100"),
     "rgb_of_8": (
         "RGB 8", "RMSE x 100 of RGB, best of 8 at every pixel and channel"),
-    "variance": ("variance", "population variance over the 8"),
-    "ms_ssim": ("MS-SSIM", "likeness of pairs of results; lower is diverser"),
+    "variance": ("variance", "population variance of the 8"),
+    "ms_ssim": (
+        "MS-SSIM", "likeness of pairs of results; lower is more diverse"),
     "chroma": ("chroma", "mean chroma of the 8"),
     "chroma_first": ("first", "mean chroma of the first result"),
     "colourfulness": ("M3", "colourfulness (Hasler and Suesstrunk) of the 8"),
-    "colourfulness_first": ("M3 first", "the same of the first result"),
+    "colourfulness_first": ("M3 first", "the same for the first result"),
     "share": ("share", "promised share of the first result"),
     "share_kept": (
         "nearest", "part of the pictures in which the first is the nearest"),
     "seconds": (
-        "seconds", "wall time of sampling 8 for one picture, without files"),
-    "auc": ("AUC", "two-sample test: a network tells results from truth; "
-            ".5 is perfect"),
-    "auc_coarse": ("AUC 4x4", "the same on means of 4x4 pixels, without the "
+        "seconds",
+        "wall time to sample 8 results for one picture, without files"),
+    "auc": ("AUC", "two-sample test: how well a network separates results "
+            "from truth; .5 is perfect"),
+    "auc_coarse": ("AUC 4x4", "the same for means of 4x4 pixels, without the "
                    "grain of photographs"),
     "histogram": ("histogram", "distance between the ab histograms of "
                   "results and truth"),
     "field_nll": ("field NLL", "-log p(colours | grey), nats per ab value; "
-                  "with a latent an upper bound by 64 draws"),
-    "nll": ("z NLL", "-log P(z | grey), nats per latent dimension; only for "
-            "one model's own comparison"),
+                  "an upper bound from 64 draws for models with a latent"),
+    "nll": ("z NLL", "-log P(z | grey), nats per latent dimension; compare "
+            "it only between versions of one model"),
 }
 
 
@@ -51,11 +53,12 @@ class Cell(TypedDict):
     """One method's value of one metric.
 
     Attributes:
-        mean: float. Over pictures and seeds.
-        standard_error: float. Over pictures; None for one number.
+        mean: float. Mean over pictures and seeds.
+        standard_error: float. Standard error over pictures; None for a single
+            number.
         spread: float. Standard deviation of the means over seeds; None for
             one seed.
-        pictures: int. How many there were.
+        pictures: int. Number of pictures.
     """
 
     mean: float
@@ -68,7 +71,7 @@ def summarize(measured: Sequence[Measured]) -> dict[str, Cell]:
     """Means, standard errors and spread over seeds of one row.
 
     Args:
-        measured: list of `Measured`, one a seed.
+        measured: list of `Measured`, one per seed.
 
     Returns:
         dict from a name in `METRICS` to `Cell`.
@@ -86,7 +89,7 @@ def cell_of(rows: Sequence[np.ndarray]) -> Cell:
     """Mean, standard error and spread of one metric.
 
     Args:
-        rows: list of float [n], one a seed: one number a picture.
+        rows: list of float [n], one per seed, with one number per picture.
 
     Returns:
         `Cell`.

@@ -1,11 +1,11 @@
-"""Tables of numbers as text, Markdown and CSV, with the same rows in each."""
+"""Writes tables of numbers as text, Markdown and CSV, with the same rows."""
 
 import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# The numbers of one cell; None where there is nothing to say.
+# The numbers of one cell; None for a missing number.
 Numbers = Sequence[float | None]
 
 NOTHING = "-"
@@ -13,14 +13,14 @@ NOTHING = "-"
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table, whose cells hold one number or several.
+    """A column of a table, with one or several numbers per cell.
 
     Attributes:
         heading: str.
-        spec: str. How a number is written, as in `format`; a zero before the
-            point is left out.
-        parts: tuple of str. What the numbers of a cell are; one of one number
-            needs no name.
+        spec: str. Format of a number, as in `format`, but without a zero
+            before the point. Defaults to ".4f".
+        parts: tuple of str. Names of the numbers in a cell; a single number
+            needs no name. Defaults to ("",).
     """
 
     heading: str
@@ -28,7 +28,7 @@ class Column:
     parts: tuple[str, ...] = ("",)
 
     def cell(self, numbers: Numbers) -> str:
-        """The text of a cell."""
+        """Returns the text of a cell."""
         if all(number is None for number in numbers):
             return NOTHING
         return " / ".join(
@@ -42,9 +42,9 @@ class Table:
 
     Attributes:
         title: str.
-        label: str. What the rows are.
+        label: str. Heading of the row labels.
         columns: list of `Column`.
-        rows: dict from a row's label to its cells, as many as columns.
+        rows: dict from a row's label to its cells, one per column.
     """
 
     title: str
@@ -53,7 +53,7 @@ class Table:
     rows: Mapping[str, Sequence[Numbers]]
 
     def cells(self) -> list[list[str]]:
-        """All of it as texts, the headings first."""
+        """Returns all cells as texts, with the headings first."""
         return [
             [self.label, *(column.heading for column in self.columns)],
             *([label, *(column.cell(numbers) for column, numbers in zip(
@@ -63,12 +63,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Report:
-    """Tables of the same rows, and what is to be said of them.
+    """Tables with the same rows, and texts about them.
 
     Attributes:
         heading: list of str. Lines before the tables.
         tables: list of `Table`.
-        notes: list of str. Lines after them.
+        notes: list of str. Lines after the tables.
     """
 
     heading: Sequence[str]
@@ -77,7 +77,7 @@ class Report:
 
 
 def text(report: Report) -> str:
-    """For a terminal: many lines, the last one without its end."""
+    """Formats for a terminal; the last line has no line end."""
     lines = [*report.heading]
     for table in report.tables:
         lines += ["", table.title, ""]
@@ -92,7 +92,7 @@ def text(report: Report) -> str:
 
 
 def markdown(report: Report) -> str:
-    """The same as Markdown, with an end of line."""
+    """Formats as Markdown; the last line has a line end."""
     lines = ["\n\n".join(report.heading)]
     for table in report.tables:
         head, *rows = table.cells()
@@ -103,7 +103,7 @@ def markdown(report: Report) -> str:
 
 
 def as_csv(report: Report) -> str:
-    """All tables as one, a column a number, in full precision."""
+    """Joins all tables as CSV, a column per number, in full precision."""
     labels = list(dict.fromkeys(
         label for table in report.tables for label in table.rows))
     head = [report.tables[0].label]

@@ -1,7 +1,7 @@
-"""Image files -> stored pixels, one module a way of decoding.
+"""Decodes image files to stored pixels; one module per decoder.
 
-`pillow` decodes most; `png`, `jpeg`, `tiff` and `jpeg2000` what needs more
-than 8 bits, colour spaces, pages, or to be read in part.
+`pillow` decodes most files. `png`, `jpeg`, `tiff`, `jpeg2000` and `webp` decode
+files with more than 8 bits, colour spaces or pages, and truncated files.
 """
 
 from typing import BinaryIO
@@ -20,20 +20,22 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
 
     Args:
         file: binary file that can seek, at its start.
-        name: str. What messages call it.
+        name: str. The name for messages.
         check_size: called with width and height before pixels are decoded.
-        page: int from 1, or None for the one that the file is about: of TIFF
-            the largest that is no thumbnail or mask, else the first.
-        lenient: bool. Whether a truncated file is read as far as it goes, its
-            missing part mid grey. `notes` of the result say how much.
+        page: int from 1, or None for the main picture: the largest page of
+            TIFF that is not a thumbnail or mask, else the first picture.
+            Defaults to None.
+        lenient: bool. Whether a truncated file is read as far as possible,
+            with its missing part mid grey; `notes` of the result then give
+            its size. Defaults to False.
 
     Returns:
         `Stored`, and str, a key of `formats.FORMATS`.
 
     Raises:
-        ImageError: if it is no image, of a kind that is not read, or has no
-            such page.
-        Exception: of almost any kind, if the file is damaged.
+        ImageError: if the file is not an image or of an unsupported kind, or
+            if the page does not exist.
+        Exception: almost any kind, for a damaged file.
     """
     image_format = formats.format_of(file, name)
     request = name, check_size, page, lenient
@@ -51,17 +53,17 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
 
 
 def count_pages(file: BinaryIO, name: str) -> int:
-    """How many pictures a file holds, thumbnails and masks aside.
+    """Counts the pictures of a file, without thumbnails and masks.
 
     Args:
         file: binary file that can seek, at its start.
-        name: str. What messages call it.
+        name: str. The name for messages.
 
     Returns:
         int, 1 or more.
 
     Raises:
-        As `decode`.
+        ImageError, Exception: as in `decode`.
     """
     image_format = formats.format_of(file, name)
     if image_format == "TIFF":

@@ -21,25 +21,25 @@ from tfdivcolor.utils.errors import ImageError
 END = b"\xff\xd9"
 # Markers that begin a frame: SOF0 to SOF15, without DHT, JPG and DAC.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_JPEG_LS = 0xF7  # another standard's frame
+_JPEG_LS = 0xF7  # frame of another standard
 _COMMON = (0xC0, 0xC1, 0xC2)
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
-# For files with markers between blocks: as many as a side has blocks at most.
+# Limit for files with restart markers: the most blocks along one side.
 _INTERVAL, _MOST_INTERVALS = 32, 8192
-_TAIL = 1 << 16  # bytes, in which programs may add something of their own
+_TAIL = 1 << 16  # bytes; programs may append data after the end marker
 
 
 def decode(file: BinaryIO, name: str, check_size: SizeCheck,
            page: int | None = None, lenient: bool = False) -> Stored:
     """Decodes a JPEG file; see `decoding.decode`.
 
-    Of a file with several pictures (MPO) the first is the photograph; the
-    others are previews, gain maps or views of its.
+    In a file of several pictures (MPO) the first is the photograph. The others
+    are previews, gain maps or other views of it.
     """
     check_page(name, page, 1)
     place, kind, bits = _frame(file)
     if kind == _JPEG_LS:
-        raise ImageError(f"{name}: must be an image of a kind that is read "
+        raise ImageError(f"{name}: must be a JPEG file of a supported kind "
                          "(received JPEG-LS)")
     if bits != 8:
         return _decode_deep(file, check_size, lenient, place, kind, bits)
@@ -60,10 +60,10 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
 
 
 def is_common(file: BinaryIO) -> bool:
-    """Whether a JPEG file is of the kind that every decoder reads.
+    """Whether every decoder reads this JPEG file.
 
-    That is of 8 bits, sequential or progressive by Huffman's code, and not
-    without its end marker.
+    Such files have 8 bits, sequential or progressive Huffman coding, and an
+    end marker.
     """
     _, kind, bits = _frame(file)
     file.seek(0, io.SEEK_END)
@@ -72,12 +72,12 @@ def is_common(file: BinaryIO) -> bool:
 
 
 def _frame(file):
-    """Of the frame's header: place and marker, and bits a channel."""
+    """Reads the frame's header: place, marker and bits per channel."""
     file.seek(2)
     while True:
         byte = file.read(1)
         if not byte:
-            return 0, 0, 8  # no frame: Pillow says so
+            return 0, 0, 8  # no frame: Pillow reports it
         marker = file.read(1)[0:1] if byte == b"\xff" else b""
         if not marker or marker in (b"\0", b"\xff"):
             if marker == b"\xff":
@@ -92,7 +92,7 @@ def _frame(file):
 def _decode_deep(file, check_size, lenient, place, kind, bits):
     file.seek(0)
     data = file.read()
-    # Pillow reads what the other segments say once the depth is one it knows.
+    # With a depth that Pillow knows, it reads the other segments.
     shallow = bytearray(data)
     shallow[place + 4] = 8
     image = Image.open(io.BytesIO(shallow), formats=["JPEG"])
@@ -101,7 +101,7 @@ def _decode_deep(file, check_size, lenient, place, kind, bits):
     def read(data):
         return split(imagecodecs.jpeg_decode(data), bits)
 
-    # The decoder says nothing of a file that is cut off.
+    # The decoder does not report truncated files.
     if data.rfind(END) > place:
         stored = read(data)
     else:
@@ -111,10 +111,10 @@ def _decode_deep(file, check_size, lenient, place, kind, bits):
 
 
 def _as_browsers_do(stored, image):
-    """Turns CMYK of a file without Adobe's marker: there 0 is no ink.
+    """Inverts the CMYK of a file without Adobe's marker, where 0 is no ink.
 
-    Adobe's programs store the negative, and say so.  Pillow takes every file
-    for one of theirs; browsers and TensorFlow do not.
+    Adobe's programs store the negative and set the marker.  Pillow assumes it
+    in every file; browsers and TensorFlow do not.
     """
     if stored.kind == "cmyk" and "adobe" not in image.info:
         stored.values = 255 - stored.values
@@ -122,13 +122,13 @@ def _as_browsers_do(stored, image):
 
 
 def _decode_in_part(data, read, lenient, kind):
-    """Decodes a file whose data end too early, or only its end marker."""
+    """Decodes a file that lacks a part of its data, or only its end marker."""
     stored, other = (read(_continued(data, more)) for more in CONTINUED)
-    # Where it matters how the data go on, they are missing.
+    # Pixels that depend on the continuation are missing.
     changed = (stored.values != other.values).any(axis=-1)
     if not changed.any():
         stored.notes.append(
-            "its end marker is missing; all its pixels are there")
+            "its end marker is missing, but all its pixels are present")
         return stored
     missing = _missing(changed, kind)
     share = missing.mean()
@@ -145,12 +145,12 @@ def _decode_in_part(data, read, lenient, kind):
 
 
 def _continued(data, more):
-    """Carries on the data of a file that is cut off, and ends it."""
+    """Continues the data of a truncated file and ends them."""
     intervals = data.rfind(b"\xff\xdd\x00\x04")
     if intervals < 0:
         return data + len(data) * more + END
-    # Decoders skip all up to the next of the markers that are put between
-    # blocks, numbered 0 to 7 in turn.
+    # Decoders skip to the next restart marker. Restart markers stand between
+    # blocks and are numbered 0 to 7 in turn.
     number = max(range(8), key=lambda n: data.rfind(bytes([0xFF, 0xD0 + n])))
     if data.rfind(bytes([0xFF, 0xD0 + number])) < 0:
         number = -1
@@ -160,12 +160,15 @@ def _continued(data, more):
 
 
 def _missing(changed, kind):
-    """Pixels from the first block on that depends on missing data: bool
-    [H, W]."""
+    """Marks pixels from the first block that depends on missing data.
+
+    Returns:
+        bool [H, W].
+    """
     if kind in _PROGRESSIVE:
         return changed
     missing = np.zeros_like(changed)
-    # Blocks follow each other in rows, of 8 or 16 pixels.
+    # Blocks of 8 or 16 pixels follow each other in rows.
     first = int(np.argmax(changed.any(axis=1)))
     top = first - first % 8
     bottom = min(top + 8, len(changed))

@@ -1,4 +1,4 @@
-"""JPEG 2000, of 1 to 16 bits a channel."""
+"""Decodes JPEG 2000 files of 1 to 16 bits per channel."""
 
 import struct
 from typing import BinaryIO
@@ -15,7 +15,7 @@ from tfdivcolor.images.decoding.stored import (
 )
 from tfdivcolor.utils.errors import ImageError
 
-_STREAM = b"\xff\x4f\xff\x51"  # how a code stream begins
+_STREAM = b"\xff\x4f\xff\x51"  # first bytes of a code stream
 _SIZE_MARKER = b"\xff\x51"  # SIZ, which begins every code stream
 _PROFILE = 2  # method of the colr box that holds an ICC profile
 
@@ -28,13 +28,13 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
     check_size(*image.size)
     file.seek(0)
     data = file.read()
-    check_size(*_size(data))  # a box before may state another
+    check_size(*_size(data))  # an earlier box may state another size
     bits = _bits(data)
     if len(set(bits)) != 1 or not 1 <= bits[0] <= 16:
         raise ImageError(
             f"{name}: a JPEG 2000 file must have one unsigned depth of at most "
             f"16 bits a channel (received {', '.join(map(str, bits))})")
-    # Of a whole file OpenJPEG would apply the profile in its own way.
+    # With a whole file, OpenJPEG would apply the profile in its own way.
     values = imagecodecs.jpeg2k_decode(data[data.index(_STREAM):])
     if values.ndim == 3 and values.shape[2] > 4:
         raise ImageError(f"{name}: must be grey or RGB, with or without alpha "
@@ -46,14 +46,14 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
 
 
 def _size(data):
-    """Width and height of the code stream."""
+    """Returns width and height of the code stream."""
     right, bottom, left, top = struct.unpack_from(
         ">4I", data, data.index(_SIZE_MARKER) + 6)
     return right - left, bottom - top
 
 
 def _bits(data):
-    """Bits a channel, of all channels; below 0 where they are signed."""
+    """Returns the bits of each channel, negative for signed channels."""
     start = data.index(_SIZE_MARKER) + 2
     count, = struct.unpack_from(">H", data, start + 36)
     depths = data[start + 38:start + 38 + 3 * count:3]
@@ -62,7 +62,7 @@ def _bits(data):
 
 
 def _icc(data):
-    """The profile of a colr box; None where there is none."""
+    """Returns the profile of a colr box, or None."""
     place = data.find(b"colr")
     if place < 4 or data[place + 4:place + 5] != bytes([_PROFILE]):
         return None

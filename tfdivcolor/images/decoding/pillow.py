@@ -1,4 +1,4 @@
-"""What Pillow decodes: most formats of 8 bits, and images that are open."""
+"""Decodes with Pillow: most formats of 8 bits, and open PIL images."""
 
 import io
 import struct
@@ -22,7 +22,7 @@ MODES_WITH_PALETTE = ("1", "P", "PA")
 # Formats whose frames or pictures count as pages.
 WITH_FRAMES = ("GIF", "WEBP", "PNG", "AVIF", "HEIF")
 
-# What each Pillow mode is read as.
+# The mode to which each Pillow mode is converted.
 _MODES = {
     "1": "L", "L": "L", "LA": "L", "P": "RGB", "PA": "RGB", "RGB": "RGB",
     "RGBA": "RGB", "RGBX": "RGB", "YCbCr": "RGB", "CMYK": "CMYK", "LAB": "LAB",
@@ -61,7 +61,7 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
 
 
 def _check_bmp(file, stored):
-    """Notes bytes that are missing; rows behind them are displaced."""
+    """Notes missing bytes, which displace the rows after them."""
     file.seek(0)
     length, = struct.unpack_from("<I", file.read(6), 2)
     missing = length - file.seek(0, io.SEEK_END)
@@ -71,23 +71,23 @@ def _check_bmp(file, stored):
 
 
 def count_frames(image: Image.Image) -> int:
-    """How many frames or pictures an opened file has."""
+    """Counts the frames or pictures of an open file."""
     return getattr(image, "n_frames", 1)
 
 
 def of_image(image: Image.Image, name: str) -> Stored:
-    """Reads the pixels of an opened image, or of one made by a program.
+    """Reads the pixels of an open image, or of one made by a program.
 
     Args:
         image: PIL image.
-        name: str. What messages call it.
+        name: str. The name for messages.
 
     Returns:
         `Stored`.
 
     Raises:
-        ImageError: if it has a mode that is not read.
-        Exception: of almost any kind, if its file is damaged.
+        ImageError: if the mode is not supported.
+        Exception: almost any kind, for a damaged file.
     """
     image.load()
     if image.mode in _MODES_OF_16_BITS:
@@ -110,7 +110,7 @@ def _of_8_bits(image, name):
     if image.has_transparency_data:
         alpha = np.asarray(image.convert("RGBA").getchannel("A"))
     if image.mode == "P":
-        image = image.convert("RGBA")  # knows every kind of transparency
+        image = image.convert("RGBA")  # handles every kind of transparency
     mode = _MODES[image.mode]
     values = np.asarray(image.convert(mode))
     if mode == "L":
@@ -128,9 +128,9 @@ def _of_16_bits(image, name):
 
 
 def describe(stored: Stored, image: Image.Image) -> None:
-    """Adds to `stored` what Pillow knows of an image, once it is loaded."""
+    """Adds Pillow's metadata of a loaded image to `stored`."""
     stored.exif = exif.of_image(image)
-    # After reading: Pillow turns some formats itself, and then says so.
+    # Only after loading: Pillow turns some formats and then resets their tag.
     stored.orientation = exif.orientation(image)
     stored.profile = image.info.get("icc_profile") or None
     take_adobe_rgb(stored)
@@ -138,18 +138,18 @@ def describe(stored: Stored, image: Image.Image) -> None:
 
 
 def take_adobe_rgb(stored: Stored) -> None:
-    """Sets the profile where there is none, and EXIF says Adobe RGB."""
+    """Sets the Adobe RGB profile if EXIF says so and there is no profile."""
     if (not stored.profile and stored.kind in ("grey", "rgb")
             and stored.exif and exif.is_adobe_rgb(stored.exif[1])):
         stored.profile = profiles.ADOBE_RGB
         stored.notes.append(
-            "it has no colour profile; as its EXIF says, it is taken as Adobe "
-            "RGB")
+            "it has no colour profile; its EXIF says that its colours are "
+            "Adobe RGB")
 
 
 def _resolution(image, found):
-    # Pillow gives fractions, and what a file says may be nonsense.  Of a JPEG
-    # without a density of its own it reads one number of EXIF for both.
+    # Pillow returns fractions, and a file may state nonsense.  In a JPEG
+    # without JFIF density, Pillow uses one number of EXIF for both sides.
     if "dpi" in image.info and not (
             image.format in ("JPEG", "MPO")
             and "jfif_density" not in image.info):
@@ -162,12 +162,12 @@ def _resolution(image, found):
 
 
 def _deep(image, file, image_format, page):
-    """AVIF and HEIF of 10 or 12 bits; None for all else."""
+    """Decodes AVIF and HEIF of 10 or 12 bits; returns None for others."""
     if image_format == "AVIF" and page == 1:
         bits = _avif_bits(file)
         if bits == 8:
             return None
-        image.load()  # so that it says whatever is wrong
+        image.load()  # raises for damaged files
         file.seek(0)
         stored = split(imagecodecs.avif_decode(file.read()), bits)
     elif image_format == "HEIF":
@@ -177,7 +177,7 @@ def _deep(image, file, image_format, page):
         bits = found.info.get("bit_depth", 8)
         if bits == 8:
             return None
-        # They stand in the upper bits of 16.
+        # The values stand in the upper bits of 16.
         stored = split(np.asarray(found) >> (16 - bits), bits)
     else:
         return None
@@ -186,10 +186,10 @@ def _deep(image, file, image_format, page):
 
 
 def _avif_bits(file):
-    """Bits a channel of an AVIF file, by its configuration box."""
+    """Reads the bits per channel of an AVIF file from its av1C box."""
     file.seek(0)
     head = file.read(1 << 16)
     place = head.find(b"av1C") + 6
     flags = head[place] if 6 <= place < len(head) else 0
-    # Of 8 bits: tier, high bit depth, twelve bits, ...
+    # The bits of the byte: tier, high bit depth, twelve bits, ...
     return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10

@@ -1,7 +1,7 @@
-"""PNG: every depth, the colour spaces that its chunks name, files cut off.
+"""Decodes PNG: every depth, the colour spaces of its chunks, truncated files.
 
-libpng decodes, which checks the checksum of every chunk; Pillow reads what the
-chunks say.
+libpng decodes and verifies the checksum of every chunk. Pillow reads the
+metadata of the chunks.
 """
 
 import logging
@@ -23,10 +23,10 @@ from tfdivcolor.images.decoding.stored import (
 )
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# Channels of each kind of colour.
+# Channels of each colour type.
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
-# By ITU-T H.273, of cICP: primaries of red, green and blue, and the white.
+# ITU-T H.273, for cICP: primaries of red, green and blue, and the white point.
 _PRIMARIES = {
     1: (profiles.SRGB_PRIMARIES, profiles.D65),
     4: (((0.67, 0.33), (0.21, 0.71), (0.14, 0.08)), (0.310, 0.316)),
@@ -37,7 +37,7 @@ _PRIMARIES = {
     11: (((0.68, 0.32), (0.265, 0.69), (0.15, 0.06)), (0.314, 0.351)),
     12: (((0.68, 0.32), (0.265, 0.69), (0.15, 0.06)), profiles.D65),
 }
-_STEPS = 1024  # of a tone curve
+_STEPS = 1024  # samples of a tone curve
 
 
 def _srgb_curve(value):
@@ -51,20 +51,22 @@ def _video_curve(value):
                     ((value + 0.099) / 1.099) ** (1 / 0.45))
 
 
-# Transfer functions of cICP: a gamma or a curve.  16 and 18, PQ and HLG, are of
-# a higher dynamic range than sRGB has.
+# Transfer functions of cICP: a gamma or a curve.  16 (PQ) and 18 (HLG) are
+# absent because their dynamic range exceeds that of sRGB.
 _TRANSFERS = {1: _video_curve, 4: 2.2, 5: 2.8, 6: _video_curve, 8: 1.0,
               13: _srgb_curve, 14: _video_curve, 15: _video_curve}
 
-# libpng warns of common faults that do not matter, such as an sRGB profile
-# that is not quite sRGB; without this they go to the standard error.
+# libpng warns of common harmless faults, such as an sRGB profile that is not
+# quite sRGB. Without this handler the warnings go to standard error.
 logging.getLogger("imagecodecs").addHandler(logging.NullHandler())
 
 
 def decode(file: BinaryIO, name: str, check_size: SizeCheck,
            page: int | None = None, lenient: bool = False) -> Stored:
-    """Decodes the picture, or first frame, of a PNG file; see
-    `decoding.decode`."""
+    """Decodes the picture, or the first frame, of a PNG file.
+
+    See `decoding.decode`.
+    """
     image, _ = formats.open_image(file, name)
     check_size(*image.size)
     count = pillow.count_frames(image)
@@ -86,7 +88,7 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
         stored.lacks(np.arange(len(values)) >= there, "rows")
     elif not _is_whole(data):
         stored.notes.append(
-            "its end chunk is missing; all its pixels are there")
+            "its end chunk is missing, but all its pixels are present")
     add_exif(image, data)
     pillow.describe(stored, image)
     said = color_space(data, stored.notes)
@@ -100,20 +102,20 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
 
 
 def add_exif(image: Image.Image, data: bytes) -> None:
-    """Gives an image that is not loaded the EXIF chunk behind its pixels."""
+    """Adds an EXIF chunk that follows the pixels to an unloaded image."""
     for kind, content in _chunks(data):
         if kind == b"eXIf":
             image.info.setdefault("exif", b"Exif\0\0" + content)
 
 
 def color_space(data: bytes, notes: list[str]) -> bytes | None:
-    """The profile that a PNG file names, in the standard's order.
+    """Reads the profile that a PNG file names, in the standard's order.
 
-    That is cICP, iCCP, sRGB, then gAMA with cHRM (PNG 3, section 13.13).
+    The order is cICP, iCCP, sRGB, then gAMA with cHRM (PNG 3, section 13.13).
 
     Args:
         data: bytes of the file.
-        notes: list, which gets what cannot be followed.
+        notes: list. The function appends a note for what it ignores.
 
     Returns:
         bytes of an ICC profile, or None for sRGB.
@@ -129,8 +131,8 @@ def color_space(data: bytes, notes: list[str]) -> bytes | None:
             found = _of_cicp(*chunks[b"cICP"][:2])
             if found is not None:
                 return found
-            notes.append("its cICP colour space is of high dynamic range or "
-                         "not known, and is left out")
+            notes.append("its cICP colour space is ignored: it is unknown or "
+                         "has a high dynamic range")
         if b"iCCP" in chunks:
             return zlib.decompress(
                 chunks[b"iCCP"].split(b"\0", 1)[1][1:])
@@ -138,7 +140,8 @@ def color_space(data: bytes, notes: list[str]) -> bytes | None:
             return None
         gamma = struct.unpack(">I", chunks[b"gAMA"])[0] / 100_000
         if not 0.01 <= gamma <= 100:
-            raise profiles.ProfileError(f"a gamma of {gamma:g} is no gamma")
+            raise profiles.ProfileError(
+                f"its gamma is not 0.01 to 100, but {gamma:g}")
         primaries, white = profiles.SRGB_PRIMARIES, profiles.D65
         if b"cHRM" in chunks and not grey:
             xy = np.array(struct.unpack(">8I", chunks[b"cHRM"])) / 100_000
@@ -146,7 +149,7 @@ def color_space(data: bytes, notes: list[str]) -> bytes | None:
         return profiles.rgb(tuple(primaries), white, gamma=1 / gamma)
     except (zlib.error, struct.error, IndexError,
             profiles.ProfileError) as error:
-        notes.append(f"its colour space is left out: {error}")
+        notes.append(f"its colour space is ignored: {error}")
         return None
 
 
@@ -161,7 +164,7 @@ def _of_cicp(primaries, transfer):
 
 
 def _chunks(data):
-    """(kind, content) of every chunk, the last as far as it goes."""
+    """Yields (kind, content) of every chunk; the last may be incomplete."""
     place = len(_SIGNATURE)
     while place + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, place)
@@ -174,13 +177,13 @@ def _is_whole(data):
 
 
 def _completed(data):
-    """Makes a whole file of one that is cut off.
+    """Makes a complete file from a truncated one.
 
     Returns:
-        bytes, and int, the rows that are there; those that follow are 0.
+        bytes, and int, the number of rows present; all rows after them are 0.
 
     Raises:
-        ValueError: none of its rows is there, or it is interlaced.
+        ValueError: if no row is present, or if the file is interlaced.
     """
     chunks = list(_chunks(data))
     width, height, bits, kind, _, _, interlaced = struct.unpack(
@@ -204,7 +207,7 @@ def _completed(data):
 
 
 def _decompressed(packed, limit):
-    """As many bytes as can be had, in steps, as a fault loses its step's."""
+    """Inflates as many bytes as possible, in steps: a fault costs one step."""
     decoder, found = zlib.decompressobj(), bytearray()
     for start in range(0, len(packed), 1024):
         try:

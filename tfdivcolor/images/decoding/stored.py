@@ -1,4 +1,4 @@
-"""What a decoder gives: pixels as a file stores them, and what they mean."""
+"""The result of a decoder: pixels as a file stores them, and their meaning."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,20 +9,20 @@ import numpy as np
 from tfdivcolor.images.exif import Directory, Order
 from tfdivcolor.utils.errors import ImageError
 
-# Channels of the colours of each kind.
+# Colour channels of each kind.
 CHANNELS = {"grey": 1, "rgb": 3, "lab": 3, "cmyk": 4}
-# "lab": CIE L*a*b* of D50 as ICC profiles code it: 0..100 and -128..127 are
-# 0..the type's largest value.  "cmyk": the largest value is full ink.
+# "lab": CIE L*a*b* of D50, coded as in ICC profiles: 0..100 and -128..127 are
+# 0 to the largest value of the type.  "cmyk": the largest value is full ink.
 Kind = Literal["grey", "rgb", "lab", "cmyk"]
 
-# Refuses a picture of this width and height that has too many pixels.
+# Refuses a picture with too many pixels, given its width and height.
 SizeCheck = Callable[[int, int], object]
 
-# Two ways in which data that are cut off could have gone on.  Pixels that
-# differ between them depend on what is missing.
+# Two possible continuations of truncated data.  Pixels that differ between
+# them depend on the missing part.
 CONTINUED = (b"\x00", b"\x5a\xa7\x33\x91")
 
-# How a picture is turned, by EXIF orientation.
+# Turns a picture upright, by EXIF orientation.
 _UPRIGHT = {
     2: lambda stored: stored[:, ::-1],
     3: lambda stored: stored[::-1, ::-1],
@@ -36,21 +36,22 @@ _UPRIGHT = {
 
 @dataclass(eq=False)
 class Stored:
-    """The pixels of one picture of a file, not turned.
+    """The pixels of one picture of a file, not yet turned upright.
 
     Attributes:
-        values: uint8 or uint16 [H, W, channels], over the type's whole range.
+        values: uint8 or uint16 [H, W, channels], over the whole range of the
+            type.
         kind: a key of `CHANNELS`.
         alpha: [H, W] of the same type, or None.
         profile: bytes. ICC profile, or None for sRGB.
         exif: (byte order, directory) of `exif.read`, or None.
         orientation: int. EXIF orientation; 1..8 are sound.
         dpi: pair of floats across and down, as stored, or None.
-        has_palette: bool. Whether the file has a palette or 1 bit a pixel.
-        page, num_pages: int. Which picture this is, from 1, and of how many.
-        missing: bool [H] or [H, W]. Rows or pixels that the file lacks, whose
-            values mean nothing; or None.
-        notes: list of str. What the user must know of how it was read.
+        has_palette: bool. Whether the file has a palette or 1 bit per pixel.
+        page, num_pages: int. Number of this picture, from 1, and the count.
+        missing: bool [H] or [H, W]. Rows or pixels that the file lacks; their
+            values are meaningless. None for a complete file.
+        notes: list of str. What the user must know about the reading.
     """
 
     values: np.ndarray
@@ -67,20 +68,20 @@ class Stored:
     notes: list[str] = field(default_factory=list)
 
     def lacks(self, missing: np.ndarray, what: str) -> None:
-        """Sets what is missing, and says how much of its `what` that is."""
+        """Sets `missing`, and notes its share of the `what` (a plural)."""
         self.missing = missing
         self.notes.append(f"it is truncated: {missing.mean():.0%} of its "
-                          f"{what} are missing, and grey")
+                          f"{what} are missing and shown in grey")
 
 
 def upright(values: np.ndarray, orientation: int | None) -> np.ndarray:
-    """Turns a picture [H, W, ...] as its EXIF orientation, 1..8, says."""
+    """Turns a picture [H, W, ...] upright by its EXIF orientation, 1..8."""
     turn = _UPRIGHT.get(orientation or 1)
     return np.ascontiguousarray(turn(values)) if turn else values
 
 
 def scaled(values: np.ndarray, bits: int) -> np.ndarray:
-    """Stretches integers of any depth over 8 or 16 bits.
+    """Stretches integers of any depth to 8 or 16 bits.
 
     Args:
         values: unsigned integers [H, ...], 0..2^bits - 1. Higher bits are
@@ -110,7 +111,7 @@ def to_8_bits(values: np.ndarray) -> np.ndarray:
 
 
 def split(values: np.ndarray, bits: int) -> Stored:
-    """Makes grey or RGB, and alpha, of channels that say no more.
+    """Splits unlabelled channels into grey or RGB, and alpha.
 
     Args:
         values: unsigned integers [H, W], or [H, W, 1 to 4]: grey, grey and
@@ -133,7 +134,7 @@ def split(values: np.ndarray, bits: int) -> Stored:
 
 
 def divided(values: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Takes the opacity out of colours that are multiplied by it."""
+    """Divides premultiplied colours by their opacity."""
     top = np.iinfo(values.dtype).max
     result = np.empty_like(values)
     for row, color, opacity in zip(result, values, alpha):
@@ -143,7 +144,7 @@ def divided(values: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def check_page(name: str, page: int | None, count: int) -> None:
-    """Refuses a page that a file does not have, by an `ImageError`."""
+    """Raises an `ImageError` if the file does not have the page."""
     if page is not None and not 1 <= page <= count:
-        raise ImageError(f"{name}: page must be 1 to {count}, as it has "
-                         f"{count} (received {page})")
+        raise ImageError(
+            f"{name}: page must be 1 to {count} (received {page})")

@@ -1,7 +1,7 @@
-"""TIFF: which page, every depth and kind of colour, files cut off.
+"""Decodes TIFF: all pages, depths and kinds of colour, truncated files.
 
-tifffile reads pages and their pixels; Pillow what is subsampled (YCbCr) or of
-an old kind of JPEG.
+tifffile reads the pages and most pixels. Pillow reads subsampled YCbCr and
+old-style JPEG.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ from tfdivcolor.utils.errors import ImageError
 _SUBFILE, _RESOLUTION, _UNIT = (255, 254), (282, 283), 296
 _ORIENTATION, _PALETTE, _EXTRA, _PROFILE = 274, 320, 338, 34675
 _SUBSAMPLING, _KIND, _ROWS = 530, 262, 278
-_STRIPS, _TILES = 273, 324  # their places
+_STRIPS, _TILES = 273, 324  # their offsets
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _OLD_REDUCED = 2  # SubfileType
 _PREMULTIPLIED, _STRAIGHT = 1, 2  # ExtraSamples that are opacity
@@ -45,7 +45,7 @@ def _inflated(data):
     return zlib.decompressobj().decompress(data)
 
 
-# Ways of compression whose first part can be had alone: none, LZW, deflate.
+# Codecs that decode the first part of cut data: none, LZW, deflate, PackBits.
 _CODECS = {
     1: (bytes, bytes),
     5: (imagecodecs.lzw_decode, imagecodecs.lzw_encode),
@@ -60,13 +60,13 @@ _KINDS: dict[int, Kind] = {
     _PHOTOMETRIC.CIELAB: "lab", _PHOTOMETRIC.ICCLAB: "lab"}
 _SIGNED_LAB = _PHOTOMETRIC.CIELAB
 
-# tifffile logs what it finds odd; what matters raises an error as well.
+# tifffile logs oddities; important ones also raise an error.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 logging.getLogger("tifffile").propagate = False
 
 
 def count_pages(file: BinaryIO) -> int:
-    """How many pictures a TIFF file has, thumbnails and masks aside."""
+    """Counts the pictures of a TIFF file, without thumbnails and masks."""
     with tifffile.TiffFile(file) as tiff:
         return len(_pictures(tiff))
 
@@ -99,7 +99,7 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
 
 @contextlib.contextmanager
 def _named(name):
-    """Names kinds that tifffile does not decode, as they are not damaged."""
+    """Reports an unsupported compression as such, not as a damaged file."""
     try:
         yield
     except ValueError as error:
@@ -109,23 +109,23 @@ def _named(name):
         if not found:
             raise
         raise ImageError(
-            f"{name}: must be a TIFF file of a compression that is read "
+            f"{name}: must be a TIFF file with a supported compression "
             f"(received {found[1] or found[2]})") from error
 
 
 def _chain(tiff):
-    """The pages of a file, without those of sub-directories."""
+    """Returns the pages of a file, without those of sub-directories."""
     pages, seen = [], set()
     for page in tiff.pages:
         if page.offset in seen:
-            break  # the last points back
+            break  # the last page points back
         seen.add(page.offset)
         pages.append(page.aspage())
     return pages
 
 
 def _pictures(tiff):
-    """The pages that are pictures; all, where none says that it is one."""
+    """Returns the pages that are pictures, or all pages if none is."""
     pages = []
     for page in _chain(tiff):
         pages.append(page)
@@ -168,15 +168,15 @@ def _decode_page(file, name, tiff, page, lenient):
     stored.orientation = _value(page, _ORIENTATION)
     stored.profile = _value(page, _PROFILE)
     if stored.profile is None and _PROFILE in _tags(file, tiff, page):
-        stored.notes.append("its colour profile is left out: it is cut off; "
-                            "its colours are taken as sRGB")
+        stored.notes.append("its colour profile is ignored, because it is cut "
+                            "off; its colours are read as sRGB")
     if missing is not None:
         stored.lacks(missing, "pixels")
     return stored
 
 
 def _is_cut_off(file, tiff):
-    """Whether the last page points to one that is not there."""
+    """Whether the last page points to a missing page."""
     pages = _chain(tiff)
     number, size, start = _entries(file, tiff, pages[-1])
     file.seek(start + size * number)
@@ -188,7 +188,7 @@ def _is_cut_off(file, tiff):
 
 
 def _tags(file, tiff, page):
-    """Numbers of all tags of a page, those that tifffile drops included."""
+    """Returns all tag numbers of a page, including those tifffile drops."""
     number, size, start = _entries(file, tiff, page)
     file.seek(start)
     entries = file.read(size * min(number, 4096))
@@ -197,7 +197,7 @@ def _tags(file, tiff, page):
 
 
 def _entries(file, tiff, page):
-    """Of a directory's entries: their number, bytes of each, and start."""
+    """Returns number, bytes and start of a directory's entries."""
     code, size, head = ("Q", 20, 8) if tiff.is_bigtiff else ("H", 12, 2)
     file.seek(page.offset)
     number, = struct.unpack(tiff.byteorder + code, file.read(head))
@@ -205,10 +205,10 @@ def _entries(file, tiff, page):
 
 
 def _check_kind(name, page):
-    """Refuses what is not read, by what it is."""
+    """Refuses unsupported kinds with a message that names the kind."""
     if _KIND not in page.tags:
-        raise ImageError(f"{name}: must be a TIFF file that says what its "
-                         "channels are (received none with tag 262)")
+        raise ImageError(f"{name}: must be a TIFF file with the kind of its "
+                         "channels in tag 262 (received one without it)")
     bits, kind = page.bitspersample, page.sampleformat
     number = {1: "integer", 2: "signed integer", 3: "float",
               4: "undefined", 5: "complex", 6: "complex"}.get(kind, "unknown")
@@ -244,10 +244,10 @@ def _by_pillow(file, name, tiff, page):
 
 
 def _pixels(page, lenient):
-    """Pixels as stored [H, W, channels], and which are missing, or None."""
+    """Reads pixels as stored [H, W, channels], and which are missing."""
     handle = page.parent.filehandle
     try:
-        # tifffile takes what is not there for black.
+        # tifffile shows missing data as black without an error.
         if not (len(_value(page, _TILES if page.is_tiled else _STRIPS, ()))
                 == len(page.databytecounts) == _number_of_segments(page)
                 and all(
@@ -265,7 +265,7 @@ def _pixels(page, lenient):
 
 
 def _number_of_segments(page):
-    """How many strips or tiles the page must have, by its tags."""
+    """Returns the number of strips or tiles that the tags imply."""
     if page.is_tiled:
         return math.prod(page.chunked)
     rows = _value(page, _ROWS, page.imagelength) or page.imagelength
@@ -274,7 +274,7 @@ def _number_of_segments(page):
 
 
 def _segments(page, handle):
-    """The strips or tiles as far as they can be decoded, one by one."""
+    """Decodes the strips or tiles one by one, as far as possible."""
     shape = page.shaped  # separate samples, depth, height, width, channels
     values = np.zeros(shape, page.dtype)
     there = np.zeros(shape[:4], bool)
@@ -285,7 +285,7 @@ def _segments(page, handle):
         try:
             decoded, place, size = page.decode(
                 data, index, jpegtables=page.jpegtables)
-        except Exception:  # of almost any kind, where it is damaged
+        except Exception:  # damaged data raise almost anything
             continue
         if decoded is None:
             continue
@@ -303,10 +303,10 @@ def _segments(page, handle):
 
 
 def _mended(page, data, count):
-    """Makes a whole strip or tile of one that is cut off, zeros last.
+    """Completes a strip or tile that is cut off, with zeros.
 
     Returns:
-        bytes, and int, how many of its rows are there.
+        bytes, and int, the number of rows present.
     """
     height = page.tilelength or page.rowsperstrip
     if len(data) == count or page.compression not in _CODECS:
@@ -317,12 +317,12 @@ def _mended(page, data, count):
     unpack, pack = _CODECS[page.compression]
     try:
         found = unpack(data)[:row * height]
-    except Exception:  # of almost any kind, where it is damaged
+    except Exception:  # damaged data raise almost anything
         return data, 0
     return pack(found.ljust(row * height, b"\0")), len(found) // row
 
 
-# --- What the numbers mean ---------------------------------------------------
+# --- Meaning of the numbers --------------------------------------------------
 
 
 def _of_page(values, page):
@@ -358,7 +358,7 @@ def _of_page(values, page):
 
 def _of_palette(values, page):
     palette = np.asarray(_value(page, _PALETTE)).reshape(3, -1)
-    # Some programs write 8 bits where the standard wants 16.
+    # Some programs write 8 bits where the standard requires 16.
     if palette.max() > 255:
         palette = palette >> 8
     colors = palette.T.astype(np.uint8)
@@ -376,7 +376,10 @@ def _of_floats(values, notes):
 
 
 def _lab(values, page):
-    """L*a*b* as ICC profiles code it, of 8 or 16 bits; alpha stays."""
+    """Converts L*a*b* of 8 or 16 bits to the code of ICC profiles.
+
+    Alpha does not change.
+    """
     bits = page.bitspersample
     if bits not in (8, 16) or values.dtype.kind == "f":
         raise ImageError("Lab of a TIFF file must have 8 or 16 bits a channel "
@@ -384,13 +387,13 @@ def _lab(values, page):
     values = values.view(f"u{values.itemsize}").copy()
     ab = values[..., 1:3]
     if page.photometric == _SIGNED_LAB:
-        # Signed numbers of one unit, or of 1/256 of one.
+        # Signed numbers, in units of 1 or of 1/256.
         ab ^= np.array(1 << (bits - 1), values.dtype)
     if bits == 16:
-        # 128 is 32768 so far; the ICC's 16 bits have it at 32896.
+        # 128 is 32768 so far; the ICC code has 32896 in 16 bits.
         ab[...] = np.minimum(ab * (257 / 256) + 0.5, 65535)
         if page.photometric == _PHOTOMETRIC.ICCLAB:
-            # Version 2: L* of 100 is 65280.
+            # In version 2, L* = 100 is 65280.
             values[..., 0] = np.minimum(
                 values[..., 0] * (65535 / 65280) + 0.5, 65535)
     return values

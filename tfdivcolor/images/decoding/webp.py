@@ -1,4 +1,4 @@
-"""WebP files that are cut off."""
+"""Decodes WebP files, also truncated ones."""
 
 import io
 import struct
@@ -16,7 +16,7 @@ from tfdivcolor.images.decoding.stored import (
 )
 
 _PICTURES = (b"VP8 ", b"VP8L")
-_HEADER = 12  # bytes: "RIFF", the length of all that follows, "WEBP"
+_HEADER = 12  # bytes: "RIFF", the length of the rest, "WEBP"
 
 
 def decode(file: BinaryIO, name: str, check_size: SizeCheck,
@@ -37,7 +37,7 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
 def _in_part(data, name, check_size):
     """Decodes a still picture as far as its data go; the rest is grey.
 
-    Its data are carried on in two ways: rows that differ are missing.
+    The data are continued in two ways: rows that differ are missing.
     """
     stored, other = (
         _continued(data, more, name, check_size) for more in CONTINUED)

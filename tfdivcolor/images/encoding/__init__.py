@@ -1,7 +1,7 @@
-"""Pixels -> image files of every format that is written.
+"""Encodes pixels as image files of all output formats.
 
-`png` and `tiff` write theirs, of 8 or 16 bits a channel; Pillow writes the
-others.
+`png` and `tiff` write 8 or 16 bits per channel. Pillow writes the other
+formats.
 """
 
 import io
@@ -41,39 +41,40 @@ def encode(pixels: np.ndarray, image_format: str,
            dpi: tuple[float, float] | None = None) -> bytes:
     """Makes an image file of sRGB pixels.
 
-    PNG, TIFF, WebP and BMP are lossless. WebP is so because its lossy kind
-    halves the resolution of chrominance, which spoils luminance too; it is
-    still smaller than PNG. JPEG and HEIF have quality 95 and full resolution
-    of chrominance. Their |dL*| over the pixels of 44 photographs has mean 0.14
-    (JPEG) or 0.04 (HEIF), 0.44 or 0.11 in the worst of them, 99th percentile
-    1.2 or 0.4, and maximum 4.1 or 1.3 (lossy WebP of quality 95: mean 0.32,
-    maximum 6.1). PNG and TIFF are compressed fast rather than hard: PNG in a
-    twelfth of the time of Pillow's default, to 7 % more bytes.
+    PNG, TIFF, WebP and BMP are lossless. Lossy WebP would halve the resolution
+    of chrominance, which also spoils luminance; lossless WebP is still smaller
+    than PNG. JPEG and HEIF have quality 95 and full resolution of chrominance.
+    Their |dL*| over the pixels of 44 photographs has mean 0.14 (JPEG) or 0.04
+    (HEIF), 0.44 or 0.11 in the worst photograph, 99th percentile 1.2 or 0.4,
+    and maximum 4.1 or 1.3 (lossy WebP of quality 95: mean 0.32, maximum 6.1).
+    PNG and TIFF use fast compression: PNG takes a twelfth of the time of
+    Pillow's default and gives 7 % more bytes.
 
-    An sRGB profile is in every file but BMP (PNG: the sRGB chunk). The same
+    Every file except BMP has an sRGB profile (PNG: the sRGB chunk). The same
     arguments give the same bytes.
 
     Args:
-        pixels: uint8 or uint16 [H, W, 3]. sRGB; uint16 is reduced to 8 bits
-            for all but PNG and TIFF.
+        pixels: uint8 or uint16 [H, W, 3]. sRGB; all formats except PNG and
+            TIFF reduce uint16 to 8 bits.
         image_format: "PNG", "JPEG", "WEBP", "TIFF", "BMP" or "HEIF".
-        alpha: uint8 or uint16 [H, W]; brought to the type of `pixels`. Left
-            out of JPEG and BMP. Defaults to none.
-        exif: bytes, as in `images.Photo`. Left out of BMP; and of JPEG where
-            it is longer than the 64 KiB that one can hold. Defaults to none.
-        metadata: dict of str to str. Text chunks of PNG; elsewhere attributes
-            of an XMP packet, but left out of BMP. Names have 1 to 79 ASCII
-            letters, digits and "_"; what XML cannot hold becomes "?" in texts.
-            Defaults to none.
-        dpi: pair of numbers above 0, pixels an inch across and down, or None.
-            Left out of WebP and HEIF.
+        alpha: uint8 or uint16 [H, W], converted to the type of `pixels`. JPEG
+            and BMP drop it. Defaults to None.
+        exif: bytes, as in `images.Photo`. BMP drops it, and so does JPEG if it
+            is longer than a segment, 64 KiB. Defaults to None.
+        metadata: dict of str to str. Text chunks of PNG, attributes of an XMP
+            packet elsewhere. BMP drops it. Names have 1 to 79 ASCII letters,
+            digits and "_", and do not begin with a digit; characters of texts
+            that XML cannot hold become "?". Defaults to None.
+        dpi: pair of numbers above 0, pixels per inch across and down, or None.
+            WebP and HEIF drop it. Defaults to None.
 
     Returns:
         bytes.
 
     Raises:
-        ImageError: if the format cannot hold a picture of this size, or is
-            HEIF and its library is not installed.
+        ImageError: if the format cannot hold a picture of this size, or if the
+            format is HEIF and pillow-heif is not installed.
+        ValueError: if a name of `metadata` is wrong.
     """
     metadata = words.clean(metadata or {})
     values = np.asarray(pixels)
@@ -98,7 +99,7 @@ def encode(pixels: np.ndarray, image_format: str,
     file = io.BytesIO()
     try:
         if image_format == "HEIF":
-            # The fastest of the encoder's ways: 7 times as fast as its
+            # The encoder's fastest preset takes a seventh of the time of its
             # default, for 20 % more bytes and less loss.
             heif(image_format).encode(
                 "RGB" if values.shape[2] == 3 else "RGBA",
@@ -119,13 +120,13 @@ def encode(pixels: np.ndarray, image_format: str,
 
 def write_png(path: str | os.PathLike, pixels: np.ndarray,
               metadata: Mapping[str, str] | None = None) -> None:
-    """Writes an sRGB picture as a PNG file, whole or not at all.
+    """Writes an sRGB picture as a PNG file, completely or not at all.
 
     Args:
-        path: str or os.PathLike. An existing file is replaced.
+        path: str or os.PathLike. Replaces an existing file.
         pixels: uint8 [H, W, 3]. sRGB, 0..255.
         metadata: dict of str to str. Text chunks of the file, as in
-            `encode`. Defaults to none.
+            `encode`. Defaults to None.
 
     Raises:
         ImageError: if the file cannot be written.

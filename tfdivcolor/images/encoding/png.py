@@ -1,4 +1,4 @@
-"""PNG files of 8 and 16 bits a channel written.
+"""Writes PNG files of 8 and 16 bits per channel.
 
 Pillow does not write 16 bits for more than one channel, and its own encoder
 takes twelve times as long.
@@ -18,11 +18,12 @@ _HEADER = 33  # bytes: the signature and the header chunk
 def encode(values: np.ndarray, exif: bytes | None = None,
            metadata: Mapping[str, str] | None = None,
            dpi: tuple[float, float] | None = None) -> bytes:
-    """Makes a PNG file that says that it is sRGB.
+    """Makes a PNG file that declares sRGB.
 
     Args:
         values: uint8 or uint16 [H, W, 3 or 4]. sRGB, and alpha.
-        exif, metadata, dpi: as of `encoding.encode`, the metadata clean.
+        exif, metadata, dpi: as in `encoding.encode`, with clean metadata.
+            Default to None.
 
     Returns:
         bytes.
@@ -30,7 +31,7 @@ def encode(values: np.ndarray, exif: bytes | None = None,
     info = PngImagePlugin.PngInfo()
     info.add(b"sRGB", b"\0")  # perceptual rendering intent
     if dpi:
-        # Pixels a metre.
+        # Pixels per metre.
         info.add(b"pHYs", struct.pack(
             ">IIB", *(round(number / 0.0254) for number in dpi), 1))
     if exif:

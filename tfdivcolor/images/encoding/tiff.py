@@ -1,4 +1,4 @@
-"""TIFF files of 8 and 16 bits a channel written.
+"""Writes TIFF files of 8 and 16 bits per channel.
 
 Pillow does not write 16 bits for more than one channel.
 """
@@ -22,7 +22,8 @@ def encode(values: np.ndarray, exif: bytes | None = None,
 
     Args:
         values: uint8 or uint16 [H, W, 3 or 4]. sRGB, and alpha.
-        exif, metadata, dpi: as of `encoding.encode`, the metadata clean.
+        exif, metadata, dpi: as in `encoding.encode`, with clean metadata.
+            Default to None.
 
     Returns:
         bytes.
@@ -53,7 +54,7 @@ def encode(values: np.ndarray, exif: bytes | None = None,
         262: integers("H", 2),  # colours: RGB
         273: integers("I", *starts[:-1]), 279: integers("I", *lengths),
         277: integers("H", channels), 278: integers("I", rows),
-        284: integers("H", 1),  # the channels of a pixel stand together
+        284: integers("H", 1),  # interleaved channels
         317: integers("H", 2), 34675: (7, SRGB)}
     if dpi:
         entries |= {code: (5, struct.pack(

@@ -5,6 +5,7 @@ const TAB = Array.from(crypto.getRandomValues(new Uint8Array(8)),
                        byte => byte.toString(16).padStart(2, "0")).join("");
 const AGAIN = 1000;  // ms until a server that is gone is tried again
 const LOADING = 500;
+const KEEPALIVE = 30000;  // bytes; browsers refuse more than 64 kB
 
 // What the server refuses: status, code and one line in words.
 export class Refusal extends Error {
@@ -55,6 +56,9 @@ export async function call(method, path, json, wanted = () => true) {
   if (json !== undefined) {
     options.body = JSON.stringify(json);
     options.headers["Content-Type"] = "application/json";
+    // What has been done is sent even if the page is left at once.
+    options.keepalive = path.endsWith("/session")
+      && options.body.length < KEEPALIVE;
   }
   for (;;) {
     if (!wanted()) throw new Refusal(409, {code: "replaced"});

@@ -7,6 +7,7 @@ import * as session from "./session.js";
 import {texts} from "./texts.js";
 
 const LOADING = 500;  // ms
+const REST = 2000;
 export const LAST = "tfdivcolor.studio/photograph";
 
 export const desk = {
@@ -80,12 +81,21 @@ async function open(id) {
     Object.assign(desk, {photo, reading: false});
     if (photo.session) break;
     tell("photo");  // the grey picture can be seen already
+    if (desk.info.model_error) return;
     await sleep(LOADING);
     if (desk.id !== id) return;
   }
   session.enter(photo, desk.info.defaults);
   tell("photo");
   await results.update();
+  clearTimeout(open.timer);
+  open.timer = setTimeout(readNext, REST);
+}
+
+// The server reads the next photograph, which is the likely one.
+function readNext() {
+  const next = desk.photos[place() + 1];
+  if (next) get(`/api/photos/${next.id}`).catch(() => {});
 }
 
 // As the server has it again.

@@ -84,7 +84,7 @@ function renderBar() {
   document.title = texts.title(name);
   $("name").textContent = name;
   $("name").title = name;
-  $("details").textContent = photo ? texts.size(photo, photo.depth) : "";
+  $("details").textContent = photo ? texts.size(photo) : "";
   $("details").title = photo?.notes.join("\n") ?? "";
   $("position").textContent = desk.photos.length
     ? `${at + 1} / ${desk.photos.length}` : "";

@@ -114,6 +114,5 @@ export function choose(rank) {
 
 export function mark(rank = results.shown?.rank) {
   if (!results.shown?.results[rank] || results.shown.live) return;
-  say(texts.now_kept(texts.result(rank),
-                     toggleKept(results.shown.state, rank)));
+  toggleKept(results.shown.state, rank);
 }

@@ -10,6 +10,7 @@ import {texts} from "./texts.js";
 
 export const NEW = -1;
 const MOST = 100;
+const REST = 400;  // ms after a step until the point is asked about again
 
 export const selected = {
   at: null,     // place in the list; NEW; or null
@@ -48,7 +49,8 @@ export function begin(x, y) {
     say(texts.full(MOST), true);
     return;
   }
-  Object.assign(selected, {at: NEW, x, y, trial: null, open: true});
+  Object.assign(selected, {at: NEW, x, y, about: null, trial: null,
+                          open: true});
   inquire();
   tell();
 }
@@ -56,7 +58,9 @@ export function begin(x, y) {
 export function select(at, open = true) {
   const hint = hints()[at];
   if (!hint) return;
-  Object.assign(selected, {at, x: hint.x, y: hint.y, trial: null, open});
+  const {x, y} = hint;
+  if (x !== selected.x || y !== selected.y) selected.about = null;
+  Object.assign(selected, {at, x, y, trial: null, open});
   inquire();
   tell();
 }
@@ -78,21 +82,25 @@ export function closePoint() {
 export function refresh() {
   const hint = hints()[selected.at];
   selected.trial = null;
-  if (hint) Object.assign(selected, {x: hint.x, y: hint.y});
-  else if (selected.at !== NEW || !now) selected.at = null;
+  if (hint && (hint.x !== selected.x || hint.y !== selected.y)) {
+    Object.assign(selected, {x: hint.x, y: hint.y, about: null});
+  } else if (!hint && (selected.at !== NEW || !now)) {
+    selected.at = null;
+  }
+  clearTimeout(refresh.timer);
   if (selected.at === null) selected.open = false;
-  else inquire();
+  else refresh.timer = setTimeout(inquire, REST);  // results go before
   tell();
 }
 
 // Asks what is possible at the point, as if the hint itself were not there.
 async function inquire() {
   const {at, x, y} = selected;
+  if (at === null || !now) return;
   const others = {...state(), hints: hints().filter((_, i) => i !== at)};
   const wanted = [desk.photo.id, essence(others), x, y].join("/");
   if (asked === wanted) return;
   asked = wanted;
-  selected.about = null;
   try {
     const about = await post(`/api/photos/${desk.photo.id}/point`,
                              {state: others, x, y}, () => asked === wanted);

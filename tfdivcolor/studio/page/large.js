@@ -76,19 +76,19 @@ export function renderLarge() {
     * Math.max(stage.fit, Math.min(stage.scale, 2 * stage.fit));
   // Never smaller than before: the browser has that one already.
   size = Math.max(size, 1024, sizeFor(longer * devicePixelRatio));
-  renderPictures();
   renderButtons();
+  renderPictures().then(renderThumbPictures);  // the large one goes before
 }
 
 const rank = () => results.shown?.rank ?? "grey";
 
-function renderPictures() {
+async function renderPictures() {
   const {shown} = results;
   const source = which => pictureOf(photo.id, which, size, shown?.key);
   // A hand that drags sees changes sooner in a smaller picture.
   const live = shown?.live ? Math.min(size, 1024) : size;
-  show($("after").firstElementChild,
-       pictureOf(photo.id, rank(), live, shown?.key));
+  const main = show($("after").firstElementChild,
+                    pictureOf(photo.id, rank(), live, shown?.key));
   if (view.split || view.before || view.against === "grey") {
     show($("before").firstElementChild, source(against()));
   }
@@ -96,6 +96,7 @@ function renderPictures() {
   $("stage").dataset.key = shown?.key ?? "";
   $("stage").dataset.rank = rank();
   renderPieces();
+  await main;
 }
 
 function renderPieces() {
@@ -157,7 +158,8 @@ function renderButtons() {
   $("glance").setAttribute("aria-pressed", view.before);
   const name = which => texts[which] ?? texts.result(which);
   $("left").textContent = view.split || view.before ? name(against()) : "";
-  $("right").textContent = view.split ? name(rank()) : "";
+  $("right").textContent = view.split && !view.before ? name(rank()) : "";
+  $("stage").classList.toggle("before", view.before);
   $("caption").textContent = shown ? labelOf(shown.rank) : "";
   const share = shown && shareOf(shown.rank);
   $("caption").title = share ? texts.share(share) : "";
@@ -173,14 +175,8 @@ function renderThumbs() {
     list.append(thumb(list.children.length));
   }
   fitThumbs(list, photo.width / photo.height);
-  const side = 116 * Math.max(1, photo.height / photo.width);
-  const size = sizeFor(side * devicePixelRatio);
   for (const [at, item] of [...list.children].entries()) {
     const button = item.firstChild, here = at === shown?.rank;
-    show(button.firstChild, shown && !shown.live
-      ? pictureOf(photo.id, at, size, shown.key)
-      : button.firstChild.dataset.source
-        ?? pictureOf(photo.id, "grey", size));
     button.classList.toggle("kept", !!shown && isKept(shown.state, at));
     button.setAttribute("aria-label", labelOf(at));
     button.title = shareOf(at) ? texts.share(shareOf(at)) : "";
@@ -190,6 +186,17 @@ function renderThumbs() {
       button.setAttribute("aria-current", "true");
       item.scrollIntoView({block: "nearest", inline: "nearest"});
     }
+  }
+}
+
+function renderThumbPictures() {
+  const {shown} = results;
+  if (!photo || photo !== desk.photo || shown?.live) return;
+  const side = 116 * Math.max(1, photo.height / photo.width);
+  const size = sizeFor(side * devicePixelRatio);
+  for (const [at, item] of [...$("results").children].entries()) {
+    show(item.querySelector("img"), pictureOf(
+      photo.id, shown ? at : "grey", size, shown?.key));
   }
 }
 

@@ -76,11 +76,14 @@ function report(error) {
 
 // --- Start ------------------------------------------------------------------
 
+let away = false;
+
 function serverSays(state) {
   if (state === "locked") {
     $("locked").hidden = false;
     return;
   }
+  away = state === "gone";
   $("gone").hidden = state !== "gone";
   $("gone").textContent = state === "gone" ? texts.gone : "";
   if (state !== "back") return;
@@ -96,9 +99,17 @@ async function start() {
   onServer(serverSays);
   onPending(renderWork);
   onGone(() => results.redraw().catch(report));
+  addEventListener("beforeunload", event => {
+    if (away && !session.allSaved()) event.preventDefault();
+  });
+  addEventListener("unhandledrejection", event => {
+    if (!(event.reason instanceof Refusal)) return;
+    event.preventDefault();
+    report(event.reason);
+  });
   session.on("step", () => {
-    hints.refresh();
     results.update(session.now.follows).catch(report);
+    hints.refresh();
   });
   onDesk("photo", () => {
     hints.refresh();

@@ -18,10 +18,18 @@ export function onGone(act) {
   gone = act;
 }
 
+const reading = new WeakMap();  // image -> promise of its picture
+
 // Shows a picture in an image. Of several, the last one asked for is shown.
-export async function show(image, source) {
-  if (image.dataset.source === source) return;
-  image.dataset.source = source;
+export function show(image, source) {
+  if (image.dataset.source !== source) {
+    image.dataset.source = source;
+    reading.set(image, read(image, source));
+  }
+  return reading.get(image);
+}
+
+async function read(image, source) {
   if (!pending++) counted();
   try {
     const reader = new Image();

@@ -10,6 +10,7 @@ const REMEMBERED = 100;
 const IDLE = 700;  // ms
 
 const answers = new Map();  // photograph and essence of a state -> answer
+const flights = new Map();  // the same, of requests on their way -> promise
 const listeners = [];
 let turn = 0;               // of the newest request
 let anchor = null;          // latents that the chosen result has to be near
@@ -40,12 +41,20 @@ export function answerOf(photo, state) {
   return answers.get(name(photo, state));
 }
 
-async function ask(photo, state, wanted) {
+function ask(photo, state, wanted) {
   const known = answerOf(photo, state);
   // Notes belong to the hints' places, which muted hints move.
   if (known && known.places === placesOf(state)) return known;
-  const answer = await post(`/api/photos/${photo}/results`, state,
-                            wanted);
+  const flight = name(photo, state) + placesOf(state);
+  if (!flights.has(flight)) {
+    flights.set(flight, fetchAnswer(photo, state, wanted).finally(
+      () => flights.delete(flight)));
+  }
+  return flights.get(flight);
+}
+
+async function fetchAnswer(photo, state, wanted) {
+  const answer = await post(`/api/photos/${photo}/results`, state, wanted);
   answer.places = placesOf(state);
   answers.set(name(photo, state), answer);
   if (answers.size > REMEMBERED) answers.delete(answers.keys().next().value);
@@ -140,11 +149,12 @@ export async function preview(changes) {
       const wanted = next, mine = turn, photo = now.photo.id;
       next = null;
       anchor ??= shown?.results[shown.rank]?.latents;
-      const answer = await ask(
-        photo, wanted, () => mine === turn).catch(error => {
+      let answer;
+      try {
+        answer = await ask(photo, wanted, () => mine === turn);
+      } catch (error) {
         if (!(error instanceof Refusal)) throw error;
-        return null;
-      });
+      }
       if (!answer || mine !== turn) continue;
       set({shown: {...answer, photo, state: wanted, live: true,
                    rank: anchor ? nearest(answer.results, anchor)

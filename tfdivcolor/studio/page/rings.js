@@ -1,7 +1,7 @@
 // Hints on the picture: rings that can be dragged, a cross that the keyboard
 // moves, and the colours that are offered at the point.
 
-import {$, clamp, make} from "./common.js";
+import {$, clamp, make, say} from "./common.js";
 import {desk} from "./desk.js";
 import * as hints from "./hints.js";
 import {onStage, onTap, stage} from "./large.js";
@@ -35,15 +35,12 @@ function render() {
 }
 
 function ring() {
-  const element = make("button", {type: "button", class: "hint"}, make("i"),
-                       make("span", {class: "said"}));
+  const element = make("button", {type: "button", class: "hint", "data-own": ""},
+                       make("i"), make("span", {class: "said"}));
   element.addEventListener("pointerdown", grab);
   element.addEventListener("pointermove", pull);
   element.addEventListener("pointerup", letGo);
-  element.addEventListener("pointercancel", () => {
-    drag = null;
-    results.endPreview();
-  });
+  element.addEventListener("pointercancel", cancel);
   element.addEventListener("click", event => {
     if (!event.detail) hints.select(Number(element.dataset.hint));  // by key
   });
@@ -90,16 +87,15 @@ function place() {
 }
 
 function grab(event) {
-  if (event.button) return;
-  event.stopPropagation();
+  if (event.button || stage.isPinched()) return;
   const at = Number(event.currentTarget.dataset.hint);
   event.currentTarget.setPointerCapture(event.pointerId);
   drag = {at, startX: event.clientX, startY: event.clientY, moved: false};
 }
 
 function pull(event) {
+  if (drag && stage.isPinched()) cancel();
   if (!drag) return;
-  event.stopPropagation();
   if (Math.hypot(event.clientX - drag.startX, event.clientY - drag.startY)
       > MOVED) drag.moved = true;
   if (!drag.moved) return;
@@ -111,9 +107,15 @@ function pull(event) {
   drawOutline(stage, clamp(x, 0, 0.999), clamp(y, 0, 0.999));
 }
 
-function letGo(event) {
+function cancel() {
+  drag = null;
+  clearOutline();
+  results.endPreview();
+  place();
+}
+
+function letGo() {
   if (!drag) return;
-  event.stopPropagation();
   const {at, x, y, moved} = drag;
   drag = null;
   clearOutline();
@@ -166,7 +168,7 @@ export function toggleCursor() {
   cursor = {x: clamp((root.clientWidth / 2 - box.x) / box.width, 0, 0.999),
             y: clamp((root.clientHeight / 2 - box.y) / box.height, 0, 0.999)};
   root.focus({preventScroll: true});
-  $("status").textContent = texts.cursor_help;
+  say(texts.cursor_help, true);
   place();
 }
 
@@ -213,8 +215,13 @@ function follow() {
 function renderPoint() {
   const {selected} = hints, point = $("point");
   const hint = hints.hints()[selected.at];
+  const focused = point.contains(document.activeElement);
   point.hidden = !selected.open || view.mode !== "large" || !!drag?.moved;
-  if (point.hidden) return;
+  if (point.hidden) {
+    // So that keys go on to act on the hint.
+    if (focused) ($("rings").querySelector(".selected") ?? $("stage")).focus();
+    return;
+  }
   const note = hint ? hints.noteOf(selected.at) : "";
   const warning = point.querySelector(".warning");
   warning.hidden = !note;

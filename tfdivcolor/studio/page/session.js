@@ -7,6 +7,7 @@ import {texts} from "./texts.js";
 
 const COALESCE = 1500;  // ms within which changes of one kind are one step
 const AT_ONCE = 300;    // steps of one request
+const MOST_KEPT = 100;
 
 const sessions = new Map();  // id of a photograph -> its session
 const listeners = {step: [], kept: [], amended: []};
@@ -118,12 +119,16 @@ export const isKept = (state, rank) => placeOfKept(state, rank) >= 0;
 
 export function toggleKept(state, rank) {
   const place = placeOfKept(state, rank);
+  if (place < 0 && now.kept.length >= MOST_KEPT) {
+    say(texts.kept_full(MOST_KEPT), true);
+    return;
+  }
   if (place >= 0) now.kept.splice(place, 1);
   else now.kept.push({state: {...structuredClone(state), chosen: rank}});
   now.moved = true;
   save(now);
   tell("kept");
-  return place < 0;
+  say(texts.now_kept(texts.result(rank), place < 0));
 }
 
 export const numKept = id => sessions.get(id)?.kept.length || 0;

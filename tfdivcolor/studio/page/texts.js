@@ -4,6 +4,7 @@ const count = (number, one, many) =>
   `${number} ${Number(number) === 1 ? one : many}`;
 
 export const texts = {
+  lang: "en",
   title: name => name ? `${name} – studio` : "tfdivcolor studio",
 
   // Bar
@@ -20,9 +21,9 @@ export const texts = {
   take_away: "Take away",
   close: "Close",
   cancel: "Cancel",
-  size: (photo, depth) => [
-    `${photo.width} × ${photo.height}`, depth > 8 && `${depth} bits`,
-    photo.format].filter(Boolean).join("  ·  "),
+  size: ({width, height, depth, format, notes}) => [
+    `${width} × ${height}`, depth > 8 && `${depth} bits`, format, ...notes]
+    .filter(Boolean).join("  ·  "),
 
   // Opening
   open: "Open photographs",
@@ -74,6 +75,7 @@ export const texts = {
   is_kept: "Kept",
   keep_key: "Keep, to take away later (Space)",
   keep_result: name => `Keep ${name}`,
+  kept_full: most => `At most ${most} results of a photograph are kept`,
   now_kept: (name, kept) => `${name} ${kept ? "kept" : "no longer kept"}`,
 
   // Large view
@@ -276,6 +278,7 @@ function megabytes(bytes) {
 // Puts the texts into the page: data-text (content), data-label (name for
 // screen readers), data-title (tooltip), data-tip (both).
 export function fill(root) {
+  document.documentElement.lang = texts.lang;
   const each = (name, act) => {
     for (const element of root.querySelectorAll(`[data-${name}]`)) {
       act(element, texts[element.dataset[name]]);
