@@ -1,11 +1,10 @@
-"""Programs that print figures; run from a checkout (by slow tests
-only to see that they run).
+"""Programs that measure and print figures. They run from a checkout.
 
     python -m benchmarks.run                               # speed and memory
     python -m benchmarks.quality.upsampling --data data/lfw.tgz    # quality
 
-Each prints a table with everything that it depends on, and a bar while it
-runs.  Times are only good for comparison within one table.
+Each shows a bar while it runs and prints a table with all settings.  Compare
+times only within one table.  Slow tests check that the programs run.
 """
 
 from tfdivcolor.settings import DEFAULT_WEIGHTS
@@ -18,26 +17,28 @@ def add_pictures(parser, count):
         help="photographs in colour: a folder, or a .tar, .tgz or .tar.gz")
     parser.add_argument(
         "--pictures", type=int, default=count, metavar="N",
-        help="how many of the validation subset, at even distances "
+        help="number of pictures of the validation subset, at even distances "
              "(default: %(default)s)")
     parser.add_argument(
-        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR")
+        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR",
+        help="trained weights (default: %(default)s)")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N",
-        help="of results and of all else that is random")
+        help="seed of the results and of everything else that is random "
+             "(default: %(default)s)")
 
 
 def photographs(options):
-    """Starts TensorFlow; reads validation photographs at their own sizes.
+    """Starts TensorFlow and reads validation photographs at their own sizes.
 
     Args:
-        options: what `add_pictures` asked for.
+        options: the options of `add_pictures`.
 
     Returns:
         list of uint8 [H, W, 3].
 
     Raises:
-        SystemExit: if there are none.
+        SystemExit: if there are no validation photographs.
     """
     from tfdivcolor.cli.common import start_tensorflow
 
@@ -59,16 +60,21 @@ def photographs(options):
     except ValueError as error:
         raise SystemExit(f"{error}") from error
     if not found:
-        raise SystemExit(f"{options.data}: no photographs for validation")
+        raise SystemExit(
+            f"{options.data}: must have photographs for validation "
+            "(received none)")
     return found
 
 
 def table(headings, rows):
-    """Text of a table, in Markdown: the first column to the left.
+    """Formats a Markdown table, with its first column aligned left.
 
     Args:
         headings: list of str.
         rows: list of lists of str.
+
+    Returns:
+        str.
     """
     lines = [headings, *rows]
     widths = [max(3, *map(len, column)) for column in zip(*lines)]

@@ -2,11 +2,11 @@
 
     python -m benchmarks.full_size photo.jpg
 
-Scales a photograph to several sizes, adds a grain, and colours each in a
-process of its own: `Colorizer.colorize`, then every result with `image(i)`,
-encoded as PNG, one at a time.  Prints seconds, the share of each part, and the
-process's peak memory, TensorFlow and the photograph included.  The networks
-are warmed up on a small picture first.  `benchmarks.run` does it with 12
+The program scales a photograph to several sizes, adds grain, and colours each
+size in a separate process: `Colorizer.colorize`, then every result with
+`image(i)`, encoded as PNG, one at a time.  It prints seconds, the share of
+each part, and the process's peak memory, with TensorFlow and the photograph.
+A small picture warms up the networks first.  `benchmarks.run` uses 12
 megapixels.
 """
 
@@ -19,24 +19,28 @@ from benchmarks.common.results import Options, goal, report, section, spread
 from tfdivcolor.settings import DEFAULT_WEIGHTS
 
 SIZES = (0.3, 3, 12, 100)  # megapixels
-LARGE, RESULTS, ROUNDS = 12, 8, 2  # of benchmarks.run
+LARGE, RESULTS, ROUNDS = 12, 8, 2  # for benchmarks.run
 PARTS = ("colorize", "image", "encode")
 HEADINGS = ["megapixels", "size", "seconds", *PARTS, "peak GB"]
-GRAIN = 3.0  # levels; an enlarged photograph alone is easy to compress
+GRAIN = 3.0  # levels; without it an enlarged photograph compresses too easily
 
 
 def main(arguments=None):
     """Runs the program."""
     parser = argparse.ArgumentParser(
         description="Measures time and memory of large photographs.")
-    parser.add_argument("photo", nargs="?", help="a photograph, to be scaled "
+    parser.add_argument("photo", nargs="?", help="the photograph to scale "
                         "(default: scikit-image's astronaut)")
     parser.add_argument(
-        "--megapixels", type=float, nargs="+", default=SIZES, metavar="N")
-    parser.add_argument("--results", type=int, default=RESULTS, metavar="N")
+        "--megapixels", type=float, nargs="+", default=SIZES, metavar="N",
+        help="sizes (default: %(default)s)")
+    parser.add_argument("--results", type=int, default=RESULTS, metavar="N",
+                        help="results of each size (default: %(default)s)")
     parser.add_argument(
-        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR")
-    parser.add_argument("--seed", type=int, default=0, help="of the results")
+        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR",
+        help="trained weights (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0,
+                        help="seed of the results (default: %(default)s)")
     options = parser.parse_args(arguments)
     from tqdm import tqdm
 
@@ -59,7 +63,7 @@ def _row(size, rounds):
 
 
 def measure(options, say):
-    """12 megapixels and eight results, for `benchmarks.run`."""
+    """Measures 12 megapixels and eight results, for `benchmarks.run`."""
     size = 0.3 if options.quick else LARGE
     say(f"{size:g} megapixels")
     rounds = [once(colour, options, size, RESULTS)
@@ -77,7 +81,7 @@ def measure(options, say):
 
 
 def colour(options, megapixels, results):
-    """Colours one photograph; in a process of its own.
+    """Colours one photograph, in a separate process.
 
     Args:
         options: `Options`.
@@ -85,7 +89,7 @@ def colour(options, megapixels, results):
         results: int.
 
     Returns:
-        dict of seconds of each of `PARTS`; peak: float, GB; size: str.
+        dict of the seconds of each of `PARTS`; peak: float, GB; size: str.
     """
     from tfdivcolor.cli.common import start_tensorflow
 
@@ -117,14 +121,14 @@ def colour(options, megapixels, results):
 
 
 def _photograph(options, megapixels):
-    """The photograph scaled and with grain: uint8 [H, W, 3]."""
+    """The scaled photograph with grain: uint8 [H, W, 3]."""
     import numpy as np
 
     from benchmarks.common import pictures
 
     pixels = np.array(pictures.scaled(options, megapixels))
     random = np.random.default_rng(options.seed)
-    for row in pixels:  # the grain of all at once would take much memory
+    for row in pixels:  # grain for all rows at once would take much memory
         grain = random.normal(0, GRAIN, [len(row), 1])
         row[:] = np.clip(row + grain, 0, 255).round()
     return pixels

@@ -1,15 +1,16 @@
 """Growth: time and memory against results, pixels, batch and files.
 
     results    `Colorizer.sample` of one picture, S results
-    batch      the same of B pictures, eight results each
+    batch      the same for B pictures, eight results each
     pixels     `Colorizer.colorize` and all eight pictures at full size
     files      `tfdivcolor colorize` of a folder, with the loading of weights
 
-Fitted is t = a + b n^p to the sizes of each round: p is how the part grows
-that grows at all, whatever the start costs (a).  The slope is that of log t
-between the two largest sizes: what doubling them costs now.  What grows by
-less than a quarter over all sizes is flat, and has no exponent.  Memory is the
-process's peak, reached in ascending order; TensorFlow itself is in a.
+The program fits t = a + b n^p to the sizes of each round.  The exponent p
+describes the growing part, without the constant cost a of the start.  The slope
+is that of log t between the two largest sizes: the cost of doubling them.
+Growth by less than a quarter over all sizes counts as flat and has no exponent.
+Memory is the process's peak, with sizes in ascending order; a contains
+TensorFlow itself.
 """
 
 import functools
@@ -45,7 +46,7 @@ EXPONENTS = [step / 100 for step in range(20, 301)]
 
 
 def measure(options, say):
-    """Measures all of it; see the module's docstring."""
+    """Runs the benchmark; see the module's docstring."""
     rows, goals, measured = [], [], {}
     for quantity, sizes in (QUICK if options.quick else SIZES).items():
         say(quantity)
@@ -80,12 +81,12 @@ def _goal(quantity, what, sizes, rounds):
                  at_most=LIMIT, instead="flat",
                  absolute=f"x{last / first:.3g} for "
                  f"x{sizes[-1] / sizes[0]:.3g}")
-    # What is flat grows no faster than it may.
+    # Flat growth meets the goal.
     return found if powers else {**found, "met": True}
 
 
 def _exponents(sizes, rounds):
-    """Exponent of each round; empty where nothing grows."""
+    """Exponents, one per round; empty if the growth is flat."""
     middle = [median(values) for values in zip(*rounds)]
     if middle[-1] < FLAT * middle[0]:
         return []
@@ -93,11 +94,11 @@ def _exponents(sizes, rounds):
 
 
 def exponent(sizes, values):
-    """p of the best a + b n^p, a and b not below 0, by relative error.
+    """p of the best fit a + b n^p by relative error, with a and b 0 or more.
 
     Args:
-        sizes: numbers n, three or more for more than the slope of a line.
-        values: positive numbers, one for each.
+        sizes: numbers n. Two of them determine only the slope of a line.
+        values: positive numbers, one for each size.
 
     Returns:
         float, 0.2 to 3.
@@ -108,7 +109,7 @@ def exponent(sizes, values):
 
     def error(power):
         grown = (sizes / sizes[-1]) ** power
-        # Relative errors: every row by its value.
+        # For relative errors, divide every row by its value.
         rows = np.stack([np.ones_like(grown), grown], axis=1) / values[:, None]
         a, b = np.linalg.lstsq(rows, np.ones_like(values), rcond=None)[0]
         if a < 0 or b < 0:
@@ -123,7 +124,7 @@ def _gigabytes(size):
 
 
 def _calls(options, quantity, sizes):
-    """Rounds of seconds, and one of peak memory, for calls in one process."""
+    """Rounds of seconds, and one round of peak memory, in one process."""
     with process() as call:
         call(prepare, options)
         peaks = [call(run_once, quantity, size) for size in sizes]
@@ -134,7 +135,7 @@ def _calls(options, quantity, sizes):
 
 
 def _files(options, quantity, sizes):
-    """The same, for a process that colours a folder."""
+    """The same, for processes that each colour a folder."""
     with tempfile.TemporaryDirectory() as folder:
         found = timing.alternate(
             {size: functools.partial(
@@ -144,13 +145,13 @@ def _files(options, quantity, sizes):
             for which in (0, 1)]
 
 
-# --- In processes of their own --------------------------------------------
+# --- In separate processes ------------------------------------------------
 
 _STATE = {}
 
 
 def prepare(options):
-    """Loads the weights, and uses them once."""
+    """Loads the weights and uses them."""
     from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
@@ -162,18 +163,18 @@ def prepare(options):
     colorizer = tdc.load(options.weights)
     _STATE.update(options=options, colorizer=colorizer)
     small = np.asarray(pictures.scaled(options, 0.01))
-    for count in (1, 2):  # a second number, so that the sizes are left open
+    for count in (1, 2):  # two numbers, so that the trace has a variable size
         colorizer.colorize(small, count, options.seed).image(0)
 
 
 def run_once(quantity, size):
-    """Peak memory in GB after a call; in ascending order."""
+    """Peak memory in GB after a call. Call it in ascending order of size."""
     _function(quantity, size)()
     return peak_memory()
 
 
 def seconds(quantity, size):
-    """Seconds of a call, now."""
+    """Measures a call; returns seconds."""
     return _measurement(quantity, size)()
 
 
@@ -206,12 +207,12 @@ def _function(quantity, size):
 
 
 def colour_files(options, count, folder):
-    """Colours that many files by the command.
+    """Colours `count` files with the command.
 
     Args:
         options: `Options`.
         count: int.
-        folder: path of a folder, for pictures and results.
+        folder: path of a folder for pictures and results.
 
     Returns:
         float, seconds; float, peak memory in GB.
@@ -228,7 +229,7 @@ def colour_files(options, count, folder):
     with tempfile.TemporaryDirectory(dir=folder) as own:
         source = Path(own, "in")
         source.mkdir()
-        # The generated ones: the folder itself is given to the command.
+        # Generated pictures only: the command gets the whole folder.
         pictures.paths(Options(seed=options.seed), count, source)
         codes = []
         taken = timing.seconds(lambda: codes.append(cli.main([

@@ -1,17 +1,16 @@
 """Input: how fast pictures are read, and whether training waits for them.
 
-    rates      pictures a second: JPEG files of a folder and of TFRecord
-               shards decoded to Lab fields (done once, then kept in a cache),
-               and batches drawn from the cache, as training draws them
-    waiting    the share of a training loop's time that it spends in asking
-               for the next batch: of `regions` joint, as a quick step waits
-               the most
-    cost       the loop's step against the same step on a batch in memory:
-               the pipeline's threads take the step's cores even where the
-               loop never waits
-    end        the longest that it took to let an epoch's pipeline go
+    rates      pictures per second: JPEG files of a folder and of TFRecord
+               shards, decoded to Lab fields (done once, then kept in a cache),
+               and batches from the cache, as training draws them
+    waiting    the share of a training loop's time spent waiting for the next
+               batch, with `regions` joint, whose quick step waits most
+    cost       the loop's step compared with the same step on a batch in
+               memory: the pipeline's threads take the step's cores even if
+               the loop never waits
+    end        the longest time to delete an epoch's pipeline
 
-An epoch's first batch, for which the pipeline starts, is not counted.
+An epoch's first batch, which starts the pipeline, does not count.
 """
 
 import functools
@@ -33,13 +32,13 @@ from benchmarks.common.stages import BATCH, Stage
 COUNT = 256  # pictures
 SHARDS = 4
 WAYS = ("folder of JPEG files", "TFRecord shards", "cache", "cache, augmented")
-LOOP, STEPS = ("regions", "joint"), 12  # of a round
+LOOP, STEPS = ("regions", "joint"), 12  # steps per round
 ROUNDS = 2
 LIMIT = 2.0  # per cent
 
 
 def measure(options, say):
-    """Measures all of it; see the module's docstring."""
+    """Runs the benchmark; see the module's docstring."""
     say("rates")
     with tempfile.TemporaryDirectory() as folder:
         rates = once(rates_of, options, folder)
@@ -57,17 +56,18 @@ def measure(options, say):
         duration(median(values) / steps)
         for values in (total, found["memory"], waiting))
     return report(
-        [section("Pictures a second, canvas 64", ["from", "median", "slowest"],
+        [section("Pictures per second, canvas 64",
+                 ["from", "median", "slowest"],
                  [[way, figure(median(rates[way])), figure(min(rates[way]))]
                   for way in WAYS]),
          section(f"A step of a loop over the cache, {_batch(options)} pictures",
-                 ["stage", "in memory", "from the cache", "of that waiting",
+                 ["stage", "in memory", "from the cache", "waiting",
                   "end of the epoch"],
                  [[name, step_in_memory, step, wait,
                    duration(max(ends))]])],
         [goal(f"{name}: share of the loop spent waiting",
               [100 * part for part in timing.ratios(waiting, total)],
-              at_most=LIMIT, unit="%", absolute=f"{wait} of {step} a step"),
+              at_most=LIMIT, unit="%", absolute=f"{wait} of {step} per step"),
          goal(f"{name}: step with the pipeline / on a batch in memory",
               timing.ratios(total, found["memory"]),
               absolute=f"{step} / {step_in_memory}")],
@@ -78,7 +78,7 @@ def _batch(options):
     return 4 if options.quick else BATCH
 
 
-# --- In a process of its own ----------------------------------------------
+# --- In a separate process ------------------------------------------------
 
 
 def rates_of(options, folder):
@@ -89,7 +89,7 @@ def rates_of(options, folder):
         folder: path of an empty folder.
 
     Returns:
-        dict from one of `WAYS` to a list of pictures a second.
+        dict from one of `WAYS` to a list of pictures per second.
     """
     from tfdivcolor.cli.common import start_tensorflow
 
@@ -131,7 +131,7 @@ _STATE = {}
 
 
 def prepare(options, preset, stage, steps, folder):
-    """Makes a stage, and pictures for an epoch of `steps` and one more."""
+    """Makes a stage, and pictures for an epoch of `steps` + 1 steps."""
     from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
@@ -142,13 +142,13 @@ def prepare(options, preset, stage, steps, folder):
         options, (steps + 1) * _batch(options), folder)
     if photos.steps_per_epoch(_batch(options)) <= steps:
         raise ValueError(
-            f"data must hold {(steps + 1) * _batch(options)} pictures in "
-            f"colour for this (received {len(photos)})")
+            f"data must have {(steps + 1) * _batch(options)} pictures in "
+            f"colour (received {len(photos)})")
     _STATE.update(stage=one, photos=photos, steps=steps, options=options)
 
 
 def from_memory():
-    """Seconds of the steps on one batch in memory."""
+    """Measures the steps on one batch in memory; returns seconds."""
     def run():
         for _ in range(_STATE["steps"]):
             _STATE["stage"].run()
@@ -157,10 +157,11 @@ def from_memory():
 
 
 def from_cache():
-    """Seconds of the steps over an epoch, waiting in it, and of its end.
+    """Measures an epoch from the cache.
 
     Returns:
-        three floats; waiting is a part of the first, the end is not.
+        three floats, seconds: the steps, the waiting that is part of them, and
+        the end of the epoch, which is not.
     """
     from tfdivcolor import data
 

@@ -1,9 +1,9 @@
 """The machine: how fast it multiplies matrices and convolves.
 
-The best rate over several sizes of `tf.matmul` and of `tf.nn.conv2d`, all
-cores, float32, with oneDNN and without: two processes that take turns.  The
-rate of the matrix product is what other benchmarks call the limit.  The same
-product in bfloat16 says whether mixed precision has anything to give here.
+The benchmark takes the best rate over several sizes of `tf.matmul` and of
+`tf.nn.conv2d`, on all cores, in float32, with and without oneDNN, in two
+processes that take turns.  Other benchmarks call the rate of the matrix product
+the limit.  The same product in bfloat16 shows whether mixed precision helps.
 """
 
 import datetime
@@ -25,7 +25,7 @@ from benchmarks.common.results import (
 )
 
 SIZES, GPU_SIZES = (1024, 2048, 3072), (4096, 8192)
-# Batch, pixels a side, channels in, channels out, kernel.
+# Batch size, side in pixels, input channels, output channels, kernel size.
 CONVOLUTIONS = ((32, 32, 128, 128, 3), (8, 32, 256, 256, 3),
                 (4, 32, 384, 128, 5))
 ROUNDS = 5
@@ -35,7 +35,7 @@ PACKAGES = ("tensorflow", "keras", "numpy", "torch")
 
 
 def measure(options, say):
-    """Rates with oneDNN on and off; see `results`."""
+    """Measures rates with oneDNN on and off; see `results`."""
     say("rates with oneDNN on and off")
     with (process(TF_ENABLE_ONEDNN_OPTS="1") as on,
           process(TF_ENABLE_ONEDNN_OPTS="0") as off):
@@ -60,7 +60,7 @@ def measure(options, say):
                       timing.ratios(half, whole), absolute=_over(half, whole)))
     return report(
         [section("Rates in GFLOP/s (a multiply-add is two), all cores",
-                 ["", "oneDNN on", "off", "most, on"], rows)],
+                 ["", "oneDNN on", "off", "highest, on"], rows)],
         goals, rates=found)
 
 
@@ -69,7 +69,7 @@ def _over(above, below):
 
 
 def rates(quick=False):
-    """Best rates of this process, one short measurement of every size.
+    """Best rates of this process, from one short measurement of every size.
 
     Returns:
         dict of product, convolution and bfloat16 product: float, GFLOP/s.
@@ -108,15 +108,15 @@ def _measurements(quick):
 
 
 def product(size, dtype="float32"):
-    """A matrix product to measure the limit with.
+    """Makes a matrix product for measuring the limit.
 
     Args:
-        size: int. Of the square matrices.
-        dtype: their type.
+        size: int. Side of the square matrices.
+        dtype: type of the matrices.
 
     Returns:
-        function of no arguments that multiplies them, and float, its number
-        of operations.
+        function of no arguments that multiplies them; float, its number of
+        operations.
     """
     import tensorflow as tf
 
@@ -125,7 +125,7 @@ def product(size, dtype="float32"):
 
 
 def _finishing(function, *arguments):
-    """Function of no arguments that calls one and waits for a GPU."""
+    """A function of no arguments that calls `function` and waits for a GPU."""
     import tensorflow as tf
 
     def call():
@@ -136,8 +136,8 @@ def _finishing(function, *arguments):
 
 
 def _sizes(quick):
-    """Of matrices: small ones are slow on a GPU, large ones take long on a
-    processor."""
+    """Sizes of matrices. Small ones are slow on a GPU, and large ones take too
+    long on a processor."""
     import tensorflow as tf
 
     if quick:
@@ -146,10 +146,10 @@ def _sizes(quick):
 
 
 def best_product(quick=False):
-    """The rate of the size of matrices that is the fastest here.
+    """Chooses the size of matrices with the highest rate on this machine.
 
     Returns:
-        function of no arguments: float, operations a second now.
+        function of no arguments that measures: float, operations per second.
     """
     trials = []
     for size in _sizes(quick):
@@ -160,11 +160,11 @@ def best_product(quick=False):
     return lambda: operations / measurement()
 
 
-# --- What it is -----------------------------------------------------------
+# --- Description ----------------------------------------------------------
 
 
 def description(options):
-    """The machine and the versions that a run's figures belong to.
+    """Describes the machine and the versions of a run.
 
     Returns:
         dict from a name to str.
@@ -215,7 +215,7 @@ def _cores():
 
 
 def _commit():
-    """The checkout's commit: ", commit 1234567", or nothing."""
+    """The checkout's commit, such as ", commit 1234567", or ""."""
     folder = os.path.dirname(__file__)
     try:
         commit, changed = (subprocess.run(
@@ -228,7 +228,7 @@ def _commit():
 
 
 def _cpuinfo(key):
-    """A field of Linux' list of processors, or nothing."""
+    """A field of Linux' list of processors, or ""."""
     try:
         with open("/proc/cpuinfo") as lines:
             return next((line.partition(":")[2].strip() for line in lines
@@ -242,7 +242,7 @@ def _processor():
 
 
 def _flags():
-    """Those of the instruction sets that matter which the processor has."""
+    """The relevant instruction sets that the processor has or lacks."""
     has = set(_cpuinfo("flags").split())
     return ", ".join(flag if flag in has else f"no {flag}"
                      for flag in FLAGS) if has else ""

@@ -1,12 +1,12 @@
-"""The benchmarks of speed and memory, and whether their goals are met.
+"""Runs the benchmarks of speed and memory, and checks their goals.
 
     python -m benchmarks.run                          # all, under 20 minutes
     python -m benchmarks.run sampling growth
     python -m benchmarks.run --json run.json --plot run.png
 
-What is compared is measured in turns in one run; a figure is the median over
-the rounds, with the quartiles in brackets.  Other programs should rest
-meanwhile.  The tables are Markdown, as in docs/performance.md.
+Things to compare are measured in turns in one run.  A figure is the median over
+the rounds, with the quartiles in brackets.  Run no other programs meanwhile.
+The tables are Markdown, as in docs/performance.md.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def main(arguments=None):
             bar.set_description(name)
             try:
                 part = module.measure(asked, bar.set_postfix_str)
-            # The others are worth having still.
+            # One failure must not stop the other benchmarks.
             except Exception as error:
                 failed.append(name)
                 tqdm.write(f"{name}: {_line(error)}", file=sys.stderr)
@@ -57,7 +57,7 @@ def main(arguments=None):
                 options.json.write_text(json.dumps(found, indent=1) + "\n")
     print(f"\n## Goals\n\n{goals(found['benchmarks'])}")
     print(f"\n{(time.monotonic() - started) / 60:.1f} minutes"
-          f"{', QUICK: these figures mean nothing' if asked.quick else ''}")
+          f"{', QUICK: do not use these figures' if asked.quick else ''}")
     if options.plot:
         from benchmarks.common import plot
 
@@ -76,24 +76,26 @@ def _parser():
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "names", nargs="*", metavar="NAME", type=_name,
-        help=f"which: {', '.join(NAMES)} (default: all)")
+        help=f"benchmarks to run: {', '.join(NAMES)} (default: all)")
     parser.add_argument("--json", type=Path, metavar="FILE",
-                        help="write everything that was measured")
+                        help="write all measurements to FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE",
                         help="write a figure, PNG, PDF or SVG")
     parser.add_argument(
         "--data", type=_there, metavar="DIR",
-        help="folder of JPEG files to read (default: generated ones)")
+        help="folder of JPEG files to read (default: generated files)")
     parser.add_argument(
         "--photo", type=_there, metavar="FILE", help="photograph to colour at "
         "full size (default: scikit-image's astronaut)")
     parser.add_argument(
-        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR")
+        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR",
+        help="trained weights (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, metavar="N",
-                        help="of results and of all else that is random")
+                        help="seed of the results and of everything else that "
+                        "is random (default: %(default)s)")
     parser.add_argument(
         "--quick", action="store_true",
-        help="small networks, one round: whether everything runs")
+        help="small networks, one round: a check that everything runs")
     return parser
 
 
@@ -106,12 +108,12 @@ def _name(text):
 
 def _there(text):
     if not Path(text).exists():
-        raise argparse.ArgumentTypeError(f"must be there (received {text!r})")
+        raise argparse.ArgumentTypeError(f"must exist (received {text!r})")
     return text
 
 
 def _line(error):
-    """An error in one line."""
+    """An error as one line."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:300]
 
@@ -126,10 +128,13 @@ def _text(name, part):
 
 
 def goals(benchmarks):
-    """The table of ratios, bounds, and whether they were met; str.
+    """Formats the table of figures, their bounds, and whether they are met.
 
     Args:
         benchmarks: dict from a benchmark's name to its report.
+
+    Returns:
+        str.
     """
     rows = []
     for name, part in benchmarks.items():

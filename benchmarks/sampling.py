@@ -1,18 +1,18 @@
-"""Sampling: S colour fields of B grey pictures on the canvas.
+"""Sampling: S colour fields for each of B grey pictures on the canvas.
 
     time           `Colorizer.sample_fields` at several S and B
-    reuse          the grey network run once for S fields, against S times;
-                   and one call for S results, against S calls for one
-    frozen         weights as constants, against weights as variables
+    reuse          the grey network run once for S fields, or S times;
+                   and one call for S results, or S calls for one
+    frozen         weights as constants, or as variables
     limit          the multiply-adds of B = 8, S = 8 as one matrix product
     published      the published network in plain PyTorch (if installed): its
                    mixture, then eight means decoded, in eval mode
-    profile        which kinds of operations the time goes to
+    profile        time by kind of operation
 
-Ours are the trained weights, frozen (`Colorizer.freeze`, as the command has
-them; not where fields alone are decoded), in the default mode, the choice of
-the results included; the published network has random weights and takes the
-mixture's means, as its figures do, which costs it nothing.
+Our model has trained weights, frozen as in the command (`Colorizer.freeze`),
+except where the benchmark only decodes fields.  It runs in the default mode,
+with the choice of the results.  The published network has random weights and
+takes the mixture's means, as its authors do; choosing them costs nothing.
 """
 
 import functools
@@ -38,7 +38,7 @@ LIMIT, STRETCH, FLOOR = 1.8, 20.0, 15.0
 
 
 def measure(options, say):
-    """Measures all of it; see the module's docstring."""
+    """Runs the benchmark; see the module's docstring."""
     shapes = list(dict.fromkeys(
         [*((1, samples) for samples in SAMPLES),
          *((batch, RESULTS) for batch in BATCHES)]))
@@ -71,7 +71,7 @@ def measure(options, say):
 
 
 def _published(ours, options, say):
-    """Seconds of ours and of the published network in turns; or why not."""
+    """Seconds of our and the published network in turns, or why not."""
     with process() as theirs:
         try:
             theirs(prepare_published, options)
@@ -85,7 +85,7 @@ def _published(ours, options, say):
              **{layout: functools.partial(
                  theirs, published_seconds, batch, layout)
                 for layout in ("channels first", "channels last")}},
-            # It takes a second or so.
+            # A call takes about a second.
             options.rounds(3)) for batch in batches}, None
 
 
@@ -103,8 +103,8 @@ def _report(times, reuse, operations, limit, published, absent, profile):
         goal(f"B = 1, S = {RESULTS}: weights as variables / frozen",
              timing.ratios(reuse["sample_loaded"], reuse["sample"]),
              absolute=_over(reuse["sample_loaded"], reuse["sample"])),
-        goal(f"B = 8, S = {RESULTS}: time / that of its multiply-adds as a "
-             "matrix product", actual, at_most=LIMIT,
+        goal(f"B = 8, S = {RESULTS}: time / its multiply-adds as a matrix "
+             "product", actual, at_most=LIMIT,
              absolute=f"{duration(median(limit['sample']))}, "
              f"{figure(total / 1e9)} GFLOP at "
              f"{figure(median(limit['rate']) / 1e9)} GFLOP/s"),
@@ -123,7 +123,7 @@ def _report(times, reuse, operations, limit, published, absent, profile):
             f"B = 1, S = {RESULTS}: published network in PyTorch / ours", [],
             at_least=STRETCH, absolute=absent))
     return report(
-        [section("Time of one call", ["B", "S", "ms", "ms a field"], [
+        [section("Time of one call", ["B", "S", "ms", "ms per field"], [
             [str(batch), str(samples), spread([1e3 * t for t in found]),
              figure(1e3 * median(found) / batch / samples)]
             for (batch, samples), found in times.items()]),
@@ -142,13 +142,13 @@ def _over(above, below):
     return f"{duration(median(above))} / {duration(median(below))}"
 
 
-# --- In the process of ours -----------------------------------------------
+# --- In our process -------------------------------------------------------
 
 _STATE = {}
 
 
 def prepare(options):
-    """Loads the weights, twice: one is frozen."""
+    """Loads the weights twice and freezes one copy."""
     from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
@@ -159,7 +159,7 @@ def prepare(options):
 
 
 def seconds(name, batch, samples):
-    """Seconds of a call of one of `_functions`, now; see there."""
+    """Measures a call of one of `_functions`; returns seconds."""
     return _measurement(name, batch, samples)()
 
 
@@ -180,9 +180,9 @@ def _measurement(name, batch, samples):
 def _functions(batch, samples):
     """dict of functions of no arguments:
 
-    sample: S results a picture. sample_apart: one result, S times.
-    sample_loaded: as sample, the weights not frozen.
-    decode: S latents a picture. decode_apart: one latent, S times.
+    sample: S results per picture. sample_apart: one result, S times.
+    sample_loaded: like sample, with weights that are not frozen.
+    decode: S latents per picture. decode_apart: one latent, S times.
     """
     import tensorflow as tf
 
@@ -223,7 +223,7 @@ def _arguments(batch):
 
 
 def count(batch, samples):
-    """dict from a kind of operation to how many one call for results has."""
+    """dict from a kind of operation to its number in one call for results."""
     import tensorflow as tf
 
     from benchmarks.common import operations
@@ -239,7 +239,7 @@ def count(batch, samples):
 
 
 def product_rate(quick):
-    """Operations a second of a matrix product, now."""
+    """Measures a matrix product; returns operations per second."""
     return _product(quick)()
 
 
@@ -261,7 +261,7 @@ def kinds(batch, samples):
 
 
 def prepare_published(options):
-    """Makes the networks; ImportError without torch."""
+    """Makes the networks. Raises ImportError without torch."""
     import torch
 
     from benchmarks.common import pictures
@@ -273,7 +273,7 @@ def prepare_published(options):
 
 
 def published_seconds(batch, layout):
-    """Seconds of eight results each for a batch, now."""
+    """Measures eight results for each picture of a batch; returns seconds."""
     return _published_measurement(batch, layout)()
 
 

@@ -1,26 +1,26 @@
-"""Does memory stay flat in a process that goes on for long?
+"""Does memory stay flat in a process that runs for long?
 
     python -m benchmarks.soak --minutes 30 --json soak.json --plot soak.png
 
-One process does in turns, in a random order, all that a long run does
-(`benchmarks.soak_work`): training with epochs that end and begin again,
-checkpoints, validation, grids and logs; sampling of changing numbers;
-colouring of photographs of changing sizes and formats, with hints; loading
-weights again; reading files that are broken.  After each round of these it
-writes down the memory in use, resident memory, open files and threads.
+One process does all the work of a long run, piece by piece in random order
+(`benchmarks.common.soak_work`): training with many epochs, checkpoints,
+validation, grids and logs; sampling of varying numbers of results; colouring of
+photographs of varying sizes and formats, with hints; loading weights again;
+reading broken files.  After each round of these pieces it records the memory in
+use, resident memory, open files and threads.
 
-In use is what the allocator has given out and not got back (glibc tells): what
-is lost stays in it.  Resident memory has also what the allocator keeps for
-later, which swings with the sizes of photographs; it is judged where there is
-nothing better.
+Memory in use is the memory that the allocator has handed out and not got back,
+as glibc reports it.  It contains every leak.  Resident memory also contains the
+allocator's reserve, which varies with the sizes of photographs.  It is judged
+only if memory in use is unknown.
 
 The first third of the time is warm-up: caches fill, and the allocator finds
-its size.  The rest is cut into eight stretches, and a straight line fitted to
-the lowest value of each: what is at work comes and goes above them, what is
-lost lifts them.  Its uncertainty (95 %) is that of those eight.  "Flat" is
-growth of at most 40 MB an hour, uncertainty included: a day's run takes less
-than 1 GB more then, which fits beside what a machine for training has to
-spare.  Fewer than 30 minutes cannot show that little.
+its size.  The rest is cut into eight stretches, and a straight line is fitted
+to the lowest value of each.  Work in progress comes and goes above these
+values; leaks lift them.  The uncertainty (95 %) is that of the eight values.
+"Flat" is growth of at most 40 MB per hour, with uncertainty.  Then a run of a
+day grows by less than 1 GB, which a machine for training can spare.  Runs
+below 30 minutes cannot show such a small growth.
 """
 
 import argparse
@@ -35,8 +35,8 @@ import time
 from tfdivcolor.settings import DEFAULT_WEIGHTS
 from tfdivcolor.utils import files
 
-LIMIT = 40.0  # MB an hour
-EVERY = 3.0  # seconds between two readings, at least
+LIMIT = 40.0  # MB per hour
+EVERY = 3.0  # least seconds between two readings
 WARM_UP = 1 / 3  # of the time
 STRETCHES = 8
 STUDENT = 2.447  # 97.5th percentile of Student's t with STRETCHES - 2 degrees
@@ -45,12 +45,12 @@ COUNTED = {"files": "open files", "threads": "threads"}
 
 
 def reading():
-    """What the process has now.
+    """Reads the memory, files and threads of this process.
 
     Returns:
-        dict of in_use: float, MB, or None where the allocator does not tell;
-        resident: float, MB (its peak, where the system does not tell); files
-        and threads: int, or None where it does not tell.
+        dict of in_use: float, MB, or None if the allocator does not report it;
+        resident: float, MB (the peak, if the system reports only that); files
+        and threads: int, or None if the system does not report them.
     """
     return {"in_use": _in_use(), "resident": _resident(),
             "files": _count("/proc/self/fd"),
@@ -72,11 +72,11 @@ def _in_use():
         return None
     mallinfo2.restype = _Allocated
     found = mallinfo2()
-    return (found.uordblks + found.hblkhd) / 1e6  # small and large pieces
+    return (found.uordblks + found.hblkhd) / 1e6  # small and large blocks
 
 
 def _held():
-    """What `judge` goes by."""
+    """The memory that `judge` uses, MB."""
     return _in_use() or _resident()
 
 
@@ -99,24 +99,25 @@ def _count(folder):
 
 
 def run(work, seconds, random, every, tick=lambda seconds: None):
-    """Does pieces of work in turns, and writes down what they cost.
+    """Runs pieces of work in turns and records their memory.
 
     Args:
-        work: dict from a name to a function without arguments. In every round
-            each is called once, in a random order.
-        seconds: float. How long; what has begun is finished.
-        random: `np.random.Generator`. Of the order.
-        every: float. Seconds between two readings, at least; they are taken
-            after whole rounds, when what is lost in cycles is collected.
-        tick: function, called with the seconds that have passed.
+        work: dict from a name to a function of no arguments. Every round calls
+            each function once, in random order.
+        seconds: float. Length; the last piece of work is finished.
+        random: `np.random.Generator`. Draws the order.
+        every: float. Least seconds between two readings. Readings follow whole
+            rounds, after a garbage collection.
+        tick: function, called with the seconds since the start. Defaults to
+            none.
 
     Returns:
-        readings: list of dicts as `reading` gives them, with seconds: float
-            since the start.
+        readings: list of dicts from `reading`, with seconds: float since the
+            start.
         calls: dict from a name to the number of its calls.
-        grown: dict from a name to the megabytes by which memory in use grew in
-            its calls after the warm-up. What one frees another may take: a
-            hint of where to look, no more.
+        grown: dict from a name to the growth of memory in use during its calls
+            after the warm-up, MB. This is only a hint where to look: one piece
+            may take the memory that another frees.
     """
     names = list(work)
     calls, grown = dict.fromkeys(names, 0), dict.fromkeys(names, 0.0)
@@ -145,19 +146,20 @@ def _turns(names, random):
 
 
 def judge(readings, limit=LIMIT):
-    """Whether memory, files and threads stay flat after the warm-up.
+    """Judges whether memory, files and threads stay flat after the warm-up.
 
     Args:
-        readings: list of dicts, as `run` gives them.
-        limit: float. MB an hour that still count as flat.
+        readings: list of dicts from `run`.
+        limit: float. Largest growth that counts as flat, MB per hour. Defaults
+            to `LIMIT`.
 
     Returns:
         dict of in_use and resident: dict of slope and uncertainty: floats, MB
-        an hour; line: the fitted megabytes at the first and last second
-        fitted (None for in_use where it is not known); memory: "flat",
-        "grows" or "not clear", by what is in use if it is known; files,
-        threads: the same, and for each its count before and after as
-        files_range, threads_range.
+        per hour; line: the fitted megabytes at the first and last second of
+        the fit (None for in_use if it is unknown); memory: "flat",
+        "grows" or "not clear", by memory in use if it is known; files,
+        threads: the same, with the range of counts at the beginning and at the
+        end as files_range, threads_range.
 
     Raises:
         ValueError: if there are fewer than two readings for each stretch.
@@ -184,7 +186,7 @@ def judge(readings, limit=LIMIT):
         if None in first + last:
             found[name] = "not clear"
             continue
-        # Counts go up and down with what is at work; a leak leaves its range.
+        # Counts vary with the work in progress; a leak leaves their range.
         found[name] = "grows" if min(last) > max(first) else "flat"
         found[f"{name}_range"] = [
             [min(part), max(part)] for part in (first, last)]
@@ -192,7 +194,7 @@ def judge(readings, limit=LIMIT):
 
 
 def _fit(seconds, megabytes):
-    """A line below readings; None if some are missing."""
+    """Fits a line below the readings; None if some are missing."""
     import numpy as np
 
     if None in megabytes:
@@ -238,17 +240,17 @@ def draw(readings, found, path):
 def _growth(fit):
     if not fit:
         return "not known"
-    return ("{slope:+.0f} \N{PLUS-MINUS SIGN} {uncertainty:.0f} MB an "
+    return ("{slope:+.0f} \N{PLUS-MINUS SIGN} {uncertainty:.0f} MB per "
             "hour".format(**fit))
 
 
 def _print(found, calls, grown):
     from benchmarks import table
 
-    print(table(["work", "calls", "MB grown in it"], [
+    print(table(["work", "calls", "growth, MB"], [
         [name, f"{calls[name]:,}", f"{grown[name]:+.1f}"] for name in calls]))
-    print(f"memory: {found['memory']}; limit {found['limit']:.0f} MB an hour, "
-          "uncertainty included (a day's run then grows by less than 1 GB)")
+    print(f"memory: {found['memory']}; limit {found['limit']:.0f} MB per hour, "
+          "with uncertainty (then a run of a day grows by less than 1 GB)")
     for name, label in MEMORY.items():
         print(f"{label}: {_growth(found[name])}")
     for name, label in COUNTED.items():
@@ -263,18 +265,23 @@ def _parser():
         prog="python -m benchmarks.soak", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30.0, metavar="N",
-                        help="how long (default: %(default)g)")
+                        help="length of the run (default: %(default)g)")
     parser.add_argument("--data", metavar="PATH",
                         help="photographs to train on: a folder, or a .tar, "
                         ".tgz or .tar.gz (default: generated pictures)")
     parser.add_argument(
-        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR")
+        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR",
+        help="trained weights (default: %(default)s)")
     parser.add_argument("--only", nargs="+", metavar="WORK",
-                        help="some of train, sample, colorize, load, broken")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
+                        help="pieces of work: some of train, sample, colorize, "
+                        "load, broken (default: all)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N",
+                        help="seed of the order and of the work (default: "
+                        "%(default)s)")
     parser.add_argument("--json", metavar="FILE",
-                        help="write all readings there")
-    parser.add_argument("--plot", metavar="FILE", help="draw them there: .png")
+                        help="write all readings to FILE")
+    parser.add_argument("--plot", metavar="FILE",
+                        help="write a figure of the readings, a PNG file")
     return parser
 
 
@@ -286,7 +293,7 @@ def _write(options, found):
 
 
 def main(arguments=None):
-    """Runs the program; returns its exit code, 0 if all is flat."""
+    """Runs the program; returns its exit code, 0 if everything is flat."""
     options = _parser().parse_args(arguments)
     # After parsing, so that --help does not wait for TensorFlow.
     from tfdivcolor.cli.common import start_tensorflow
@@ -300,7 +307,7 @@ def main(arguments=None):
 
     from benchmarks.common import soak_work
 
-    # Weights that are loaded again are traced again, which it warns of.
+    # TensorFlow warns that weights loaded again are traced again.
     tf.get_logger().setLevel("ERROR")
     random = np.random.default_rng(options.seed)
     seconds = 60 * options.minutes
@@ -312,7 +319,7 @@ def main(arguments=None):
                 work, seconds, random, EVERY,
                 tick=lambda passed: bar.update(round(passed) - bar.n))
         measured = {"calls": calls, "grown": grown, "readings": readings}
-        # First: too few readings to judge are readings all the same.
+        # Written first, because `judge` may refuse too few readings.
         _write(options, measured)
         found = judge(readings)
         _write(options, {**found, **measured})

@@ -1,12 +1,12 @@
-"""Start: how long the first answer takes.
+"""Start: the time to the first answer.
 
     --help         `tfdivcolor --help`, a process from start to end
-    one picture    `tfdivcolor colorize one.jpg`, against `python -c "import
-                   tensorflow"`: what is not TensorFlow's import
+    one picture    `tfdivcolor colorize one.jpg` minus `python -c "import
+                   tensorflow"`: the time without TensorFlow's import
     load           `tdc.load`, then the first and the second call of `sample`
                    and of `colorize`, a fresh process each time
 
-Files were read before, so that the disk does not count.
+The files have been read before, so that the disk does not count.
 """
 
 import os
@@ -33,7 +33,7 @@ CALLS = ("load", "sample, first", "sample, second", "colorize, first",
 
 
 def measure(options, say):
-    """Measures all of it; see the module's docstring."""
+    """Runs the benchmark; see the module's docstring."""
     say("--help")
     help_seconds = timing.alternate(
         {"help": lambda: _run(_command("--help"))},
@@ -72,32 +72,32 @@ def measure(options, say):
 
 
 def _command(*arguments):
-    """The command as it is installed beside this Python.
+    """The command as installed for this Python.
 
     Raises:
-        ValueError: if it is not.
+        ValueError: if it is not installed.
     """
     program = Path(sys.executable).with_name("tfdivcolor")
     if not program.exists():
-        raise ValueError("tfdivcolor must be installed beside this Python: "
+        raise ValueError("tfdivcolor must be installed for this Python: "
                          f"pip install -e . (received {sys.executable})")
     return [program, *arguments]
 
 
 def _run(command):
-    """Seconds of a process, from its start to its end."""
-    # As the command sets it for itself.
+    """Runs a process; returns its seconds, from start to end."""
+    # The command sets this for itself.
     environment = {"TF_ENABLE_ONEDNN_OPTS": "1", **os.environ}
     return timing.seconds(lambda: subprocess.run(
         command, check=True, env=environment, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL))
 
 
-# --- In processes of their own --------------------------------------------
+# --- In separate processes ------------------------------------------------
 
 
 def write_picture(options, path):
-    """A photograph of 512 x 512 pixels as JPEG."""
+    """Writes a photograph of 512 x 512 pixels as JPEG."""
     from PIL import Image
 
     from benchmarks.common import pictures
@@ -107,10 +107,10 @@ def write_picture(options, path):
 
 
 def calls_of(options):
-    """Seconds of each of `CALLS`, in a process that has only TensorFlow.
+    """Measures each of `CALLS`, in a process that has imported TensorFlow.
 
     Returns:
-        dict from one of `CALLS` to float.
+        dict from one of `CALLS` to float, seconds.
     """
     from tfdivcolor.cli.common import start_tensorflow
 

@@ -1,20 +1,20 @@
-"""Train steps: pictures a second, share of the machine's rate, and PyTorch.
+"""Train steps: pictures per second, share of the machine's rate, and PyTorch.
 
     step           `regions` (vae, mdn, joint), 32 pictures in memory, and
-                   `paper_skip` (vae, mdn), 16: the step that `training.loop`
-                   runs, clipping and moving average included
+                   `paper_skip` (vae, mdn), 16 pictures: the step of
+                   `training.loop`, with clipping and moving average
     limit          its multiply-adds, forwards and backwards, as one large
                    matrix product
-    PyTorch        the published network (`paper_skip`) written plainly in it,
+    PyTorch        the published network (`paper_skip`) in plain PyTorch,
                    the same steps: in memory, and end to end, where ours reads
                    a PhotoSet's cache and PyTorch decodes JPEG files in two
                    workers of a DataLoader
     variants       the same step compiled by XLA, and in mixed bfloat16
-    agreement      that both frameworks' networks have as many parameters and,
-                   with the same weights, the same outputs
+    agreement      checks that the networks have as many parameters in both
+                   frameworks and, with the same weights, the same outputs
 
-The first batch and the compilation are not in the times; end to end, each
-round begins its pipeline anew, as an epoch does.
+The times exclude the first batch and the compilation.  End to end, each round
+makes a new pipeline, as an epoch does.
 """
 
 import functools
@@ -39,26 +39,26 @@ from benchmarks.common.stages import BATCH, Stage
 STAGES = (("regions", "vae"), ("regions", "mdn"), ("regions", "joint"),
           ("paper_skip", "vae"), ("paper_skip", "mdn"))
 QUICK = STAGES[2:4]
-LIMIT = 2.0  # times the matrix product, of DESIGN's honest targets
+LIMIT = 2.0  # times the matrix product
 STEP, END_TO_END = 1.0, 2.0
-# A step of the published network takes five to nine seconds with 32.
+# With 32 pictures a step of the published network takes 5 to 9 seconds.
 PICTURES = {"regions": BATCH, "paper_skip": BATCH // 2}
 ROUNDS = {"regions": 7, "paper_skip": 3}
-EPOCH = 2  # steps of a round end to end
+EPOCH = 2  # steps per round, end to end
 EPOCH_ROUNDS = 2
 PLAIN, XLA, MIXED = "plain", "XLA (jit_compile)", "mixed bfloat16"
 VARIANTS = {PLAIN: {}, XLA: {"jit": True},
             MIXED: {"policy": "mixed_bfloat16"}}
-# The published network takes minutes in bfloat16 where there are no
+# The published network takes minutes in bfloat16 on processors without
 # instructions for it.
 VARIED = {STAGES[2]: (PLAIN, XLA, MIXED), STAGES[3]: (PLAIN, XLA)}
-VARIANT_BATCH = 8  # some of them are slow
+VARIANT_BATCH = 8  # small, because some variants are slow
 PROFILED, PROFILED_STEPS = ("regions", "joint"), 5
 TOLERANCE = 1e-3
 
 
 def measure(options, say):
-    """Measures all of it; see the module's docstring."""
+    """Runs the benchmark; see the module's docstring."""
     steps, variants, goals, measured = [], [], [], {}
     with tempfile.TemporaryDirectory() as folder:
         for preset, stage in QUICK if options.quick else STAGES:
@@ -74,18 +74,18 @@ def measure(options, say):
         measured[f"{preset} {stage}, variants"] = found
         variants += _variant_rows(f"{preset} {stage}", found)
     say("agreement of the frameworks")
-    # In float32: a GPU rounds more.
+    # Without a GPU, which would round more.
     with process(CUDA_VISIBLE_DEVICES="-1") as call:
         agreement = call(agreement_of, options)
     return report(
         [section("One step, pictures in memory",
-                 ["stage", "pictures", "pictures/s", "s a step", "GFLOP",
-                  "of the product's rate", "PyTorch s a step", "layout"],
+                 ["stage", "pictures", "pictures/s", "s per step", "GFLOP",
+                  "of the product's rate", "PyTorch s per step", "layout"],
                  steps),
          *(profiled(name, found["profile"])
            for name, found in measured.items() if "profile" in found),
-         section(f"Variants of our step, {VARIANT_BATCH} pictures: time / that "
-                 "of the plain one", ["stage", "variant", "ratio"], variants),
+         section(f"Variants of our step, {VARIANT_BATCH} pictures: time / "
+                 "plain step", ["stage", "variant", "ratio"], variants),
          section("The published network in both frameworks",
                  ["", "value"], [[key, str(value)]
                                  for key, value in agreement.items()])],
@@ -97,7 +97,7 @@ def _batch(options, preset):
 
 
 def _stage(options, preset, stage, folder):
-    """Times of one stage, ours and PyTorch's in turns."""
+    """Measures one stage, our step and PyTorch's in turns."""
     folder.mkdir()
     with process() as ours, process() as theirs:
         operations = ours(prepare, options, preset, stage)
@@ -171,13 +171,13 @@ def _variant_rows(name, found):
         yield [name, variant, f"fails: {reason}"]
 
 
-# --- In the process of ours -----------------------------------------------
+# --- In our process -------------------------------------------------------
 
 _STATE = {}
 
 
 def prepare(options, preset, stage):
-    """Makes and traces a stage; dict from a kind of operation to float."""
+    """Makes and traces a stage; returns its operations, dict of float."""
     from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()
@@ -192,12 +192,12 @@ def prepare(options, preset, stage):
 
 
 def seconds():
-    """Seconds of a step, now."""
+    """Measures a step; returns seconds."""
     return _STATE["measurement"]()
 
 
 def product_rate():
-    """Operations a second of a matrix product, now."""
+    """Measures a matrix product; returns operations per second."""
     return _STATE["rate"]()
 
 
@@ -209,14 +209,14 @@ def kinds():
 
 
 def prepare_epoch(options, folder):
-    """Decodes pictures into a cache; list of the JPEG files' paths."""
+    """Decodes pictures into a cache; returns the list of JPEG files."""
     from benchmarks.common import pictures
 
     batch_size = _STATE["batch_size"]
     count = EPOCH * batch_size
     photos = pictures.decoded(options, count, folder)
     if len(photos) < count:
-        raise ValueError(f"data must hold {count} pictures in colour for this "
+        raise ValueError(f"data must have {count} pictures in colour "
                          f"(received {len(photos)})")
     _STATE["epoch"] = functools.partial(
         _epoch, photos, batch_size, options.seed)
@@ -232,16 +232,16 @@ def _epoch(photos, batch_size, seed):
 
 
 def epoch_seconds():
-    """Seconds of `EPOCH` steps with the pictures read, now."""
+    """Measures `EPOCH` steps with reading the pictures; returns seconds."""
     return timing.seconds(_STATE["epoch"])
 
 
 def variants_of(options, preset, stage, names):
-    """Seconds of a small batch's step in some `VARIANTS`.
+    """Measures a small batch's step in some `VARIANTS`.
 
     Returns:
         dict of seconds: dict from a variant to a list; failed: dict from a
-        variant to its error, in one line.
+        variant to its error, one line.
     """
     from tfdivcolor.cli.common import start_tensorflow
 
@@ -251,20 +251,20 @@ def variants_of(options, preset, stage, names):
         try:
             made[name] = Stage(options, preset, stage, VARIANT_BATCH,
                                **VARIANTS[name])
-        # What a variant cannot do is a finding.
+        # A variant that fails is a finding, too.
         except Exception as error:
             if name == PLAIN:
                 raise
             failed[name] = _reason(error)
-    # Warmed up when all are made: a seed that is set, as a stage does, makes
-    # TensorFlow forget what it has compiled.
+    # Warm up after making all stages: each stage sets a seed, which makes
+    # TensorFlow forget its compiled functions.
     turns = {name: timing.clocked(one.run) for name, one in made.items()}
     return {"seconds": timing.alternate(turns, options.rounds(3)),
             "failed": failed}
 
 
 def _reason(error):
-    """An error in one line, without what Keras puts around it."""
+    """An error as one line, without Keras' text around it."""
     text = re.sub(r"\x1b\[\d*m", "", str(error))  # colours
     text = text.rpartition("Exception encountered when calling")[2]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -272,14 +272,15 @@ def _reason(error):
     return f"{type(error).__name__}: {text}"[:160]
 
 
-# --- In the process of PyTorch --------------------------------------------
+# --- In PyTorch's process -------------------------------------------------
 
 
 def prepare_torch(options, stage):
-    """Makes the stage in the layout that is the faster; its name.
+    """Makes the stage in the faster layout; returns the layout's name.
 
     Raises:
-        ImportError: without torch, or scikit-image for its colours.
+        ImportError: without torch, or without scikit-image, which converts
+            colours.
     """
     import torch
 
@@ -306,12 +307,12 @@ def prepare_torch(options, stage):
 
 
 def torch_seconds():
-    """Seconds of a step, now."""
+    """Measures a step; returns seconds."""
     return _STATE["measurement"]()
 
 
 def torch_epoch_seconds(options, paths):
-    """Seconds of the same steps with the pictures decoded, now."""
+    """Measures the same steps with decoding; returns seconds."""
     from benchmarks.common import pictures
     from benchmarks.pytorch import training as torch_training
 
@@ -324,14 +325,14 @@ def torch_epoch_seconds(options, paths):
 
 
 def agreement_of(options):
-    """Whether the networks in PyTorch are ours.
+    """Checks that the networks in PyTorch equal ours.
 
     Returns:
-        dict of parameters of both, and the largest difference of outputs
-        with the same weights; or of why it was not compared.
+        dict of the numbers of parameters, and of the largest differences of
+        outputs with the same weights; or of the reason for not comparing.
 
     Raises:
-        ValueError: if they are not the same.
+        ValueError: if the networks differ.
     """
     try:
         from benchmarks.pytorch import networks as torch_networks

@@ -21,6 +21,7 @@
 # %%
 import base64
 import json
+import logging
 import sys
 import tempfile
 import urllib.error
@@ -46,8 +47,10 @@ from serving import client, standin
 # runs it and compares it with the Colorizer before the version appears.
 
 # %%
+colorizer = tdc.load()
+logging.getLogger("tensorflow").setLevel("WARNING")  # no names of folders
 models = Path(tempfile.mkdtemp()) / "tfdivcolor"
-version = tdc.export.save(models, tdc.load())
+version = tdc.export.save(models, colorizer)
 print(sorted(path.name for path in version.iterdir()))
 
 # %% [markdown]
@@ -121,7 +124,7 @@ print("largest difference from REST:", apart.max())
 # The pictures are those of the Colorizer in Python, up to rounding:
 
 # %%
-expected = tdc.load().colorize(jpeg, num_samples=8, seed=0, temperature=0.5)
+expected = colorizer.colorize(jpeg, num_samples=8, seed=0, temperature=0.5)
 apart = np.abs(result.images.astype(int) - expected.images)
 near = (apart.max(axis=-1) <= 1).mean()
 print(f"{near:.1%} of the pixels are within 1 of 255")
@@ -138,10 +141,10 @@ try:
         {"image_bytes": {"b64": base64.b64encode(jpeg[:500]).decode()},
          "seed": 0, "temperature": 0.5}]})
 except urllib.error.HTTPError as error:
-    print(error.code, json.load(error)["error"])
+    print(error.code, json.load(error)["error"].splitlines()[0])
 
 # %%
-server.stop()
+assert server.stop()
 
 # %% [markdown]
 # [The guide](../docs/guides/serving.md) goes on with limits, load tests and

@@ -292,7 +292,9 @@ def _parser():
     parser.add_argument("--canvas", type=positive, default=64,
                         help="side of the colour fields in pixels, a multiple "
                         "of 16 (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0,
+                        help="seed of weights, order, augmentation and noise "
+                        "(default: %(default)s)")
     return parser
 
 

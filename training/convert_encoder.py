@@ -82,7 +82,7 @@ def installed() -> Path:
     if len(found) != 1:
         raise ValueError(
             f"FILE: must be given unless the package {PACKAGE} is installed "
-            f"(received no FILE, and a package with {len(found)} such files)")
+            f"(received no FILE, and {len(found)} such files in the package)")
     return found[0]
 
 

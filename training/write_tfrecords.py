@@ -5,7 +5,7 @@
 writes shards/photos-00000-of-00008.tfrecord and so on, with the unchanged bytes
 of the files.  To train on them: --data 'shards/photos-*.tfrecord'.
 
-    python -m training.write_tfrecords faces=lfw.tgz streets=streets/ \
+    python -m training.write_tfrecords faces=lfw.tgz streets=streets/ \\
         flowers=flowers.pack --size 128 --out shards/photos
 
 writes small squares of several named sources, about 4 kB each, without grey

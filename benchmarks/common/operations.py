@@ -1,9 +1,9 @@
-"""What a TensorFlow function computes: multiply-adds, and where its time goes.
+"""Multiply-adds of a TensorFlow function, and its time by kind of operation.
 
-Counted are matrix products and convolutions, forwards and backwards; a
-multiply-add is two operations.  All else (activations, sums, resizing, random
-numbers, small factorisations) counts as nothing, though it takes time.
-Padding is counted as if it were picture, as everybody does.
+The count includes matrix products and convolutions, forwards and backwards; a
+multiply-add is two operations.  Everything else (activations, sums, resizing,
+random numbers, small factorisations) counts as nothing, although it takes time.
+Padding counts as if it were picture, which is the usual convention.
 """
 
 import collections
@@ -20,14 +20,14 @@ from tensorflow.python.framework.convert_to_constants import (
 PRODUCTS = ("MatMul", "BatchMatMulV2")
 CONVOLUTIONS = ("Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter")
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
-# With the attributes that name their functions.
+# Kind of operation -> attributes that name its functions.
 _LOOPS_AND_BRANCHES = {
     **dict.fromkeys(("While", "StatelessWhile"), ("body", "cond")),
     **dict.fromkeys(("If", "StatelessIf"), ("then_branch", "else_branch"))}
 
 
 def count(function, *arguments):
-    """Operations of one call of a function all of whose shapes are static.
+    """Counts the operations of one call of a function with static shapes.
 
     Args:
         function: tf.function.
@@ -37,15 +37,15 @@ def count(function, *arguments):
         dict from a kind of operation to float.
 
     Raises:
-        ValueError: if a shape is not static, or there is a product or
-            convolution of a kind that is not counted, or in a loop or branch.
+        ValueError: if a shape is not static, if the count does not know a kind
+            of product or convolution, or if one is in a loop or branch.
     """
     graph = function.get_concrete_function(*arguments).graph
     return _count(graph, _needed(graph), {})
 
 
 def count_run(function, *arguments):
-    """As `count`, where shapes depend on values: found by running it.
+    """Like `count`, for shapes that depend on values: runs the function.
 
     Args:
         function: tf.function without side effects.
@@ -55,7 +55,7 @@ def count_run(function, *arguments):
         dict from a kind of operation to float.
 
     Raises:
-        ValueError: as `count`, but for the shapes.
+        ValueError: as in `count`, except for shapes.
     """
     frozen = convert_variables_to_constants_v2(
         function.get_concrete_function(*arguments), lower_control_flow=False)
@@ -75,8 +75,8 @@ def count_run(function, *arguments):
 
 
 def _needed(graph):
-    """Operations of a function that run; the others are cut off before, like
-    gradients that nobody asks for."""
+    """The operations of a function that run. TensorFlow prunes the others,
+    such as unused gradients."""
     return _ancestors([*(tensor.op for tensor in graph.outputs),
                        *graph.control_outputs])
 
@@ -101,13 +101,13 @@ def _count(graph, needed, shapes):
         elif kind in _CALLS:
             called = graph._get_function(operation.get_attr("f").name).graph
             counts.update(_count(called, _needed(called), shapes))
-        # How often they run is not known from the graph.
+        # The graph does not tell how often these run.
         for name in _LOOPS_AND_BRANCHES.get(kind, ()):
             called = graph._get_function(operation.get_attr(name).name)
             for node in called.cached_definition.node_def:
                 if _is_counted(node.op):
                     raise ValueError(
-                        f"{node.name}: must stand outside of loops and "
+                        f"{node.name}: must be outside of loops and "
                         f"branches to be counted (received {kind})")
     return dict(counts)
 
@@ -123,7 +123,7 @@ def _is_counted(kind):
 
 
 def _multiply_adds(operation, shapes):
-    """Elements of the result, times what is summed for each."""
+    """Elements of the result, times the terms of each element's sum."""
 
     def shape(tensor):
         if tensor.name in shapes:
@@ -138,8 +138,8 @@ def _multiply_adds(operation, shapes):
             "transpose_a" if operation.type == "MatMul" else "adj_x")
         summed = shape(operation.inputs[0])[-2 if turned else -1]
         return math.prod(shape(operation.outputs[0])) * summed
-    # Of each pixel and channel of the (forward) result: the kernel's sides
-    # and input channels.
+    # Terms for each pixel and channel of the (forward) result: the kernel's
+    # sides times the input channels.
     if operation.type == "Conv2D":
         result, kernel = operation.outputs[0], operation.inputs[1]
     elif operation.type == "Conv2DBackpropInput":
@@ -150,16 +150,16 @@ def _multiply_adds(operation, shapes):
 
 
 def profile(function, calls=10):
-    """Where the time of a function's operations goes, by TensorFlow's profiler.
+    """Profiles a function with TensorFlow's profiler.
 
     Args:
-        function: function of no arguments, called before.
-        calls: int.
+        function: function of no arguments, already warmed up.
+        calls: int. Defaults to 10.
 
     Returns:
-        dict from a kind of operation to (share of the time of all, 0 to 1;
-        operations a call), the largest share first. Operations that ran at
-        the same time count each for itself.
+        dict from a kind of operation to (share of the total time, 0 to 1;
+        operations per call), the largest share first. Operations that run at
+        the same time count separately.
     """
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
@@ -176,8 +176,9 @@ def profile(function, calls=10):
         for line in plane.lines:
             for event in line.events:
                 name = plane.event_metadata[event.metadata_id].name
-                # "where/it/stands:Kind"; all others are the runtime's own,
-                # and calls take the time of what they call.
+                # Operations are named "path/in/graph:Kind". Other events
+                # belong to the runtime, and the time of a call includes the
+                # operations that it calls.
                 match = re.fullmatch(r"[\w./-]+:(\w+)", name)
                 if match and match[1] not in (
                         *_CALLS, *_LOOPS_AND_BRANCHES):

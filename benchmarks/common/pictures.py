@@ -1,25 +1,25 @@
-"""Photographs to measure with: a folder of JPEG files, made or given."""
+"""Photographs for measurements: a folder of JPEG files, generated or given."""
 
 from pathlib import Path
 
 from benchmarks.common.results import Options
 
-SIDE = 250  # pixels, those of Labeled Faces in the Wild
+SIDE = 250  # pixels, as in Labeled Faces in the Wild
 QUALITY = 90
 
 
 def paths(options, count, folder):
-    """JPEG files.
+    """Finds or generates JPEG files.
 
     Args:
-        options: `results.Options`; with `data` those of that folder, else
-            `count` squares cut from scikit-image's astronaut, turned, tinted
-            and with a grain, written to `folder`.
+        options: `results.Options`. With `data`, the files of that folder;
+            otherwise `count` squares from scikit-image's astronaut, mirrored,
+            tinted and with grain, written to `folder`.
         count: int.
         folder: path of an empty folder.
 
     Returns:
-        list of at most `count` paths, and the folder that they are in.
+        list of at most `count` paths; the folder of the files.
 
     Raises:
         ValueError: if `options.data` has no JPEG files.
@@ -49,7 +49,7 @@ def _write(folder, number, seed):
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     pixels = np.asarray(picture) * random.uniform(0.7, 1.1, 3)
     pixels += random.normal(0, 3, pixels.shape)
-    # A person each, so that nothing is left out as another's relative.
+    # Each name is another person, so that no split drops related pictures.
     path = folder / f"picture{number:05d}.jpg"
     Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(
         path, quality=QUALITY)
@@ -57,14 +57,14 @@ def _write(folder, number, seed):
 
 
 def photograph(options):
-    """A photograph in colour: that of `options.photo`, or the astronaut.
+    """A photograph in colour: `options.photo`, or scikit-image's astronaut.
 
     Returns:
         uint8 or uint16 [H, W, 3].
 
     Raises:
-        images.ImageError: a ValueError; the file is no picture.
-        ImportError: if scikit-image is wanted and not installed.
+        images.ImageError: a ValueError, if the file is not a picture.
+        ImportError: if scikit-image is needed and not installed.
     """
     if options.photo:
         from tfdivcolor import images
@@ -73,7 +73,7 @@ def photograph(options):
     try:
         from skimage import data
     except ImportError as error:
-        raise ImportError("pictures to measure with need scikit-image: pip "
+        raise ImportError("generated pictures need scikit-image: pip "
                           "install 'tfdivcolor[demo]'") from error
     return data.astronaut()
 
@@ -86,7 +86,7 @@ def scaled(options, megapixels):
         megapixels: float.
 
     Returns:
-        PIL image of the same shape.
+        PIL image of the same proportions.
     """
     from PIL import Image
 
@@ -98,14 +98,14 @@ def scaled(options, megapixels):
 
 
 def decoded(options, count, folder):
-    """As training has them: decoded once, into a cache.
+    """Decodes pictures once into a cache, as training does.
 
     Args:
-        options, count: as `paths`.
-        folder: path of an empty folder, for pictures and cache.
+        options, count: as in `paths`.
+        folder: path of an empty folder for pictures and cache.
 
     Returns:
-        `PhotoSet` on a canvas of `canvas(options)`, from its cache.
+        `PhotoSet` from the cache, on a canvas of side `canvas(options)`.
     """
     from tfdivcolor import data
 
@@ -118,18 +118,17 @@ def decoded(options, count, folder):
 
 
 def canvas(options):
-    """Pixels a side of the networks that are trained: the default's, or few
-    if quick."""
+    """Side of the canvas in pixels: the default, or a small one if quick."""
     from tfdivcolor.settings import CANVAS
 
     return 16 if options.quick else CANVAS
 
 
 def statistics(side, seed):
-    """Colour statistics of no data set, for losses that need some.
+    """Makes random colour statistics for losses that need them.
 
     Args:
-        side: int. Pixels a side of the fields.
+        side: int. Side of the fields in pixels.
         seed: int.
 
     Returns:

@@ -1,14 +1,15 @@
-"""The figure of a run: goals, sampling, train steps, growth."""
+"""The figure of a run: goals, sampling, train steps and growth."""
 
 from benchmarks.common import timing
 
 GOOD, BAD, OTHER = "#2a7f4f", "#c0392b", "#6b7a8f"
-# Times a goal: quartiles can be far off, of a difference even below 0.
+# Largest multiple of a goal in the figure. Quartiles can be far off, and those
+# of a difference can even be negative.
 LARGEST_SHOWN = 32
 
 
 def save(found, path):
-    """Draws what `benchmarks.run` found.
+    """Draws the figure of a run of `benchmarks.run`.
 
     Args:
         found: dict, as in its JSON file.
@@ -32,14 +33,14 @@ def save(found, path):
     machine = found["machine"]
     figure.suptitle(f"{machine['version']}, {machine['processor']}, "
                     f"{machine['date']}"
-                    + (", QUICK: means nothing" if found["quick"] else ""),
+                    + (", QUICK: do not use" if found["quick"] else ""),
                     fontsize=9)
     figure.savefig(path, dpi=120)
     plt.close(figure)
 
 
 def _goals(axis, parts):
-    """Every goal's figure as a multiple of its bound; better to the right."""
+    """Draws each figure as a multiple of its bound; right is better."""
     rows = []
     for part in parts.values():
         for one in part["goals"]:
@@ -60,24 +61,24 @@ def _goals(axis, parts):
     axis.set_xscale("log", base=2)
     axis.set_xlim(1 / LARGEST_SHOWN, LARGEST_SHOWN)
     axis.axvline(1, color="black", linewidth=0.8)
-    axis.set_title("Goals: right of the line is met (median, quartiles)",
+    axis.set_title("Goals: met if right of the line (median, quartiles)",
                    fontsize=9)
 
 
 def _sampling(axis, part):
-    """Milliseconds of a field."""
+    """Draws milliseconds per field."""
     rows = [(f"B = {one['B']}, S = {one['S']}",
              1e3 * timing.summary(one["seconds"])["median"]
              / one["B"] / one["S"]) for one in part["times"]]
     names, values = zip(*rows)
     axis.bar(names, values, color=OTHER)
-    axis.set_ylabel("ms a field")
+    axis.set_ylabel("ms per field")
     axis.tick_params(axis="x", labelsize=7)
     axis.set_title("Sampling", fontsize=9)
 
 
 def _train_step(axis, part):
-    """Seconds of a step, and of its multiply-adds as a matrix product."""
+    """Draws seconds of each step, and of its multiply-adds as a product."""
     names, bars = [], {"ours": [], "as one product": [], "PyTorch": []}
     for name, one in part["stages"].items():
         if "ours" not in one:
@@ -94,13 +95,13 @@ def _train_step(axis, part):
                  width=0.25, label=label, color=(GOOD, OTHER, BAD)[i])
     axis.set_xticks(range(len(names)), names, fontsize=7)
     axis.set_yscale("log")
-    axis.set_ylabel("s a step")
+    axis.set_ylabel("s per step")
     axis.legend(fontsize=7, loc="upper left")
     axis.set_title("Train steps", fontsize=9)
 
 
 def _growth(axis, part):
-    """Time against each quantity, both as multiples of their smallest."""
+    """Draws time against each quantity, both relative to their smallest."""
     for name, one in part["growth"].items():
         middle = [timing.summary(values)["median"]
                   for values in zip(*one["seconds"])]

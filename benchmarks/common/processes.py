@@ -1,9 +1,9 @@
-"""Measuring in processes of their own.
+"""Measurements in separate processes.
 
-Some things are settled once a process: whether TensorFlow uses oneDNN, how
-much memory was used at most, that nothing has been loaded yet.  Others would
-disturb each other, like two frameworks' pools of threads.  The program that
-asks stays small, for a process's peak memory counts from its parent's.
+Some things hold for a whole process: whether TensorFlow uses oneDNN, the peak
+of memory, the first loading.  Others would disturb each other, such as two
+frameworks' thread pools.  The parent process stays small, because a process's
+peak memory starts at its parent's.
 """
 
 import concurrent.futures
@@ -16,15 +16,15 @@ import sys
 
 @contextlib.contextmanager
 def process(**environment):
-    """A fresh process that runs functions, one after the other.
+    """Starts a process that runs functions, one after the other.
 
     Args:
-        **environment: str. Environment variables, set before anything is
-            imported there.
+        **environment: str. Environment variables, set before any import in
+            the process.
 
     Yields:
-        function (function of a module, *arguments, **named) -> what it
-        returned. What it keeps in its module it finds again in the next call.
+        function (function of a module, *arguments, **named) -> its result.
+        Variables of the module persist between calls.
     """
     with concurrent.futures.ProcessPoolExecutor(
             1, mp_context=multiprocessing.get_context("spawn"),
@@ -34,7 +34,7 @@ def process(**environment):
 
 
 def once(function, *arguments, **named):
-    """Runs a function in a process for this call alone."""
+    """Runs a function in a process that only serves this call."""
     with process() as call:
         return call(function, *arguments, **named)
 
@@ -44,8 +44,8 @@ def _begin(environment):
 
 
 def peak_memory():
-    """Most memory that this process has used, in GB."""
+    """Peak memory of this process, in GB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    if sys.platform != "darwin":  # which counts bytes, others kilobytes
+    if sys.platform != "darwin":  # macOS counts bytes, others kilobytes
         peak *= 1024
     return peak / 1e9

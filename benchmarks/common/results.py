@@ -1,10 +1,10 @@
-"""What a benchmark is asked and what it answers.
+"""The options and the report of a benchmark.
 
 A benchmark of `benchmarks.run` is a module with a docstring and a function
 
     measure(options, say) -> report(...)
 
-`options` are the `Options`; `say(text)` tells what it is at.
+`options` are the `Options`; `say(text)` shows the current part.
 """
 
 from dataclasses import dataclass
@@ -17,15 +17,16 @@ KINDS = 12  # rows of a profile
 
 @dataclass(frozen=True)
 class Options:
-    """What all benchmarks are asked.
+    """The options of all benchmarks.
 
     Attributes:
         weights: str. Name or folder of trained weights.
-        seed: int. Of random weights, pictures and results.
-        data: str or None. Folder of JPEG files to read; None: generated ones.
-        photo: str or None. Photograph for large sizes; None: scikit-image's.
+        seed: int. Seeds random weights, pictures and results.
+        data: str or None. Folder of JPEG files to read. None generates files.
+        photo: str or None. Photograph for large sizes. None takes
+            scikit-image's astronaut.
         quick: bool. Small networks and one round: a check that everything
-            runs, whose figures mean nothing.
+            runs. Its figures are useless.
     """
 
     weights: str = DEFAULT_WEIGHTS
@@ -40,11 +41,11 @@ class Options:
 
 
 def report(tables, goals=(), **measured):
-    """What a benchmark found, as plain data.
+    """Makes a benchmark's report, plain data.
 
     Args:
         tables: list of `section`.
-        goals: list of `goal`.
+        goals: list of `goal`. Defaults to none.
         **measured: JSON values. The measurements themselves.
 
     Returns:
@@ -54,42 +55,42 @@ def report(tables, goals=(), **measured):
 
 
 def section(caption, headings, rows):
-    """A table of a report and what it is; all are str."""
+    """Makes a table of a report, with its caption; all values are str."""
     return {"caption": caption, "headings": headings, "rows": rows}
 
 
 def profiled(what, profile):
-    """The section that says where the time of something goes.
+    """Makes the section of a profile.
 
     Args:
-        what: str.
-        profile: dict of `operations.profile`.
+        what: str. The profiled function.
+        profile: dict from `operations.profile`.
 
     Returns:
         `section` of the largest shares.
     """
     return section(
-        f"Where the time of {what} goes, by kind of operation",
-        ["kind", "share", "a call"],
+        f"Time of {what}, by kind of operation",
+        ["kind", "share", "per call"],
         [[kind, f"{100 * share:.1f} %", f"{number:.0f}"]
          for kind, (share, number) in list(profile.items())[:KINDS]])
 
 
 def goal(name, values, at_least=None, at_most=None, unit="", absolute="",
          instead="not run"):
-    """A measured figure, and whether it is what was wanted.
+    """Makes a measured figure, and checks it against its bound.
 
     Args:
         name: str.
-        values: numbers, one a round; empty if it was not measured.
+        values: numbers, one per round; empty if the figure was not measured.
         at_least, at_most: number. The bound, one of the two, or neither for a
-            figure that is shown beside.
-        unit: str. Of the values and the bound; empty for a ratio.
-        absolute: str. What the ratio is made of, or why there is none.
-        instead: str. Stands where the values would, if there are none.
+            figure without a goal.
+        unit: str. Unit of the values and the bound; empty for a ratio.
+        absolute: str. The two parts of a ratio, or why it is missing.
+        instead: str. Text to show if there are no values.
 
     Returns:
-        dict; `met` is None where there is no bound or no value.
+        dict; `met` is None without a bound or without values.
     """
     found = timing.summary(values) if values else None
     met = None
@@ -103,7 +104,7 @@ def goal(name, values, at_least=None, at_most=None, unit="", absolute="",
 
 
 def figure(value):
-    """Three significant digits of a number: str."""
+    """A number with three significant digits, str."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
@@ -113,14 +114,14 @@ def spread(values, unit=""):
 
 
 def spread_of(found, unit=""):
-    """As `spread`, of a `timing.summary`."""
+    """Like `spread`, for a `timing.summary`."""
     return ("{} ({} to {}) {}".format(
         *(figure(found[part]) for part in ("median", "low", "high")),
         unit)).strip()
 
 
 def duration(seconds):
-    """Seconds in a handy unit: "12.3 ms"."""
+    """Seconds in a suitable unit: "12.3 ms"."""
     if seconds < 1:
         return f"{figure(1000 * seconds)} ms"
     return f"{figure(seconds)} s"

@@ -1,4 +1,4 @@
-"""What `benchmarks.soak` does over and over: pieces of a long run."""
+"""The pieces of work that `benchmarks.soak` repeats."""
 
 import contextlib
 import io
@@ -17,28 +17,29 @@ from training.checkpoints import Checkpoints
 from training.logs import Log
 from training.strategies import distribute
 
-STEPS = 6  # of training, at a time
+STEPS = 6  # training steps in a piece of work
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
 SMALLEST, LARGEST = 1e3, 1.5e6  # pixels of a photograph
-# Few, so that the warm-up sees all their pairs: for each oneDNN compiles some
-# twenty operations, and it keeps the last 1024 of a kind.
-BATCHES, NUMBERS = (1, 4, 8), (1, 8, 30, 100)  # of sampling
-RESULTS, HINTS = (1, 4, 8), (0, 1, 3)  # of colouring
+# Few, so that the warm-up sees all pairs: oneDNN compiles about twenty
+# operations for each pair and keeps the last 1024 of a kind.
+BATCHES, NUMBERS = (1, 4, 8), (1, 8, 30, 100)  # for sampling
+RESULTS, HINTS = (1, 4, 8), (0, 1, 3)  # for colouring
 
 
 def make(options, folder, random):
-    """The pieces of work.
+    """Makes the pieces of work.
 
     Args:
-        options: with data, weights, and only: names of `soak`'s options.
+        options: the options of `soak`, with data, weights and only.
         folder: path of an empty folder.
-        random: `np.random.Generator`. Of sizes, numbers and formats.
+        random: `np.random.Generator`. Draws sizes, numbers and formats.
 
     Returns:
-        dict from a name to a function without arguments.
+        dict from a name to a function of no arguments.
 
     Raises:
-        ValueError: if there are no such pieces, weights or photographs.
+        ValueError: if a piece of work, the weights or the photographs do not
+            exist.
     """
     folder = Path(folder)
     config = configs.CONFIGS["smoke"]
@@ -52,9 +53,9 @@ def make(options, folder, random):
     trained = training(config, photos, validation, folder / "run")
 
     def load():
-        # Keras numbers what has no name, such as dropout's generators, and
-        # TensorFlow keeps 36 kB for every new name of a variable, for good.
-        # This is what Keras offers to programs that make models forever.
+        # Keras numbers unnamed objects, such as dropout's generators, and
+        # TensorFlow keeps 36 kB for every new name of a variable, permanently.
+        # Keras offers this call to programs that make models repeatedly.
         keras.utils.clear_session()
         kept["colorizer"] = tdc.load(options.weights)
 
@@ -74,15 +75,15 @@ def make(options, folder, random):
 
 
 def training(config, photos, validation, folder):
-    """The joint stage as `training.loop` runs it, without an end.
+    """Runs the joint stage of `training.loop` without end.
 
     Args:
         config: `configs.Config`.
         photos, validation: `PhotoSet`.
-        folder: pathlib.Path of a run's folder, to be made.
+        folder: pathlib.Path of the run's folder, which must not exist.
 
     Yields:
-        None, after every few steps and after an epoch.
+        None, after every `STEPS` steps and after each epoch.
     """
     folder.mkdir()
     colorizer = presets.build(config.preset, **config.preset_options)
@@ -90,7 +91,7 @@ def training(config, photos, validation, folder):
     strategy = tf.distribute.get_strategy()
     log = Log(folder)
     with colorizer.training_stage("joint") as (model, adapt):
-        # A constant rate: the schedule's end would come.
+        # A constant rate, because a schedule would end.
         optimizer = keras.optimizers.Adam(1e-4)
         optimizer.build(model.trainable_variables)
         average = steps.MovingAverage(
@@ -136,7 +137,7 @@ def _grid(colorizer, photos, path):
 
 
 def sample(colorizer, random):
-    """Samples fields for some pictures, a number of each."""
+    """Samples a random number of fields for a random number of pictures."""
     size = colorizer.luminance_size
     luminance = random.uniform(
         0, 100, [random.choice(BATCHES), size, size, 1]).astype(np.float32)
@@ -145,7 +146,7 @@ def sample(colorizer, random):
 
 
 def colorize(colorizer, random):
-    """Colours a photograph of any size and format, with hints or without."""
+    """Colours a photograph of random size and format, with or without hints."""
     pixels, ratio = np.exp(random.uniform(
         *np.log([[SMALLEST, 1 / 3], [LARGEST, 3]])))
     width, height = (round((pixels * r) ** 0.5) for r in (ratio, 1 / ratio))
@@ -164,11 +165,11 @@ def colorize(colorizer, random):
 
 
 def read_broken(folder):
-    """Reads a folder and TFRecord files, of which some are broken."""
+    """Reads a folder and TFRecord files with some broken files."""
     if not folder.exists():
         _write_broken(folder)
     for path in (folder / "pictures", f"{folder}/shards-*"):
-        # Each of them is reported, over and over.
+        # Each reading reports the broken files again.
         with contextlib.redirect_stderr(io.StringIO()):
             photos = data.load(path, canvas=32, progress=False)
         if not photos.skipped:

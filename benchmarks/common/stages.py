@@ -1,9 +1,9 @@
-"""Our train steps, as `training.loop` makes them, to be measured."""
+"""The train steps of `training.loop`, for measurements."""
 
 from benchmarks.common import pictures
 
 BATCH = 32
-# For --quick: small ones that train in no time.
+# Small networks for --quick.
 SMALL = {"canvas": 16, "num_regions": 8, "widths": (8, 12, 16, 24),
          "feature_channels": 8, "depth": 1, "num_components": 4, "rank": 2}
 SMALL_PAPER = {"widths": (8, 12, 16, 24), "feature_widths": (4, 8, 8, 16),
@@ -12,7 +12,7 @@ CLIP_NORM, EMA_MOMENTUM, LEARNING_RATE = 20.0, 0.999, 1e-3
 
 
 def build(options, preset):
-    """A new `Colorizer` of a preset, or a small one of its kind if quick."""
+    """Makes a `Colorizer` of a preset, or a small version if quick."""
     from tfdivcolor import presets
 
     if not options.quick:
@@ -45,13 +45,14 @@ class Stage:
         preset: str.
         stage: str. "vae", "mdn" or "joint".
         batch_size: int.
-        jit: bool. Whether XLA compiles the step.
-        policy: str. Keras' dtype policy of the networks.
+        jit: bool. Whether XLA compiles the step. Defaults to False.
+        policy: str. Keras' dtype policy of the networks. Defaults to
+            "float32".
 
     Attributes:
         step: tf.function (batch, step number int64) -> terms.
         adapt: function, dataset of pictures -> dataset for `step`.
-        batch: dict of tensors. Pictures made up, in memory.
+        batch: dict of tensors. Generated pictures in memory.
     """
 
     def __init__(self, options, preset, stage, batch_size=BATCH, jit=False,
@@ -86,12 +87,12 @@ class Stage:
                 plain = self.step
                 self.step = tf.function(
                     lambda batch, step: plain(batch, step), jit_compile=True)
-            # Traced here, where what the stage leaves alone is frozen.
+            # Trace within the context, which freezes the other networks.
             self.run()
         keras.config.set_dtype_policy("float32")
 
     def run(self):
-        """One step on the batch in memory, all that a stage does for it."""
+        """Runs one step on the batch in memory, with all work of the stage."""
         import tensorflow as tf
 
         batch = self.batch
@@ -100,7 +101,7 @@ class Stage:
         return float(self.step(batch, tf.constant(0, tf.int64))["loss"])
 
     def train(self, batches):
-        """Steps over a dataset that is adapted already."""
+        """Runs steps over a dataset that `adapt` has made."""
         import tensorflow as tf
 
         for number, batch in enumerate(batches):
@@ -108,7 +109,7 @@ class Stage:
             float(terms["loss"])
 
     def operations(self):
-        """Operations of `run`: dict from a kind to float; see `operations`."""
+        """Counts the operations of `run`: dict from a kind to float."""
         import collections
 
         import tensorflow as tf

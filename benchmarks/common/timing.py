@@ -1,15 +1,15 @@
-"""How everything here is timed: warmed up, in turns, summed up by quartiles.
+"""Timing of all benchmarks: warm-up, turns, median and quartiles.
 
-Other programs slow the machine down for seconds at a time.  Two things that
-are to be compared are therefore measured in turns, A B A B ..., and their
-ratio is taken turn by turn: what slows one slows its neighbour too.
+Other programs slow the machine down for seconds at a time.  Therefore two
+things to compare are measured in turns, A B A B ..., and their ratio is taken
+turn by turn: a slow moment affects both neighbours.
 """
 
 import math
 import statistics
 import time
 
-LEAST_SECONDS = 0.1  # that a measurement takes, so that the clock is no matter
+LEAST_SECONDS = 0.1  # of a measurement, so that the clock's precision is enough
 
 
 def clocked(function, least=LEAST_SECONDS, warm=False):
@@ -18,11 +18,12 @@ def clocked(function, least=LEAST_SECONDS, warm=False):
     Args:
         function: function of no arguments, which returns when its work is
             done.
-        least: float. Seconds that a measurement takes at least; a quick
-            function is called several times in it.
+        least: float. Least seconds of a measurement, which calls a quick
+            function several times. Defaults to `LEAST_SECONDS`.
+        warm: bool. True if the function is already warm. Defaults to False.
 
     Returns:
-        function of no arguments: float, seconds a call.
+        function of no arguments that measures: float, seconds per call.
     """
     if not warm:
         function()
@@ -39,7 +40,7 @@ def clocked(function, least=LEAST_SECONDS, warm=False):
 
 
 def seconds(function):
-    """Seconds that one call of a function of no arguments takes."""
+    """Measures one call of a function of no arguments; returns seconds."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
@@ -50,12 +51,11 @@ def alternate(measurements, rounds):
 
     Args:
         measurements: dict from a name to a function of no arguments, which
-            returns what it measured.
+            returns a measurement.
         rounds: int. Measurements of each.
 
     Returns:
-        dict from a name to a list of what its function returned, round by
-        round.
+        dict from a name to the list of its measurements, round by round.
     """
     found = {name: [] for name in measurements}
     for _ in range(rounds):
@@ -65,8 +65,7 @@ def alternate(measurements, rounds):
 
 
 def ratios(above, below):
-    """Round by round, one list of numbers divided by another; list of float.
-    """
+    """Divides two lists of numbers round by round; returns a list of float."""
     return [a / b for a, b in zip(above, below, strict=True)]
 
 
@@ -77,7 +76,7 @@ def summary(values):
         values: numbers, one or more.
 
     Returns:
-        dict of median, low and high: float, the quartiles; count: int.
+        dict of median, low and high (the quartiles): float; count: int.
     """
     values = sorted(values)
     if len(values) == 1:

@@ -1,1 +1,1 @@
-"""The same networks in PyTorch, to compare with."""
+"""The published network in PyTorch, for comparisons."""

@@ -1,12 +1,12 @@
-"""The published network in plain PyTorch, to measure ours against.
+"""The published network in plain PyTorch, for comparison with ours.
 
-The skip VAE and the mixture network of Deshpande et al. (2017) as the layer
-list in `tfdivcolor.paper` has them, written as one writes such things in
-PyTorch: `nn.Sequential`, channels first, symmetric padding.  TensorFlow pads
-strided convolutions more on the far side, PyTorch on the near side; so these
-networks with weights of ours are our networks seen in a mirror: turned in
-both directions, kernels included.  `copy_weights` does that, and
-`turned(pictures)` turns what goes in and comes out.
+The module has the skip VAE and the mixture network of Deshpande et al. (2017),
+with the layers listed in `tfdivcolor.models.paper`, in usual PyTorch style:
+`nn.Sequential`, channels first, symmetric padding.  TensorFlow pads strided
+convolutions more on the far side, PyTorch on the near side.  So with our
+weights these networks are mirror images of ours, in both directions and with
+their kernels.  `copy_weights` mirrors the weights, and `turned(pictures)`
+mirrors inputs and outputs.
 """
 
 import torch
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from benchmarks.common import pictures, stages
 
-# A GPU where there is one, as TensorFlow does, and with its precision there.
+# Like TensorFlow: on a GPU if there is one, and with TensorFlow's precision.
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 torch.set_float32_matmul_precision("high")
 
@@ -23,13 +23,13 @@ ENCODER_WIDTHS = (128, 256, 512, 1024)
 DECODER_WIDTHS = (1024, 512, 256, 128)
 FEATURE_WIDTHS = (64, 128, 256, 512)
 MIXTURE_WIDTHS = (384, 320, 288, 256, 128)
-# Keras' epsilon and momentum, as in our networks.
+# The same epsilon and momentum as in our Keras networks.
 NORM = {"eps": 1e-3, "momentum": 0.05}
 
 
 def block(inputs, outputs, size, stride=1):
     """Convolution without bias, batch norm, ReLU."""
-    if size == 4 and stride == 1:  # no symmetric padding keeps the size
+    if size == 4 and stride == 1:  # symmetric padding would change the size
         first = [nn.ZeroPad2d((2, 1, 2, 1)),
                  nn.Conv2d(inputs, outputs, size, bias=False)]
     else:
@@ -58,7 +58,7 @@ class Encoder(nn.Module):
 
 
 class GreyEncoder(nn.Module):
-    """L [B, 1, c, c] -> list of skips, and a code [B, d, c / 16, c / 16]."""
+    """L [B, 1, c, c] -> list of skips; code [B, d, c / 16, c / 16]."""
 
     def __init__(self, latent_dim=64, widths=ENCODER_WIDTHS[:3]):
         super().__init__()
@@ -76,13 +76,13 @@ class GreyEncoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """z [B, d] and what the grey encoder saw -> ab [B, 2, c, c]."""
+    """z [B, d] and the grey encoder's outputs -> ab [B, 2, c, c]."""
 
     def __init__(self, latent_dim=64, widths=DECODER_WIDTHS):
         super().__init__()
         self.blocks = nn.ModuleList([block(latent_dim, widths[0], 4)])
         for before, after in zip(widths, widths[1:]):
-            # The grey encoder's channels mirror the decoder's.
+            # The grey encoder's channels are the decoder's in reverse.
             self.blocks.append(block(before + after, after, 5))
         self.last = nn.Conv2d(widths[-1], 2, 5, padding=2)
 
@@ -102,7 +102,7 @@ class SkipVAE(nn.Module):
     """The VAE with grey skips; canvas c, latent size d.
 
     Args:
-        canvas: int. Pixels a side.
+        canvas: int. Side in pixels.
         latent_dim: int.
         widths: four ints. Channels of the encoder's stages.
     """
@@ -131,7 +131,7 @@ class SkipVAE(nn.Module):
             log_variance)
 
     def decode(self, z, luminance):
-        """S samples of each picture.
+        """Decodes S latents of each picture.
 
         Args:
             z: [B, S, d].
@@ -151,7 +151,7 @@ class Mixture(nn.Module):
     """P(z | G): L [B, 1, c, c] -> logits [B, K], locs [B, K, d].
 
     Args:
-        canvas: int. Pixels a side.
+        canvas: int. Side in pixels.
         latent_dim: int.
         num_components: int K.
         feature_widths: four ints.
@@ -184,7 +184,7 @@ class Mixture(nn.Module):
 
 
 def build(options):
-    """New networks: the published sizes, or `stages.SMALL_PAPER` if quick.
+    """Makes networks of the published sizes, or small ones if quick.
 
     Returns:
         `SkipVAE`, `Mixture`.
@@ -203,10 +203,10 @@ def build(options):
 
 @torch.no_grad()
 def sample(vae, mixture, luminance, num_samples):
-    """The paper's results: the heaviest components' means, decoded.
+    """Decodes the means of the heaviest components, the paper's results.
 
     Args:
-        vae, mixture: in eval mode.
+        vae, mixture: networks in eval mode.
         luminance: [B, 1, c, c], L / 50 - 1.
         num_samples: int S, at most K.
 
@@ -228,10 +228,10 @@ def parameters(module):
 
 
 def copy_weights(colorizer, vae, mixture):
-    """Gives the networks the weights of a `paper_skip` Colorizer, mirrored.
+    """Copies the weights of a `paper_skip` Colorizer, mirrored.
 
     Args:
-        colorizer: `Colorizer` of that preset, of the same sizes.
+        colorizer: `Colorizer` of that preset, with the same sizes.
         vae: `SkipVAE`.
         mixture: `Mixture`.
     """
@@ -248,9 +248,9 @@ def copy_weights(colorizer, vae, mixture):
 
 
 def _copy(module, layers, side=None):
-    """From Keras layers to modules, both in their order.
+    """Copies weights of Keras layers to modules in the same order.
 
-    The first dense layer reads a flattened picture of `side` pixels a side.
+    The first dense layer reads a flattened picture with sides of `side` pixels.
     """
     modules = [one for one in module.modules()
                if isinstance(one, nn.Conv2d | nn.BatchNorm2d | nn.Linear)]
@@ -277,7 +277,7 @@ def _copy(module, layers, side=None):
 
 
 def turned(pictures):
-    """To PyTorch's axes and into the mirror.
+    """Brings pictures to PyTorch's axes and mirrors them.
 
     Args:
         pictures: NumPy array [B, c, c, channels].
@@ -290,5 +290,5 @@ def turned(pictures):
 
 
 def turned_back(pictures):
-    """Inverse of `turned`; NumPy array."""
+    """The inverse of `turned`; returns a NumPy array."""
     return pictures.detach().flip(2, 3).permute(0, 2, 3, 1).cpu().numpy()

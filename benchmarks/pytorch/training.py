@@ -1,8 +1,9 @@
-"""Training the published network in plain PyTorch, to measure ours against.
+"""Training of the published network in plain PyTorch, to compare with ours.
 
-The paper's losses, `.backward()`, Adam with clipped gradients and a moving
-average of the weights, as ours, and a Dataset that decodes JPEG files in a
-DataLoader's workers: the usual way.  Our further augmentation is left out.
+It has the paper's losses, `.backward()`, and, like ours, Adam with clipped
+gradients and a moving average of the weights.  A Dataset decodes JPEG files in
+a DataLoader's workers, the usual way.  Of our augmentation it has only
+mirroring.
 """
 
 import numpy as np
@@ -19,7 +20,7 @@ from benchmarks.pytorch import networks as torch_networks
 
 WORKERS = 2
 KL_WEIGHT, MAHALANOBIS_WEIGHT, GRADIENT_WEIGHT = 0.32, 0.1, 1e-3
-VARIANCE = 0.1  # of the mixture's components
+VARIANCE = 0.1  # variance of the mixture's components
 
 
 class Photographs(data.Dataset):
@@ -27,7 +28,7 @@ class Photographs(data.Dataset):
 
     Args:
         paths: list of paths.
-        canvas: int. Pixels a side.
+        canvas: int. Side in pixels.
     """
 
     def __init__(self, paths, canvas):
@@ -47,7 +48,7 @@ class Photographs(data.Dataset):
 
 
 def loader(paths, canvas, batch_size):
-    """One epoch of batches."""
+    """Makes a loader of one epoch of batches."""
     return data.DataLoader(
         Photographs(paths, canvas), batch_size, shuffle=True,
         num_workers=WORKERS, drop_last=True)
@@ -84,7 +85,7 @@ class Stage:
             multi_avg_fn=swa_utils.get_ema_multi_avg_fn(EMA_MOMENTUM))
 
     def step(self, luminance, ab):
-        """One step; the loss as float."""
+        """Runs one step; returns the loss as float."""
         luminance, ab = (
             tensor.to(torch_networks.DEVICE, memory_format=self.layout)
             for tensor in (luminance, ab))
@@ -97,7 +98,7 @@ class Stage:
         return loss.item()
 
     def train(self, batches):
-        """Steps over a loader."""
+        """Runs steps over a loader."""
         for luminance, ab in batches:
             self.step(luminance, ab)
 
@@ -117,12 +118,12 @@ class Stage:
         return nearest(*self.mixture(luminance), z).mean()
 
 
-# --- The paper's losses, one number a picture -----------------------------
+# --- The paper's losses, one number per picture ---------------------------
 
 
 def histogram(ab, ab_hat, ab_weights):
-    """Squared error, weighted by how rare the true colour is; [B, 2, c, c]
-    each and a table [bins, bins] -> [B]."""
+    """Squared error, weighted by the rarity of the true colour: two
+    [B, 2, c, c] and a table [bins, bins] -> [B]."""
     bins = len(ab_weights)
     index = torch.floor(ab * 128 / 10 + bins / 2).clamp(0, bins - 1).long()
     weights = ab_weights[index[:, 0], index[:, 1]]
@@ -130,8 +131,8 @@ def histogram(ab, ab_hat, ab_weights):
 
 
 def mahalanobis(ab, ab_hat, components, stddev):
-    """Squared error in units of the data's spread; components [P, c * c * 2].
-    """
+    """Squared error in units of the data's spread, with principal components
+    [P, c * c * 2]."""
     error = (ab - ab_hat).permute(0, 2, 3, 1).flatten(1)
     squared = (error @ components.T) ** 2
     residual = ((error**2).sum(1) - squared.sum(1)).clamp(min=0)
@@ -146,7 +147,7 @@ def gradient(ab, ab_hat):
 
 
 def nearest(logits, locs, z):
-    """The closest component's bound: [B, K], [B, K, d], [B, d] -> [B]."""
+    """Bound by the closest component: [B, K], [B, K, d], [B, d] -> [B]."""
     distance, index = ((z[:, None] - locs) ** 2).sum(2).min(dim=1)
     log_weights = functional.log_softmax(logits, dim=1)
     return (distance / (2 * VARIANCE)

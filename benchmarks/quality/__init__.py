@@ -1,1 +1,1 @@
-"""Programs that print how good colours are; see `benchmarks` for speed."""
+"""Programs that measure the quality of colours; `benchmarks` measures speed."""

@@ -1,17 +1,16 @@
-"""What hints are worth: true colours at a few random pixels of photographs.
+"""Measures the effect of hints: true colours at a few pixels of photographs.
 
     python -m benchmarks.quality.hints --data data/lfw.tgz
 
-Each photograph is colourised without hints and with its own colours at 1, 3
-and 10 random pixels.  The table has, without and with the hints:
+The program colourises each photograph without hints, and with its own colours
+at 1, 3 and 10 random pixels.  The table has, without and with the hints, in CIE
+units on the canvas:
 
     at hints   mean distance in the ab plane of the 8 results from the hints
     first      MAE of the first result, over the whole picture
     best of 8  MAE of the best of 8
-    variety    root mean variance of the 8 results, pixels further than 8 from
-               every hint
-
-all in CIE units on the canvas.
+    variety    root mean variance of the 8 results at pixels farther than 8
+               pixels from every hint
 """
 
 import argparse
@@ -32,8 +31,8 @@ def measure(colorizer, pixels, num_hints, random, seed=0):
         colorizer: `Colorizer`.
         pixels: uint8 [H, W, 3]. The photograph in colour.
         num_hints: int, 1 or more.
-        random: `np.random.Generator`. Of the pixels.
-        seed: int. Of the results.
+        random: `np.random.Generator`. Draws the pixels.
+        seed: int. Seed of the results. Defaults to 0.
 
     Returns:
         float array [2, len(COLUMNS)]: without hints, with hints.
@@ -72,7 +71,7 @@ def main(arguments=None):
     """Prints the table."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.quality.hints",
-        description="What hints are worth.")
+        description="Measures the effect of hints.")
     add_pictures(parser, 50)
     options = parser.parse_args(arguments)
     pictures = photographs(options)

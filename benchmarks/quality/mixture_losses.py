@@ -1,21 +1,22 @@
 """Does another loss of the mixture give better or more colourful results?
 
-    python -m benchmarks.quality.mixture_losses --train 'shards/*.tfrecord' \
+    python -m benchmarks.quality.mixture_losses --train 'shards/*.tfrecord' \\
         kodak=kodak/ faces=lfw.tgz
 
-The mixture's head is trained on, the rest of the model as it is, from the same
-weights, on the same pictures, for the same number of steps, by several losses:
+The program trains only the mixture's head, with several losses, each time from
+the same weights, on the same pictures, for the same number of steps:
 
-    as it is         the weights, not trained on
-    likelihood       the negative log-likelihood, as `training.train` has it
+    unchanged        the weights without further training
+    likelihood       the negative log-likelihood of `training.train`
     rarity P         the same, weighted by the rarity of the picture's chroma:
-                     its frequency to the power of -P (the paper's own idea of
+                     its frequency to the power of -P (the paper's idea of
                      rebalancing, Deshpande et al. 2017, section 3.1)
-    adversarial W    the likelihood, and W times what a discriminator says of
-                     drawn palettes, which knows the grey picture (hinge loss)
+    adversarial W    the likelihood, plus W times the hinge loss of a
+                     discriminator, which sees drawn palettes and the grey
+                     picture
 
-Errors are mean absolute differences of ab / 128 on the canvas, chroma is a
-part of the truth's.  Figures are means over the sets, each counted once.
+Errors are mean absolute differences of ab / 128 on the canvas, and chroma is
+relative to the truth.  Figures are means over the sets, each counted once.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from tfdivcolor.settings import DEFAULT_WEIGHTS
 
 BATCH_SIZE = 64
 CHROMA_BINS = 12
-TOP_CHROMA = 60.0  # CIE units; more counts as so much
+TOP_CHROMA = 60.0  # CIE units; larger chroma counts as this value
 VARIANTS = [("likelihood", 0, 0), ("rarity", 0.5, 0), ("rarity", 1, 0),
             ("adversarial", 0, 0.3), ("adversarial", 0, 1.0),
             ("adversarial", 0, 3.0)]
@@ -41,14 +42,20 @@ def main(arguments=None):
     parser.add_argument("--train", required=True, metavar="PATTERN",
                         help="TFRecord files of photographs")
     parser.add_argument("--pictures", type=int, default=60, metavar="N",
-                        help="of each set, the first (default: %(default)s)")
+                        help="use the first N pictures of each set (default: "
+                        "%(default)s)")
     parser.add_argument("--train-pictures", type=int, default=16000,
-                        metavar="N", help="(default: %(default)s)")
+                        metavar="N", help="number of training pictures "
+                        "(default: %(default)s)")
     parser.add_argument("--steps", type=int, default=1500, metavar="N",
-                        help=f"of {BATCH_SIZE} pictures (default: %(default)s)")
+                        help=f"training steps of {BATCH_SIZE} pictures "
+                        "(default: %(default)s)")
     parser.add_argument(
-        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
+        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR",
+        help="trained weights (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N",
+                        help="seed of training and results (default: "
+                        "%(default)s)")
     options = parser.parse_args(arguments)
 
     from tfdivcolor.cli.common import start_tensorflow
@@ -61,7 +68,7 @@ def main(arguments=None):
                      options.seed)
     head = colorizer.mdn.head
     before = [weight.numpy() for weight in head.weights]
-    rows = [["as it is", *_measure(colorizer, options)]]
+    rows = [["unchanged", *_measure(colorizer, options)]]
     for loss, rarity, adversarial in VARIANTS:
         for weight, value in zip(head.weights, before):
             weight.assign(value)
@@ -75,15 +82,15 @@ def main(arguments=None):
                  "chroma, all"], rows))
 
 
-# --- What the head is trained on ---------------------------------------------
+# --- Training data of the head -----------------------------------------------
 
 
 def _features(colorizer, pattern, number, seed):
-    """What the frozen model sees of some pictures, and their palettes.
+    """The frozen model's features of some pictures, and their palettes.
 
     Returns:
-        dict of tokens, bottleneck, loc, scale and chroma: arrays, a row a
-        picture.
+        dict of tokens, bottleneck, loc, scale and chroma: arrays with a row
+        per picture.
     """
     import dataclasses
 
@@ -113,7 +120,7 @@ def _features(colorizer, pattern, number, seed):
 
 
 def _rarity(chroma, power):
-    """Weights of pictures, of mean 1: frequency of their chroma ^ -power."""
+    """Weights of pictures: frequency of their chroma ^ -power, with mean 1."""
     import numpy as np
 
     place = np.minimum(chroma / TOP_CHROMA * CHROMA_BINS,
@@ -184,7 +191,7 @@ def _train(colorizer, seen, rarity, adversarial, options):
 
 
 def _discriminator(seen):
-    """Judges palettes, given what is seen of the grey picture."""
+    """Makes a network that judges palettes, given features of the picture."""
     import keras
     from keras import layers
 
@@ -207,7 +214,7 @@ def _discriminator(seen):
 
 
 def _measure(colorizer, options):
-    """The row of a table: errors and chroma, means over the sets."""
+    """Makes a row of the table: errors and chroma, means over the sets."""
     import numpy as np
 
     import tfdivcolor as tdc

@@ -2,21 +2,22 @@
 
     python -m benchmarks.quality.results kodak=kodak/ faces=lfw.tgz
 
-Photographs in colour are coloured by one call with 8 results, from the same
-draws, in several ways:
+The program colours photographs with one call for 8 results, and chooses and
+orders the results of the same draws in several ways:
 
     density          clusters of the draws, the densest first
     share            the same, the largest first
-    chroma           by share, with their members' chroma
-    chroma 3         the same, at most three times as much instead of twice
-    mean first       the mixture's mean as a centre and first result
-    if probable      the same, where the mean is more probable than any draw
-    drawn in         the mean first, few draws drawn towards it: the product
-    heaviest         the mean of the heaviest component alone
+    chroma           by share, with the mean chroma of the cluster's members
+    chroma 3         the same, with at most three times the chroma, not twice
+    mean first       the mixture's mean as a centre and as the first result
+    if probable      the same, if the mean is more probable than any draw
+    drawn in         the mean first, results of few draws moved towards it: the
+                     product
+    heaviest         only the mean of the heaviest component
 
-Errors are mean absolute differences of ab / 128 on the canvas, chroma is a
-part of the truth's.  Figures are means over the sets, each counted once.  A
-second table says how often results of a share come nearest to the truth.
+Errors are mean absolute differences of ab / 128 on the canvas, and chroma is
+relative to the truth.  Figures are means over the sets, each counted once.  A
+second table shows how often results of a share are nearest to the truth.
 """
 
 import argparse
@@ -35,10 +36,13 @@ def main(arguments=None):
     parser.add_argument("data", nargs="+", metavar="NAME=PATH",
                         help="sets of photographs in colour")
     parser.add_argument("--pictures", type=int, default=60, metavar="N",
-                        help="of each set, the first (default: %(default)s)")
+                        help="use the first N pictures of each set (default: "
+                        "%(default)s)")
     parser.add_argument(
-        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
+        "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR",
+        help="trained weights (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N",
+                        help="seed of the results (default: %(default)s)")
     options = parser.parse_args(arguments)
 
     from tfdivcolor.cli.common import start_tensorflow
@@ -84,7 +88,7 @@ def main(arguments=None):
 
 
 def figures(field, truth):
-    """Errors, chroma and true chroma of some pictures' results: [B, 5]."""
+    """Errors, chroma and true chroma of each picture's results: [B, 5]."""
     import numpy as np
 
     error = np.abs(field - truth[:, None]).mean((2, 3, 4))
@@ -95,7 +99,7 @@ def figures(field, truth):
 
 
 def _fields(colorizer, luminance, seed):
-    """Fields [B, S, h, w, 2] in every way, and the product's shares."""
+    """Fields [B, S, h, w, 2] for every way, and the product's shares."""
     import tensorflow as tf
 
     from tfdivcolor.latent import (
@@ -163,7 +167,7 @@ def _fields(colorizer, luminance, seed):
 
 
 def _calibration(share, nearest):
-    """Table: how often results of a share come nearest to the truth."""
+    """Table of how often results of a share are nearest to the truth."""
     rows = []
     for low, high in zip(BINS, BINS[1:]):
         inside = (share >= low) & (share < high + (high == 1.0))

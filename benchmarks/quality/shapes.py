@@ -2,18 +2,18 @@
 
     python -m benchmarks.quality.shapes --data data/lfw.tgz
 
-Centred crops of photographs, wide and tall, are coloured by one default call
-with 8 results in each of several ways:
+The program colours centred crops of photographs, wide and tall, with one
+default call for 8 results in each of several ways:
 
-    squash         the whole picture, its sides scaled apart
-    pad edge       made square by repeating its outermost pixels
+    squash         the whole picture, with each side scaled to the canvas
+    pad edge       made square by repeating the outermost pixels
     pad reflect    made square by mirroring
-    pad mean       made square with its mean luminance
+    pad mean       made square with the mean luminance
     tiles          overlapping squares, coloured one by one and blended
 
-Errors are mean absolute differences of ab / 128 at the crop's own size, of the
-first result and of the best of 8.  A second table says how much the results
-change when the same photographs are enlarged first.
+Errors are mean absolute differences of ab / 128 at the crop's own size, for
+the first result and the best of 8.  A second table shows how much the results
+change if the same photographs are enlarged first.
 """
 
 import argparse
@@ -23,13 +23,13 @@ from benchmarks import add_pictures, photographs, table
 RATIOS = {"3:2": 1.5, "2:1": 2.0, "3:1": 3.0}
 PADDINGS = {"pad edge": "edge", "pad reflect": "symmetric", "pad mean": "mean"}
 STRATEGIES = ("squash", *PADDINGS, "tiles")
-SIZES = (256, 1024, 4096)  # pixels a side
+SIZES = (256, 1024, 4096)  # sides in pixels
 
 
 def main(arguments=None):
     """Runs the program."""
     parser = argparse.ArgumentParser(
-        description="Compares ways of bringing a picture to the canvas.")
+        description="Compares ways to bring a picture to the canvas.")
     add_pictures(parser, 150)
     parser.add_argument(
         "--enlarged", type=int, default=10, metavar="N",
@@ -53,14 +53,14 @@ def main(arguments=None):
                             options.seed, bar) for pixels in pictures]
     print(f"{len(pictures)} photographs, seed {options.seed}, weights "
           f"{options.weights}: MAE in ab/128, one / best of 8; "
-          "ratio to squash, best of 8")
+          "(ratio to squash, best of 8)")
     print(table(["crop", *STRATEGIES], [
         [name, *(_cell(errors[name, s], errors[name, "squash"])
                  for s in STRATEGIES)] for name, _, _ in crops]))
     changes = _changes(colorizer, pictures[:options.enlarged], options.seed)
     print(f"\n{len(pictures[:options.enlarged])} photographs scaled to squares"
-          f" of N pixels a side: mean difference of the results from those at "
-          f"{SIZES[0]}, CIE units")
+          f" with sides of N pixels: mean difference of the results from those "
+          f"at {SIZES[0]}, CIE units")
     print(table(["N", "mean", "largest"],
                 [[str(size), f"{mean:.2f}", f"{largest:.2f}"]
                  for size, mean, largest in changes]))
@@ -75,7 +75,7 @@ def _cell(errors, reference):
 
 
 def _crop(pixels, ratio, wide):
-    """Largest centred crop of that ratio: uint8 [h, w, 3]."""
+    """Largest centred crop of a ratio: uint8 [h, w, 3]."""
     height, width, _ = pixels.shape
     side = min(height, width)
     short = round(side / ratio)
@@ -103,7 +103,7 @@ def _errors(colorizer, strategy, pixels, seed, bar):
 
 
 def _fields(colorizer, luminance, seed):
-    """Results for [N, H, W, 1] at that size: float32 [N, 8, H, W, 2]."""
+    """Results for luminance [N, H, W, 1]: float32 [N, 8, H, W, 2]."""
     import tensorflow as tf
 
     from tfdivcolor.color import canvas
@@ -130,7 +130,7 @@ def _padded(colorizer, luminance, mode, seed):
 
 
 def _tiled(colorizer, luminance, seed):
-    """Squares that overlap by a half or more, blended linearly."""
+    """Colours squares that overlap by a half or more, and blends linearly."""
     import numpy as np
 
     if luminance.shape[0] > luminance.shape[1]:
@@ -147,7 +147,7 @@ def _tiled_wide(colorizer, luminance, turned, seed):
     count = int(np.ceil(2 * width / side)) - 1
     starts = np.linspace(0, width - side, count).round().astype(int)
     tiles = np.stack([luminance[:, x:x + side] for x in starts])
-    if turned:  # the networks know upright pictures
+    if turned:  # the networks expect upright pictures
         fields = _fields(colorizer, tiles.transpose(0, 2, 1, 3), seed)
         fields = fields.transpose(0, 1, 3, 2, 4)
     else:
@@ -162,7 +162,7 @@ def _tiled_wide(colorizer, luminance, turned, seed):
 
 
 def _changes(colorizer, pictures, seed):
-    """Rows of size, mean and largest of the pictures' mean differences."""
+    """Yields size, and mean and largest of the pictures' mean differences."""
     import numpy as np
     from PIL import Image
 

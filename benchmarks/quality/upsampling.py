@@ -1,21 +1,21 @@
-"""Ways of enlarging colour fields from the canvas to full size.
+"""Compares ways to enlarge colour fields from the canvas to full size.
 
     python -m benchmarks.quality.upsampling --data data/lfw.tgz
 
-Enlarges, for photographs in colour, the true chrominance as averaged on the
-canvas, the VAE's reconstruction of it, and the best of one default call with 8
-results, by
+The program enlarges three fields of each colour photograph: the true
+chrominance averaged on the canvas, the VAE's reconstruction of it, and the
+best result of one default call for 8 results.  It uses these ways:
 
-    bilinear   without looking at the luminance
-    bicubic    the same
+    bilinear   ignores the luminance
+    bicubic    ignores the luminance
     filter     the fast guided filter (He & Sun, 2015), 3x3 cells, epsilon 20
-    guided     `color.upsampling`, what the library does
+    guided     `color.upsampling`, the library's way
 
-Prints the mean absolute error of ab / 128 at full size as a ratio to
-bilinear's: at all pixels, and at the tenth with the steepest luminance and
-chrominance.  "Grain" says how much noise in the luminance (standard deviation
-6) changes the colours of the best result, in CIE units: what a film's grain
-would do.
+It prints the mean absolute error of ab / 128 at full size, relative to
+bilinear: at all pixels, and at the tenth of the pixels with the steepest
+luminance and chrominance.  "Grain" is the change of the best result's colours,
+in CIE units, after adding noise of standard deviation 6 to the luminance, like
+a film's grain.
 """
 
 import argparse
@@ -29,7 +29,7 @@ GRAIN = 6.0
 def main(arguments=None):
     """Runs the program."""
     parser = argparse.ArgumentParser(
-        description="Compares ways of enlarging colour fields.")
+        description="Compares ways to enlarge colour fields.")
     add_pictures(parser, 150)
     options = parser.parse_args(arguments)
     pictures = photographs(options)
@@ -59,11 +59,11 @@ def main(arguments=None):
 
 
 def _measure(colorizer, pixels, seed, random):
-    """Errors of one photograph.
+    """Measures the errors of one photograph.
 
     Returns:
-        dict from (method, field) to [mean error, mean error at edges], and
-        dict from a method to the change that grain makes.
+        dict from (method, field) to [mean error, mean error at edges]; dict
+        from a method to the change by grain.
     """
     import numpy as np
     import tensorflow as tf
@@ -97,7 +97,7 @@ def _measure(colorizer, pixels, seed, random):
 
 
 def _edges(lab):
-    """The tenth of the pixels [H, W] where [H, W, 3] is steepest."""
+    """Mask [H, W] of the tenth of the pixels where [H, W, 3] is steepest."""
     import numpy as np
 
     steepness = sum(

@@ -12,16 +12,16 @@ import re
 import sys
 from pathlib import Path
 
-import jupytext
 import nbformat
 from PIL import Image
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 SECONDS = 1800
-# What TensorFlow's C++ says at its start, whatever the settings.
-_START = re.compile(r"^(WARNING: All log messages before absl|[IWE]0{4} |"
-                    r"To enable the following instructions).*\n?", re.M)
+# What TensorFlow's C++ says at its start and of errors, whatever the settings.
+_LOG = re.compile(
+    r"^(WARNING: All log messages before absl|[IWE]0{4} |"
+    r"To enable the following instructions|\t \[\[\{\{).*\n?", re.M)
 
 
 def main(names):
@@ -34,6 +34,8 @@ def main(names):
 
 def script(name):
     """The notebook that a script stands for, without outputs."""
+    import jupytext
+
     notebook = jupytext.read(EXAMPLES / f"{name}.py")
     notebook.metadata = {
         "kernelspec": notebook.metadata["kernelspec"],
@@ -64,10 +66,10 @@ def executed(name):
 
 
 def _cleaned(outputs):
-    """Outputs with small pictures, without TensorFlow's start."""
+    """Outputs with small pictures, without TensorFlow's log."""
     for output in outputs:
-        if output.output_type == "stream":
-            output.text = _START.sub("", output.text)
+        if output.output_type == "stream" and output.name == "stderr":
+            output.text = _LOG.sub("", output.text)
             if not output.text:
                 continue
         picture = output.get("data", {}).pop("image/png", None)

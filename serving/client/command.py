@@ -85,8 +85,8 @@ def _parser():
     add("--out", type=Path, metavar="DIR",
         help="folder to write to (default: out, or none with --sheet)")
     add("--sheet", type=Path, metavar="FILE",
-        help="also write all colourings of one photograph on one picture, a "
-        "PNG file")
+        help="PNG file to write, with all colourings of one photograph on one "
+        "picture")
     add("--server", default=clients.DEFAULT_SERVER, metavar="ADDRESS",
         help="http[s]://HOST:PORT for REST, [grpcs://]HOST:PORT for gRPC "
         "(default: %(default)s)")

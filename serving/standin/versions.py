@@ -224,7 +224,7 @@ class Versions:
             raise
         with self._lock:
             version.model, version.state = model, "AVAILABLE"
-        _LOG.info("version %d of %s is available", number, self.name)
+        _LOG.info("version %d of %s is served", number, self.name)
 
     def _try_load(self, number, path):
         contents = _contents(path)

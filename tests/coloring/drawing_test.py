@@ -196,3 +196,20 @@ def test_graphs_go_with_their_colorizer(luminance):
     del colorizer
     gc.collect()
     assert len(gone) == 4 and not any(one() for one in gone)
+
+
+def test_the_pool_is_plain_draws_at_the_results_temperature(tiny_photos):
+    """`pool` draws as mode "samples" does, which orders by density."""
+    small = np.full([tiny_photos.luminance_size] * 2 + [1], 40, np.float32)
+    hint = Hint(3, 4, (200, 60, 40))
+    for steering in (Steering(saturation=1.5), Steering(hints=(hint,)),
+                     Steering(warmth=4.0)):
+        found = [small, (64, 48), np.full([len(steering.hints), 1], 40.0)]
+        pool = drawing.pool(
+            tiny_photos, *found, Sampling(temperature=0.25), steering, 16)
+        samples = drawing.draw(
+            tiny_photos, *found, Sampling(16, 0, 0.5, "samples"),
+            steering)["ab"]
+        np.testing.assert_allclose(
+            sorted(field.sum() for field in pool),
+            sorted(field.sum() for field in samples), rtol=1e-3, atol=0.5)

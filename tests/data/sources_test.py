@@ -93,7 +93,8 @@ def test_failed_writing_leaves_no_shard(folder, tmp_path):
 
 
 def test_places_that_cannot_be_written_to(folder, tmp_path, monkeypatch):
-    with pytest.raises(OSError, match="none/photos: must be a writable .*No such"):
+    with pytest.raises(
+            OSError, match="none/photos: must be a writable .*No such"):
         tfrecords.write_tfrecords(folder, tmp_path / "none" / "photos", 2)
     real = tf.io.TFRecordWriter.write
 

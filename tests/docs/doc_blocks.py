@@ -16,7 +16,8 @@ from sybil.sybil import Sybil
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "docs/index.md", "docs/recolor.md", *sorted(
     path.relative_to(ROOT).as_posix()
-    for path in (ROOT / "docs" / "guides").glob("*.md"))]
+    for folder in ("examples", "guides")
+    for path in (ROOT / "docs" / folder).glob("*.md"))]
 MODULES = [path.relative_to(ROOT).as_posix()
            for path in sorted((ROOT / "tfdivcolor").rglob("*.py"))
            if re.search(r"^ +Example:$", path.read_text(), re.M)]

@@ -11,6 +11,7 @@ NOT_RUN = {
     "python3 -m venv *": "setup.py's test extra is that environment",
     ". .venv/bin/activate": "the commands run in that environment already",
     "make demo*": "it sets up an environment of its own",
+    "jupyter lab *": "it serves until somebody ends it",
     "make studio *": "it sets up an environment of its own",
     "make test*": "it runs these tests",
     "TF_CONFIG=* python -m training.train *":

@@ -52,7 +52,7 @@ def test_half_a_picture_is_refused(name):
                                   encoded("GIF"), animated("GIF")])
 def test_what_is_no_picture_is_refused(data):
     assert ("image_bytes[3]: must be a JPEG, PNG, BMP or WebP picture "
-            f"(received {len(data)} bytes without such a beginning)"
+            f"(received {len(data)} bytes that begin otherwise)"
             ) in refusal(data, row=3)
 
 
@@ -65,7 +65,7 @@ def test_webp_that_tensorflow_does_not_decode_is_named(data):
 
 @pytest.mark.parametrize("mode, bits", [("1", 1), ("L", 8), ("P", 8)])
 def test_bmp_with_a_palette_is_refused(mode, bits):
-    assert ("image_bytes[3]: must be, if a BMP, of 24 or 32 bits a pixel "
+    assert ("image_bytes[3]: must have 24 or 32 bits per pixel if it is a BMP "
             f"(received {bits} bits)") in refusal(encoded("BMP", mode), row=3)
 
 

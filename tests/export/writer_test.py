@@ -169,7 +169,7 @@ def test_an_export_that_differs_is_noticed(exported, model, tiny, make_tiny):
     inputs = dict(warmup.read(exported / warmup.FILE))["colorize"]
     outputs = model.run("colorize", inputs)
     writer._verify_results(inputs, outputs, tiny, OPTIONS)
-    with pytest.raises(RuntimeError, match="result 0 of the export must be"):
+    with pytest.raises(RuntimeError, match="result 0 of the export must equal"):
         writer._verify_results(inputs, outputs, make_tiny(1), OPTIONS)
     for name in ("log_prob", "share"):
         outputs[name][1, 2] += 1
@@ -194,7 +194,7 @@ def test_versions_go_up_and_are_never_replaced(exported, tiny):
     (base / ".hidden").mkdir(exist_ok=True)
     (base / "notes").mkdir(exist_ok=True)
     assert export.version_path(base, 12) == base / "12"
-    with pytest.raises(ValueError, match="is there already"):
+    with pytest.raises(ValueError, match="must be a new version"):
         export.save(base, tiny, 1)
     with pytest.raises(ValueError, match="0 or more"):
         export.save(base, tiny, -1)
@@ -215,7 +215,7 @@ def test_what_fails_verification_is_not_published(
 
     monkeypatch.undo()
     monkeypatch.setattr(portable, "_TOLERANCE", -1.0)
-    with pytest.raises(RuntimeError, match="ab of the export must be"):
+    with pytest.raises(RuntimeError, match="ab of the export must equal"):
         export.save(tmp_path, tiny, format="decode")
     assert not list(tmp_path.iterdir())
 
@@ -452,15 +452,15 @@ NOT_A_NUMBER[1, 3, 3] = np.nan
     ("serving_default", {"image_bytes": [png(np.zeros((200, 101), np.uint8))]},
      "image_bytes[0]: must have at most 20000 pixels (received 101 x 200)"),
     ("serving_default", {"image_bytes": [[PICTURES[0]]]},
-     "image_bytes: must be a picture a row, shape [B] (received [1, 1])"),
+     "image_bytes: must be one picture per row, shape [B] (received [1, 1])"),
     ("serving_default", {"image_bytes": PICTURES[0]},
-     "image_bytes: must be a picture a row, shape [B] (received [])"),
+     "image_bytes: must be one picture per row, shape [B] (received [])"),
     ("colorize", {"image_bytes": PICTURES[:1], "seed": [1, 2],
                   "temperature": [1.0]},
-     "seed: must be a number a row, shape [1] (received [2])"),
+     "seed: must be one number per row, shape [1] (received [2])"),
     ("colorize", {"image_bytes": PICTURES[:2], "seed": [1, 2],
                   "temperature": [1.0]},
-     "temperature: must be a number a row, shape [2] (received [1])"),
+     "temperature: must be one number per row, shape [2] (received [1])"),
     ("colorize", {"image_bytes": PICTURES[:2], "seed": [1, 2],
                   "temperature": [1.0, np.nan]},
      "temperature[1]: must be a finite number of 0 or more (received nan)"),
@@ -493,17 +493,17 @@ NOT_A_NUMBER[1, 3, 3] = np.nan
      "rows times num_samples: must be at most 25 (received 27)"),
     ("colorize_n", {"image_bytes": [png(np.zeros((130, 150), np.uint8))],
                     "num_samples": 9, "seed": 1, "temperature": 1.0},
-     "image_bytes: must have, all rows times num_samples, at most 160000 "
-     "pixels (received 175500)"),
+     "image_bytes: must have at most 160000 pixels, all rows times "
+     "num_samples (received 175500)"),
     ("colorize_tensor", {"luminance": NOT_A_NUMBER, **rows(2)},
      "luminance[1]: must be numbers of 0 to 100 (received nan)"),
     ("colorize_tensor", {"luminance": LUMINANCE + 51, **rows(2)},
      "luminance[0]: must be numbers of 0 to 100 (received 101"),
     ("colorize_tensor", {"luminance": LUMINANCE[:, :16], **rows(2)},
-     "luminance: must be a square a row, shape [B, 32, 32, 1] "
+     "luminance: must be one square per row, shape [B, 32, 32, 1] "
      "(received [2, 16, 32, 1])"),
     ("prior", {"luminance": LUMINANCE[0]},
-     "luminance: must be a square a row, shape [B, 32, 32, 1] "
+     "luminance: must be one square per row, shape [B, 32, 32, 1] "
      "(received [32, 32, 1])"),
 ])
 def test_refusals_name_input_rule_and_value(model, signature, inputs, message):
@@ -651,7 +651,7 @@ def test_command(make_tiny, tmp_path, capsys):
     contract = json.loads((tmp_path / "m/7" / export.CONTRACT).read_text())
     assert len(contract["about"]["weights_sha256"]) == 64
     assert cli.main(call) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "must be a new version" in capsys.readouterr().err
     assert cli.main([*call[:4], "--samples", "101"]) == 2
     assert "num_samples must be 1 to max_samples" in capsys.readouterr().err
     assert cli.main(["export", str(tmp_path / "weights/colorizer.json/m"),

@@ -100,7 +100,7 @@ def test_table_has_every_number():
     assert second.split()[:5] == ["direct", "32", "0", "8.0", "64.0"]
     assert len(heading) == len(first) == len(second)
     assert remarks == [
-        "REST: 5 deliberately bad requests were refused, as they should be",
+        "REST: refused 5 deliberately bad requests, as it should",
         "REST: 1 x UNAVAILABLE: words",
         "REST: 75.0% of the direct calls' colourings/s (50.0% to 100.0% in "
         "2 rounds)"]
@@ -297,7 +297,7 @@ def test_only_this_machine_is_loaded(photos, server, capsys):
     (["--concurrency", "0"], "must be above 0"),
     (["--rate", "nan"], "must be above 0"),
     (["--duration", "x"], "invalid float value: 'x'"),
-    (["--server", "127.0.0.1:1", "--server", "127.0.0.1:1"], "another server"),
+    (["--server", "127.0.0.1:1", "--server", "127.0.0.1:1"], "each server once"),
     (["--mixed", "-n", "3"], "not allowed with"),
 ])
 def test_bad_arguments(photos, arguments, message, capsys):

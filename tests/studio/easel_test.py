@@ -116,7 +116,7 @@ def test_the_colours_at_a_point_are_those_of_the_draws(easel, tiny_photos):
         shown = np.frombuffer(bytes.fromhex(rgb[1:]), np.uint8)
         assert abs(skcolor.rgb2lab(shown)[0] - found["lightness"]) < 0.6
     # Independently: each draw's own colour there, by NumPy's interpolation.
-    draws = easel.pool(tiny_photos, state, key)["ab"]
+    draws = easel.pool(tiny_photos, state, key)
     x, y = 120.5 / 400 * 32 - 0.5, 90.5 / 300 * 32 - 0.5
     i, j, u, v = int(y), int(x), y % 1, x % 1
     there = ((1 - u) * ((1 - v) * draws[:, i, j] + v * draws[:, i, j + 1])

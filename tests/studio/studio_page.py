@@ -6,7 +6,7 @@ import urllib.parse
 
 from browsers import common
 
-PATIENCE = 60  # seconds; networks that have just been loaded are slow at first
+PATIENCE = 120  # seconds; networks that have just been loaded are slow at first
 
 # What is seen; neither hidden nor without a size.
 _VISIBLE = """(selector => [...document.querySelectorAll(selector)].some(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _COMMAND = "import sys; from tfdivcolor import cli; sys.exit(cli.main())"
-_START_TIME = 120  # seconds; TensorFlow alone takes five
+_PATIENCE = 180  # seconds, of a machine that has much else to do
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Studio:
                 self._command, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1",
                                  "XDG_DATA_HOME": str(self.data)})
-        end = time.monotonic() + _START_TIME
+        end = time.monotonic() + _PATIENCE
         while not (found := re.search(r"http://\S+[?&]token=([\w-]+)",
                                       self.log()[at:])):
             self._check_start(end)
@@ -94,7 +94,7 @@ class Studio:
         if self._process.poll() is None:
             self._process.send_signal(how)
         try:
-            return self._process.wait(20)
+            return self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             raise
@@ -136,7 +136,8 @@ class Studio:
         return self._of_token
 
     def connection(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        return http.client.HTTPConnection(
+            "127.0.0.1", self.port, timeout=_PATIENCE)
 
     def request(self, method, path, body=None, headers=None):
         """One request; its headers are the page's where none are given."""
@@ -159,7 +160,7 @@ class Studio:
         assert answer.status < 300, (method, path, answer)
         return answer.json
 
-    def raw(self, data, breaks_off=False, timeout=20):
+    def raw(self, data, breaks_off=False):
         """Sends bytes as they are; returns all that comes back.
 
         Args:
@@ -167,7 +168,7 @@ class Studio:
             breaks_off: bool. Whether they are only a part of it.
         """
         with socket.create_connection(
-                ("127.0.0.1", self.port), timeout=timeout) as connection:
+                ("127.0.0.1", self.port), timeout=_PATIENCE) as connection:
             try:
                 connection.sendall(data)
                 if breaks_off:
@@ -192,7 +193,7 @@ class Studio:
 
     def ready(self, job):
         """Waits until an export is ready; returns what is said of it."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + _PATIENCE
         while (found := self.ask("GET", f"/api/exports/{job}"))[
                 "state"] == "running":
             assert time.monotonic() < end, found

@@ -291,7 +291,7 @@ def test_the_package_s_own_file_is_the_default(tmp_path, monkeypatch, capsys):
     arguments = ["--out", str(tmp_path / "lite0.npz")]
     monkeypatch.setattr(convert_encoder, "PACKAGE", "no_such_package")
     assert convert_encoder.main(arguments) == 1
-    assert "no_such_package is not installed" in capsys.readouterr().err
+    assert "package no_such_package is installed" in capsys.readouterr().err
     # Installed: a module of this form, which need not be imported.
     models = tmp_path / "some_package" / "models"
     models.mkdir(parents=True)

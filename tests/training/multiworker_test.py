@@ -72,7 +72,7 @@ def test_one_process_agrees_with_itself():
 
 def test_a_batch_that_replicas_do_not_divide():
     with pytest.raises(ValueError, match="batch_size must be a multiple of 3 "
-                       r"replicas times 2, accumulate \(received 8\)"):
+                       r"replicas times accumulate=2 \(received 8\)"):
         loop._check_batch(configs.get("smoke", ["accumulate=2"]), 3)
     loop._check_batch(configs.get("smoke", ["accumulate=2"]), 4)
 

@@ -17,7 +17,12 @@ import tensorflow as tf
 
 from tfdivcolor import color
 from tfdivcolor.color import canvas
-from tfdivcolor.latent import hints as hint_points, sampling, steering as steer
+from tfdivcolor.latent import (
+    hints as hint_points,
+    plain_tensorflow,
+    sampling,
+    steering as steer,
+)
 from tfdivcolor.latent.distributions import MixtureParameters
 from tfdivcolor.models.joint import JointModel
 from tfdivcolor.settings import DEFAULTS, UNSTEERED, Sampling, Steering
@@ -96,10 +101,40 @@ def draw(colorizer: JointModel, small: Tensor, size: tuple[int, int],
         return decode(
             colorizer, small, latents, steering.saturation, options.seed)
     if steering.moves_latents:
-        return _steered(colorizer, small, size, lightness, options, steering)
+        found, _ = _steered(
+            colorizer, small, size, lightness, options, steering)
+        return _first_row(found)
     drawn = colorizer.sample(small[None], **vars(options))
     drawn["ab"] *= steering.saturation
     return _first_row(drawn)
+
+
+def pool(colorizer: JointModel, small: Tensor, size: tuple[int, int],
+         lightness: Tensor, options: Sampling, steering: Steering,
+         count: int) -> np.ndarray:
+    """Draws what results of mode "diverse" sum up, in the order of drawing.
+
+    Args:
+        colorizer, small, size, lightness, options, steering: as in `draw`.
+        count: int. How many draws.
+
+    Returns:
+        float32 [count, canvas, canvas, 2], CIE units.
+
+    Raises:
+        ValueError: as `draw`.
+    """
+    check(colorizer, options, steering)
+    grey, mixture = look(colorizer, small)
+    if steering.moves_latents:
+        _, mixture = _steered(
+            colorizer, small, size, lightness, options, steering)
+    # As "diverse" draws.
+    z = plain_tensorflow.draw(
+        mixture, tf.constant([options.seed], tf.int64), count,
+        tf.constant(options.temperature ** 0.5, tf.float32))
+    field = color.denormalize_ab(colorizer.vae.decoder(z, grey))
+    return (steering.saturation * field)[0].numpy()
 
 
 def check(colorizer: JointModel, options: Sampling, steering: Steering
@@ -142,7 +177,7 @@ def decode(colorizer: JointModel, small: Tensor, z: Tensor, saturation: float,
 
 
 def _steered(colorizer, small, size, lightness, options, steering):
-    """The results of one photograph under steering."""
+    """The results of one photograph under steering, and the mixture."""
     grey, params = look(colorizer, small)
     numbers = {
         "seed": tf.constant([options.seed], tf.int64),
@@ -171,15 +206,15 @@ def _steered(colorizer, small, size, lightness, options, steering):
             strength=tf.constant(steering.strength, tf.float32), **more)
 
     if steering.kept is not None:
-        return _first_row(
-            varied(tf.constant([steering.kept], tf.float32), False))
-    found = drawn(options.mode)
+        return varied(tf.constant([steering.kept], tf.float32), False)
+    found, mixture = drawn(options.mode)
     if steering.keep is not None:
         before = {name: found[name] for name in ("hints_before",) if hints}
         # It meets the hints, and is as warm as it shall be.
-        found = {**varied(found["z"][:, steering.keep], True,
-                          warmth=tf.constant(0.0)), **before}
-    return _first_row(found)
+        variations, mixture = varied(
+            found["z"][:, steering.keep], True, warmth=tf.constant(0.0))
+        found = {**variations, **before}
+    return found, mixture
 
 
 def _like(tensors, any_number=False):
@@ -205,7 +240,8 @@ def _chosen(colorizer, mode, grey, params, numbers, hints):
             lightness: float32 [N, 1]; or {} without any.
 
     Returns:
-        dict of tensors, as of `draw`, with one row for the picture.
+        found: dict of tensors, as of `draw`, with one row for the picture.
+        mixture: the steered mixture.
     """
     decoder = colorizer.vae.decoder
     saturation = numbers["saturation"]
@@ -240,7 +276,7 @@ def _chosen(colorizer, mode, grey, params, numbers, hints):
         before = latents(params)["z"][:, :1]
         found["hints_before"] = distance(fields(before))[:, 0]
         found["hints_after"] = distance(found["ab"])
-    return found
+    return found, mixture
 
 
 def _first_row(tensors):

@@ -120,7 +120,8 @@ def rgb_error_best_pixel(rgb_samples: np.ndarray, rgb_truth: ArrayLike,
 
     References:
         Ardizzone et al. (2019), Guided Image Generation with Conditional
-        Invertible Neural Networks; there k = 8.
+        Invertible Neural Networks, with k = 8,
+        https://arxiv.org/abs/1907.02392
     """
     errors = _errors(_first(rgb_samples, k), rgb_truth).min(axis=1) / 255.0
     return 100.0 * np.sqrt(np.square(errors).mean(axis=(1, 2, 3)))

@@ -57,7 +57,8 @@ def two_sample_auc(luminance: ArrayLike, truth: ArrayLike,
             match.
 
     References:
-        Lopez-Paz and Oquab (2017), Revisiting Classifier Two-Sample Tests.
+        Lopez-Paz and Oquab (2017), Revisiting Classifier Two-Sample Tests,
+        https://arxiv.org/abs/1610.06545
     """
     true, made = _inputs(luminance, truth, results)
     order = np.random.default_rng(seed).permutation(len(true))

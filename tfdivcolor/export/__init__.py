@@ -1,4 +1,4 @@
-"""Colorizer to SavedModel, for TensorFlow Serving and other runtimes."""
+"""Exports a Colorizer for TensorFlow Serving and other runtimes."""
 
 from tfdivcolor.export.writer import BATCHING, CONTRACT, save, version_path
 

@@ -1,8 +1,8 @@
 """Checks that run in a graph, with messages of one line.
 
-A server holds its callers to the names and types of inputs, but neither to
-shapes nor to values.  Each check here names the input, the rule and what was
-received, and raises InvalidArgumentError when the graph runs.
+A server checks the names and types of inputs, but neither shapes nor values.
+Each check here gives the input, the rule and the received value, and raises
+InvalidArgumentError when the graph runs.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ import tensorflow as tf
 
 
 def check(condition: tf.Tensor, *message: str | tf.Tensor) -> tf.Operation:
-    """An operation that fails unless a condition holds.
+    """Makes an operation that fails unless a condition holds.
 
     Args:
         condition: bool scalar.
-        *message: str or string scalars, joined where it fails.
+        *message: str or string scalars, joined on failure.
 
     Returns:
         tf.Operation, for `after`.
@@ -25,7 +25,7 @@ def check(condition: tf.Tensor, *message: str | tf.Tensor) -> tf.Operation:
 
 
 def after(operation: tf.Operation, value: tf.Tensor) -> tf.Tensor:
-    """A tensor that has its value once an operation has succeeded."""
+    """Returns a tensor with this value, once an operation has succeeded."""
     with tf.control_dependencies([operation]):
         return tf.identity(value)
 
@@ -33,28 +33,28 @@ def after(operation: tf.Operation, value: tf.Tensor) -> tf.Tensor:
 def shape(name: str, value: tf.Tensor,
           expected: Sequence[int | tf.Tensor | None],
           meaning: str) -> tf.Tensor:
-    """Lets a tensor of that shape through.
+    """Returns a tensor, and refuses it if its shape is wrong.
 
     Args:
-        name: str. The input's name.
-        value: tensor, declared to have such a shape.
+        name: str. Name of the input.
+        value: tensor, declared with this shape.
         expected: list of ints, int32 scalars, and None for any size.
-        meaning: str. What the tensor holds.
+        meaning: str. Content of the tensor.
 
     Returns:
         tensor, as declared.
     """
-    # The declared shape is taken off, for nothing holds a server's feeds to it,
-    # and a check that could only fail against it would be optimised away.
+    # The declared shape is removed: a server does not enforce it, and
+    # TensorFlow would optimise away a check that it makes redundant.
     received = tf.shape(_as_fed(value))
-    # -1 for any size.
+    # -1 stands for any size.
     wanted = tf.convert_to_tensor(
         [-1 if size is None else size for size in expected], tf.int32)
 
     def sizes_agree():
         return tf.reduce_all((received == wanted) | (wanted < 0))
 
-    # Vectors of different lengths do not compare.
+    # Vectors of different lengths cannot be compared.
     agrees = tf.cond(
         tf.size(received) == len(expected), sizes_agree, lambda: False)
     rule = tf.strings.join(
@@ -67,14 +67,15 @@ def shape(name: str, value: tf.Tensor,
 
 def values(name: str, tensor: tf.Tensor, lowest: float, highest: float,
            rule: str) -> tf.Tensor:
-    """Lets numbers of a range through; refuses NaN, naming the first row.
+    """Returns numbers, and refuses NaN and numbers out of range.
+
+    The message names the first wrong row.
 
     Args:
-        name: str. The input's name.
-        tensor: float32 [B, ...], the other dimensions known.
-        lowest, highest: float. Both are in the range.
-        rule: str. What the range is.
-
+        name: str. Name of the input.
+        tensor: float32 [B, ...] with other dimensions known.
+        lowest, highest: float. Ends of the range, inclusive.
+        rule: str. Description of the range.
     Returns:
         float32 [B, ...].
     """
@@ -82,7 +83,7 @@ def values(name: str, tensor: tf.Tensor, lowest: float, highest: float,
     by_row = tf.reshape(
         good, [tf.shape(tensor)[0], tensor.shape[1:].num_elements()])
     good_rows = tf.reduce_all(by_row, axis=1)
-    # The zero at the end stands where there are no rows, or no bad values.
+    # The appended zero serves for no rows and for no bad values.
     row = tf.argmin(tf.concat([tf.cast(good_rows, tf.int32), [0]], axis=0))
     bad_values = tf.boolean_mask(tensor, tf.logical_not(good))
     received = tf.concat([bad_values, [0.0]], axis=0)[0]
@@ -92,7 +93,7 @@ def values(name: str, tensor: tf.Tensor, lowest: float, highest: float,
 
 
 def text(value: Any) -> tf.Tensor:
-    """A number, or a vector of them in brackets, for messages."""
+    """Formats a number, or a vector in brackets, for messages."""
     words = tf.strings.as_string(tf.convert_to_tensor(value))
     if words.shape.rank == 0:
         return words
@@ -101,7 +102,7 @@ def text(value: Any) -> tf.Tensor:
 
 
 def _as_fed(value):
-    """The value without its declared shape, even to the graph's optimiser."""
+    """Hides the declared shape of a value, even from the graph's optimiser."""
     array = tf.TensorArray(
         value.dtype, size=1, infer_shape=False, element_shape=None)
     return array.write(0, value).read(0)

@@ -1,15 +1,15 @@
-"""Encoded pictures -> pixels in the graph, for the exported model.
+"""Decodes pictures in the graph of the exported model.
 
-What `images.read` is to Python: it decodes JPEG, PNG, BMP and WebP, and
-refuses what is none of them, damaged, or too large by its header, before memory
-is taken for its pixels.  TensorFlow's operations would end the whole call with
-a message of their own; here every refusal is an INVALID_ARGUMENT that names the
-row.
+This module is the counterpart of `images.read`: it decodes JPEG, PNG, BMP and
+WebP. It refuses other data, damaged pictures, and by its header a picture that
+is too large, before it takes memory for pixels.  TensorFlow's operations would
+end the whole call with their own messages; here every refusal is an
+INVALID_ARGUMENT that names the row.
 
-The two agree on the same file, except where TensorFlow's decoders do less:
-EXIF orientation and ICC profiles are not applied; not read are TIFF, GIF, BMP
-but of 24 or 32 bits, and WebP that is animated or transparent.  A client that
-has such a file decodes it itself, as `serving.client` does.
+Both give the same pixels for the same file, but TensorFlow's decoders do less:
+they ignore EXIF orientation and ICC profiles, and do not read TIFF, GIF, BMP
+other than of 24 or 32 bits, and animated or transparent WebP.  Clients decode
+such files themselves, like `serving.client`.
 """
 
 import numpy as np
@@ -18,11 +18,11 @@ import tensorflow as tf
 from tfdivcolor.export import graph_checks
 
 FORMATS = "JPEG, PNG, BMP or WebP"
-# Their numbers in the graph.
+# Numbers of the formats in the graph.
 _JPEG, _PNG, _BMP, _WEBP = range(4)
 
-_HEAD = 64  # bytes, enough for every header but that of JPEG
-# The longest side that JPEG can have; PNG's encoder has such a limit too.
+_HEAD = 64  # bytes, enough for every header except that of JPEG
+# Longest side of JPEG; the PNG encoder has a similar limit.
 _LONGEST_SIDE = 65_500
 
 
@@ -32,16 +32,16 @@ def decode(data: tf.Tensor, row: tf.Tensor | int,
 
     Args:
         data: string scalar. The bytes of an image file.
-        row: int32 scalar. Its number in the request, for messages.
+        row: int32 scalar. Number of the picture in the request, for messages.
         max_pixels: int. Larger pictures are refused.
 
     Returns:
-        uint8 [H, W, 3], sRGB. 16 bits a channel are scaled and rounded to 8;
+        uint8 [H, W, 3], sRGB. 16 bits per channel are scaled and rounded to 8;
         alpha is dropped.
 
     Raises:
-        tf.errors.InvalidArgumentError: when it runs; the data are not such a
-            picture, not a whole one, or one of too many pixels.
+        tf.errors.InvalidArgumentError: when the graph runs, if the data are
+            not such a picture, are incomplete, or have too many pixels.
     """
     name = tf.strings.join(["image_bytes[", graph_checks.text(row), "]"])
     head = _head(data)
@@ -49,7 +49,7 @@ def decode(data: tf.Tensor, row: tf.Tensor | int,
     length = graph_checks.text(tf.strings.length(data))
     kind = graph_checks.after(graph_checks.check(
         kind >= 0, name, ": must be a ", FORMATS, " picture (received ",
-        length, " bytes without such a beginning)"), kind)
+        length, " bytes that begin otherwise)"), kind)
     size = tf.switch_case(kind, {
         _JPEG: lambda: _jpeg_size(data), _PNG: lambda: _png_size(head),
         _BMP: lambda: _bmp_size(head), _WEBP: lambda: _webp_size(head)})
@@ -63,11 +63,11 @@ def decode(data: tf.Tensor, row: tf.Tensor | int,
         f": must have sides of at most {_LONGEST_SIDE} pixels (received ",
         graph_checks.text(size[0]), " x ", graph_checks.text(size[1]), ")"),
         data)
-    # Of a palette TensorFlow would return the indices.
+    # For a BMP with a palette TensorFlow would return the indices.
     bits = _number(head, 28, 2)
     data = graph_checks.after(graph_checks.check(
         (kind != _BMP) | (bits == 24) | (bits == 32), name,
-        ": must be, if a BMP, of 24 or 32 bits a pixel (received ",
+        ": must have 24 or 32 bits per pixel if it is a BMP (received ",
         graph_checks.text(bits), " bits)"), data)
     pixels = _attempt(
         _pixels, (data, kind, head), tf.zeros([0, 0, 3], tf.uint8))
@@ -79,13 +79,13 @@ def decode(data: tf.Tensor, row: tf.Tensor | int,
 
 def _pixels(data, kind, head):
     def jpeg():
-        # The accurate transform is what Pillow uses.
+        # The accurate transform, as in Pillow.
         return tf.io.decode_jpeg(
             data, channels=3, dct_method="INTEGER_ACCURATE")
 
     def deep_png():
-        # As in `images`: 65535 becomes 255.  Asked for 8 bits, TensorFlow
-        # would drop the lower ones.
+        # As in `images`: 65535 becomes 255.  With 8 bits requested, TensorFlow
+        # would drop the lower bits.
         values = tf.io.decode_png(data, channels=3, dtype=tf.uint16)
         return tf.cast((tf.cast(values, tf.int32) + 128) // 257, tf.uint8)
 
@@ -101,10 +101,10 @@ def _pixels(data, kind, head):
 
 
 def _attempt(function, inputs, otherwise):
-    """A function's value in the graph, or another where it fails.
+    """Returns a function's value in the graph, or another if it fails.
 
-    Operations cannot catch errors, but `tf.data` can leave out elements that
-    raise one.
+    Operations cannot catch errors, but `tf.data` can skip elements that raise
+    one.
     """
     dataset = tf.data.Dataset.from_tensors(inputs).map(function)
     dataset = dataset.ignore_errors().concatenate(
@@ -116,7 +116,7 @@ def _attempt(function, inputs, otherwise):
 
 
 def _head(data):
-    """The first bytes, zeros where there are fewer: int32 [_HEAD]."""
+    """Returns the first bytes, padded with zeros: int32 [_HEAD]."""
     padded = tf.strings.substr(
         tf.strings.join([data, b"\0" * _HEAD]), 0, _HEAD)
     head = tf.cast(tf.io.decode_raw(padded, tf.uint8), tf.int32)
@@ -124,7 +124,7 @@ def _head(data):
 
 
 def _kind(head):
-    """The format: int32 scalar, -1 for none of them."""
+    """Identifies the format: int32 scalar, -1 for an unknown one."""
     return tf.case([
         (_begins(head, b"\xff\xd8\xff"), lambda: _JPEG),
         (_begins(head, b"\x89PNG\r\n\x1a\n"), lambda: _PNG),
@@ -138,7 +138,7 @@ def _begins(head, magic, at=0):
 
 
 def _number(values, at, count, little_endian=True):
-    """A number of `count` bytes: int64 scalar."""
+    """Reads a number of `count` bytes: int64 scalar."""
     places = np.arange(count) if little_endian else np.arange(count)[::-1]
     return tf.reduce_sum(
         tf.cast(values[at:at + count], tf.int64) * 256 ** places)
@@ -162,14 +162,13 @@ def _png_size(head):
 
 def _bmp_size(head):
     width, height = (_number(head, at, 4) for at in (18, 22))
-    # Both are signed; the height is negative where the first row is the
-    # upper one.
+    # Both are signed; a negative height means that the upper row comes first.
     size = _size(width, height)
     return tf.where(size < 2**31, size, 2**32 - size)
 
 
 def _webp_size(head):
-    """Of the three kinds of WebP: lossy, lossless, extended."""
+    """Reads the size of lossy, lossless and extended WebP."""
     def lossy():
         return _size(_number(head, 26, 2) & 0x3fff,
                      _number(head, 28, 2) & 0x3fff)

@@ -1,12 +1,12 @@
-"""Exports for runtimes that are not TensorFlow: the networks alone.
+"""Exports for runtimes other than TensorFlow: the networks alone.
 
-    decode  a SavedModel whose signature `serving_default` is the decoder:
+    decode  a SavedModel with the decoder as signature `serving_default`:
             luminance and z -> ab; OpenVINO and other converters read it
     tflite  model.tflite with the signatures `decode` and `prior`, for LiteRT:
-            what a phone needs to sample the mixture itself
+            a phone samples the mixture itself
 
-Shapes and units are those of `signatures`, but nothing is checked, and a batch
-must not be empty.
+Shapes and units are those of `signatures`. These exports check no inputs, and a
+batch must not be empty.
 """
 
 import tempfile
@@ -21,13 +21,13 @@ from tfdivcolor.export import saved_model
 from tfdivcolor.settings import ExportOptions
 
 TFLITE = "model.tflite"
-# ab in CIE units: other kernels add up in another order.
+# ab in CIE units, because other kernels add in another order.
 _TOLERANCE = 1e-2
 
 
 def write_decode(folder: Path, colorizer: Colorizer,
                  options: ExportOptions) -> None:
-    """Writes the SavedModel into a folder; no option matters to it."""
+    """Writes the SavedModel into a folder; `options` has no effect."""
     saved_model.write(folder, {"serving_default": _decode(colorizer)})
 
 
@@ -36,7 +36,7 @@ def verify_decode(folder: Path, colorizer: Colorizer,
     """Compares the SavedModel with the Colorizer.
 
     Raises:
-        RuntimeError: they differ.
+        RuntimeError: if they differ.
     """
     inputs = example(colorizer)
     with saved_model.Servable(folder) as model:
@@ -46,9 +46,9 @@ def verify_decode(folder: Path, colorizer: Colorizer,
 
 def write_tflite(folder: Path, colorizer: Colorizer,
                  options: ExportOptions) -> None:
-    """Writes `model.tflite` into a folder; no option matters to it."""
+    """Writes `model.tflite` into a folder; `options` has no effect."""
     functions = {"decode": _decode(colorizer), "prior": _prior(colorizer)}
-    # Only from a SavedModel does the converter keep signatures apart.
+    # The converter keeps signatures apart only for a SavedModel.
     with (tempfile.TemporaryDirectory(dir=folder) as whole,
           saved_model.without_advice()):
         saved_model.write(whole, functions)
@@ -62,11 +62,11 @@ def verify_tflite(folder: Path, colorizer: Colorizer,
     """Compares `model.tflite` with the Colorizer.
 
     Raises:
-        RuntimeError: they differ.
+        RuntimeError: if they differ.
     """
     inputs = example(colorizer)
     with warnings.catch_warnings():
-        # It is to go once LiteRT's own package is the only one.
+        # The warning announces its removal in favour of LiteRT's package.
         warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter")
         interpreter = tf.lite.Interpreter(
             str(folder / TFLITE),
@@ -77,7 +77,7 @@ def verify_tflite(folder: Path, colorizer: Colorizer,
 
 
 def example(colorizer: Colorizer) -> dict[str, np.ndarray]:
-    """Inputs of `decode`: two rows of three latents.
+    """Makes example inputs of `decode`: two rows of three latents.
 
     Args:
         colorizer: `Colorizer`.
@@ -120,5 +120,5 @@ def _require_same(colorizer, inputs, received):
     difference = np.abs(received - expected).max()
     if not difference <= _TOLERANCE:
         raise RuntimeError(
-            f"ab of the export must be the Colorizer's within {_TOLERANCE} "
+            f"ab of the export must equal the Colorizer's within {_TOLERANCE} "
             f"(received a difference of {difference})")

@@ -1,9 +1,9 @@
-"""SavedModels, written for TensorFlow Serving and run as it runs them.
+"""Writes SavedModels for TensorFlow Serving, and runs them in the same way.
 
 TensorFlow Serving loads a SavedModel into a session and runs it by tensor
-names; `tf.saved_model.load` does something else, and accepts files that fail
-there.  The exporter's own check, the stand-in server, the load test and the
-tests all run models through `Servable`.
+names. `tf.saved_model.load` works differently, and accepts files that fail in
+the server.  The exporter's own check, the stand-in server, the load test and
+the tests all run models with `Servable`.
 """
 
 import contextlib
@@ -27,20 +27,20 @@ TAG = "serve"
 def write(folder: str | os.PathLike, functions: Mapping[str, Any]) -> None:
     """Writes a SavedModel.
 
-    Keras models must not be tracked by what is saved: a session would restore
-    their variables under one name and read them under another.  So functions
-    hold their models in a closure, and what is tracked here are only the
+    The saved object must not track Keras models: a session would restore their
+    variables under one name and read them under another.  Functions therefore
+    hold their models in a closure, and this function tracks only the
     tf.Variables that they read, each once.
 
     Args:
         folder: str or path.
-        functions: dict from a signature's name to its `ConcreteFunction`.
+        functions: dict from the name of a signature to its `ConcreteFunction`.
     """
     root = tf.Module()
-    # By identity, as variables compare by value.
+    # By identity, because variables compare by value.
     read = {id(variable): variable for function in functions.values()
             for variable in function.variables}
-    # By name, as a module's class does not know of it.
+    # By name, because the class of a module does not declare it.
     setattr(root, "raw_variables", list(read.values()))
     tf.saved_model.save(
         root, str(folder), signatures=functions,
@@ -48,7 +48,7 @@ def write(folder: str | os.PathLike, functions: Mapping[str, Any]) -> None:
 
 
 def meta_graph(folder: str | os.PathLike) -> meta_graph_pb2.MetaGraphDef:
-    """The graph of a SavedModel, without loading it.
+    """Reads the graph of a SavedModel without loading it.
 
     Args:
         folder: str or path.
@@ -63,8 +63,8 @@ def meta_graph(folder: str | os.PathLike) -> meta_graph_pb2.MetaGraphDef:
 def signatures(
         meta: meta_graph_pb2.MetaGraphDef
         ) -> dict[str, meta_graph_pb2.SignatureDef]:
-    """The signatures of a `MetaGraphDef`: name -> `SignatureDef`."""
-    # What begins with __ is the loader's own.
+    """Returns the signatures of a `MetaGraphDef`: name -> `SignatureDef`."""
+    # Names that begin with __ belong to the loader.
     return {name: signature for name, signature in meta.signature_def.items()
             if not name.startswith("__")}
 
@@ -73,8 +73,8 @@ def signatures(
 def without_advice() -> Iterator[None]:
     """Keeps TensorFlow's advice off stderr.
 
-    It advises against the session loader, which is what servers use, and
-    warns that gradients were left out, as they were meant to be.
+    TensorFlow advises against the session loader, although servers use it, and
+    warns of missing gradients, which are omitted on purpose.
     """
     loggers = [tf.get_logger(), logging.getLogger("absl")]
     before = [logger.disabled for logger in loggers]
@@ -88,21 +88,22 @@ def without_advice() -> Iterator[None]:
 
 
 class Servable:
-    """One version of an exported model in a session of its own.
+    """One version of an exported model, in its own session.
 
-    Calls may come from several threads.
+    Several threads may call it.
 
     Args:
         path: str or path of a version's folder.
-        threads: int or None. Limit on the session's processor cores.
+        threads: int or None. Limit on the session's processor cores. Defaults
+            to None, no limit.
 
     Attributes:
         path: pathlib.Path of the version's folder.
-        signatures: dict from a signature's name to its `SignatureDef`.
+        signatures: dict from the name of a signature to its `SignatureDef`.
 
     Raises:
         ValueError: if the folder does not hold a SavedModel.
-        tf.errors.OpError: if the session loader refuses it.
+        tf.errors.OpError: if the session loader refuses the model.
 
     Example:
         jpeg = pathlib.Path("photo.jpg").read_bytes()
@@ -115,7 +116,7 @@ class Servable:
         if not tf.saved_model.contains_saved_model(str(path)):
             raise ValueError(
                 f"{path}: must be the folder of an exported model's version "
-                "(received one without saved_model.pb)")
+                "(received a path without saved_model.pb)")
         config = tf.compat.v1.ConfigProto(
             intra_op_parallelism_threads=threads or 0,
             inter_op_parallelism_threads=threads or 0)
@@ -137,18 +138,19 @@ class Servable:
 
         Args:
             signature: str.
-            inputs: dict from every input's name to an array.
-            outputs: names of the outputs wanted, or None for all.
+            inputs: dict from the name of every input to an array.
+            outputs: names of outputs to return, or None for all. Defaults to
+                None.
 
         Returns:
-            dict from an output's name to a NumPy array; strings come as
-            bytes in an array of objects.
+            dict from the name of an output to a NumPy array; strings are bytes
+            in an array of objects.
 
         Raises:
-            KeyError: there is no such signature or output, or the inputs are
-                not the signature's.
-            ValueError: an input cannot be converted to its type.
-            tf.errors.OpError: the model refused the inputs.
+            KeyError: if the signature or an output does not exist, or if the
+                names of the inputs are not those of the signature.
+            ValueError: if an input cannot be converted to its type.
+            tf.errors.OpError: if the model refuses the inputs.
         """
         definition = self.signatures[signature]
         names = sorted(definition.outputs if outputs is None else outputs)
@@ -163,10 +165,10 @@ class Servable:
             for name, info in sorted(definition.inputs.items())))))
 
     def _callable(self, signature, names):
-        """A function of the inputs in the order of their names.
+        """Makes a function of the inputs in the order of their names.
 
-        `Session.run` would hold the inputs to their declared shapes, which a
-        server does not; TensorFlow has no public call that does not either.
+        `Session.run` would enforce the declared shapes of inputs, which a
+        server does not. TensorFlow has no public call without that check.
         """
         key = signature, names
         if key not in self._callables:
@@ -181,7 +183,7 @@ class Servable:
         return self._callables[key]
 
     def close(self) -> None:
-        """Frees the session; nothing may run in it any more."""
+        """Frees the session, which then runs no more calls."""
         self._callables.clear()
         self._session.close()
 

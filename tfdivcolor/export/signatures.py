@@ -1,23 +1,24 @@
-"""The functions that an exported model offers, one a signature.
+"""The functions of an exported model, one per signature.
 
     serving_default  image_bytes [B]
                      -> colorized_bytes, share and log_prob [B, N]
-    colorize         the same, of seed [B] and temperature [B] too
-    colorize_n       of scalars num_samples, seed, temperature: [B, n]
+    colorize         the same, also with seed [B] and temperature [B]
+    colorize_n       with scalars num_samples, seed, temperature: [B, n]
     colorize_tensor  luminance [B, s, s, 1], seed [B], temperature [B]
                      -> ab [B, N, c, c, 2], share and log_prob [B, N]
     prior            luminance -> MixtureParameters (see `distributions`)
     decode           luminance, z [B, n, D] -> ab [B, n, c, c, 2]
 
-N is fixed at export, n by the call; s is the model's `luminance_size`, c its
-canvas.  Units as everywhere: luminance 0..100, ab in CIE units, log_prob in
-nats, share 0..1 with the sum 1.  All sampling is "diverse", the mean first and
-the others by the draws that they stand for, and is `Colorizer.sample_fields`.
+N is fixed at export, n by the call. s is the model's `luminance_size`, c its
+canvas.  Units are the usual ones: luminance 0..100, ab in CIE units, log_prob
+in nats, share 0..1 with the sum 1.  All sampling is `Colorizer.sample_fields`
+in mode "diverse": the mean comes first, the others by the draws that they
+represent.
 
-`decode` is pure: no strings, no random numbers, no checks, so that other
-runtimes can convert it.  The others refuse bad inputs with INVALID_ARGUMENT
-and a message that names input and row, as a server checks names and types of
-inputs but not their shapes or values.
+`decode` is pure: it has no strings, random numbers or checks, so that other
+runtimes can convert it.  The other signatures refuse bad inputs with
+INVALID_ARGUMENT and a message that names input and row, because a server checks
+names and types of inputs but not their shapes or values.
 """
 
 from typing import Any
@@ -29,16 +30,16 @@ from tfdivcolor.coloring.colorizer import Colorizer
 from tfdivcolor.export import graph_checks, graph_decoding
 from tfdivcolor.settings import DEFAULTS, ExportOptions
 
-# A call may ask for so many results of the largest picture, or for more of
-# smaller ones: what bounds the size of an answer.
+# A call may ask for this number of results of the largest picture, or for more
+# of smaller ones. This limits the size of an answer.
 RESULTS_OF_LARGEST = 8
 
-# What the colourings come with: float32 [B, N] each.
+# Ratings of the colourings: float32 [B, N] each.
 _RATINGS = ("share", "log_prob")
 
 
 def names(options: ExportOptions) -> list[str]:
-    """The signatures of an export.
+    """Lists the signatures of an export.
 
     Args:
         options: `settings.ExportOptions`.
@@ -48,7 +49,7 @@ def names(options: ExportOptions) -> list[str]:
     """
     every = ["serving_default", "colorize", "colorize_n", "colorize_tensor",
              "prior", "decode"]
-    # Neither scalars nor rows of different n can be merged into batches.
+    # Neither scalars nor rows of different n can be merged into a batch.
     unbatchable = ("colorize_n", "decode") if options.batchable else ()
     return [name for name in every if name not in unbatchable]
 
@@ -66,7 +67,7 @@ class Signatures:
         self.options = options
         self.canvas = colorizer.canvas
         self.luminance_shape = [colorizer.luminance_size] * 2 + [1]
-        # A function of its own, so that the graph holds it once.
+        # A separate function, so that the graph holds it once.
         self._luminance_of = tf.function(
             lambda data, row: canvas.luminance_of(
                 graph_decoding.decode(data, row, options.max_pixels)),
@@ -77,7 +78,7 @@ class Signatures:
         """Makes the graphs.
 
         Returns:
-            dict from a signature's name to its `ConcreteFunction`.
+            dict from the name of a signature to its `ConcreteFunction`.
         """
         images = tf.TensorSpec([None], tf.string, "image_bytes")
         luminance = tf.TensorSpec(
@@ -155,12 +156,12 @@ class Signatures:
     def _luminance(self, luminance):
         luminance = graph_checks.shape(
             "luminance", luminance, [None, *self.luminance_shape],
-            "a square a row")
+            "one square per row")
         return graph_checks.values(
             "luminance", luminance, 0.0, 100.0, "numbers of 0 to 100")
 
     def _sample(self, luminance, seed, temperature, num_samples):
-        # A field takes about a megabyte on its way.
+        # A field takes about a megabyte during sampling.
         count = tf.shape(luminance)[0] * num_samples
         limit = self.options.max_results
         luminance = graph_checks.after(graph_checks.check(
@@ -171,7 +172,7 @@ class Signatures:
                 luminance, seed, temperature,
                 tf.convert_to_tensor(num_samples), DEFAULTS.mode),
             luminance, seed, temperature)
-        # For the contract: N where it is fixed.
+        # For the contract: N, if it is fixed.
         fixed = num_samples if isinstance(num_samples, int) else None
         size = self.canvas
         return {"ab": tf.ensure_shape(
@@ -184,20 +185,20 @@ class Signatures:
         count = tf.reduce_sum(pixels) * tf.cast(num_samples, tf.int64)
         limit = RESULTS_OF_LARGEST * self.options.max_pixels
         return graph_checks.after(graph_checks.check(
-            count <= limit, "image_bytes: must have, all rows times "
-            f"num_samples, at most {limit} pixels (received ",
+            count <= limit, "image_bytes: must have at most "
+            f"{limit} pixels, all rows times num_samples (received ",
             graph_checks.text(count), ")"), small)
 
     def _colorized(self, image_bytes, seed, temperature, num_samples):
         def encoded(row):
-            # Decoded again: keeping the full size of every row would take
-            # memory without bound, and decoding is a small part of the work.
+            # Decoded again, because the full size of every row would take
+            # unlimited memory, and decoding is a small part of the work.
             luminance = self._luminance_of(image_bytes[row], row)
             return tf.map_fn(
                 lambda ab: _encode(
                     canvas.join(luminance, ab), self.options.image_format),
-                # Two: one is encoded while the next is joined.  Every one more
-                # takes memory and saves no time.
+                # Two: one is encoded while the next is joined.  More would
+                # take memory and save no time.
                 drawn["ab"][row], parallel_iterations=2,
                 fn_output_signature=tf.TensorSpec([], tf.string))
 
@@ -214,7 +215,7 @@ class Signatures:
         small = self._bounded(small, pixels, num_samples)
         drawn = self._sample(small, seed, temperature, num_samples)
         counted = drawn["share"]
-        # Without rows the loop does not know how many samples there are.
+        # Without rows the loop does not know the number of samples.
         pictures = tf.cond(
             tf.size(rows) > 0,
             lambda: tf.map_fn(
@@ -227,9 +228,9 @@ class Signatures:
 
 
 def _with_rows(function, *rows):
-    """Calls a function of rows; with one of zeros if there is none.
+    """Calls a function of rows, or with a row of zeros if there are none.
 
-    oneDNN's convolutions give outputs of the wrong size for an empty batch.
+    oneDNN's convolutions return outputs of a wrong size for an empty batch.
     """
     count = tf.shape(rows[0])[0]
     missing = tf.cast(count == 0, tf.int32)
@@ -242,14 +243,14 @@ def _with_rows(function, *rows):
 
 def _images(image_bytes):
     return graph_checks.shape(
-        "image_bytes", image_bytes, [None], "a picture a row")
+        "image_bytes", image_bytes, [None], "one picture per row")
 
 
 def _rows(pictures, seed, temperature):
     count = [tf.shape(pictures)[0]]
-    seed = graph_checks.shape("seed", seed, count, "a number a row")
+    seed = graph_checks.shape("seed", seed, count, "one number per row")
     temperature = graph_checks.shape(
-        "temperature", temperature, count, "a number a row")
+        "temperature", temperature, count, "one number per row")
     return seed, _temperature(temperature)
 
 
@@ -263,5 +264,5 @@ def _encode(pixels, image_format):
     if image_format == "jpeg":
         return tf.io.encode_jpeg(
             pixels, quality=95, chroma_downsampling=False)
-    # A quarter of the usual time, for a tenth more bytes.
+    # A quarter of the default's time, for a tenth more bytes.
     return tf.io.encode_png(pixels, compression=1)

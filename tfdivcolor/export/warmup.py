@@ -1,8 +1,8 @@
 """Requests that a server runs before a version takes traffic.
 
-The first call of a signature costs seconds, so TensorFlow Serving replays the
-file `assets.extra/tf_serving_warmup_requests` first; a request that fails
-there fails the whole version.  The protocol's messages come from
+The first call of a signature takes seconds. TensorFlow Serving therefore first
+replays the file `assets.extra/tf_serving_warmup_requests`; a failed request
+fails the whole version.  The protocol's messages come from
 tensorflow-serving-api (`pip install 'tfdivcolor[serving]'`).
 """
 
@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfdivcolor.settings import DEFAULTS, WARMUP_PIXELS
 
-# A signature's name, and what goes into it.
+# Name of a signature, and its inputs.
 Request = tuple[str, Mapping[str, np.ndarray]]
 
 FILE = "assets.extra/tf_serving_warmup_requests"
@@ -23,16 +23,16 @@ FILE = "assets.extra/tf_serving_warmup_requests"
 
 def requests(signatures: Iterable[str], num_samples: int,
              luminance_size: int, latent_dim: int) -> list[Request]:
-    """One request a signature, of two rows each.
+    """Makes one request of two rows per signature.
 
     Args:
-        signatures: names, those of `signatures.Signatures`.
+        signatures: names of signatures, from `signatures.names`.
         num_samples: int. For `colorize_n`.
-        luminance_size: int. Pixels a side of the luminance that it sees.
+        luminance_size: int. Side of the luminance in pixels.
         latent_dim: int D.
 
     Returns:
-        list of (signature, dict from an input's name to an array).
+        list of (signature, dict from the name of an input to an array).
     """
     ramp = np.linspace(0, 255, WARMUP_PIXELS).reshape(-1, 8, 1)
     pixels = np.repeat(ramp, 3, axis=-1).astype(np.uint8)
@@ -62,16 +62,16 @@ def write(path: str | os.PathLike, recorded: Iterable[Request]) -> None:
 
     Args:
         path: str or path.
-        recorded: list as of `requests`.
+        recorded: list, as from `requests`.
 
     Raises:
-        ImportError: tensorflow-serving-api is not installed.
+        ImportError: if tensorflow-serving-api is not installed.
     """
     predict_pb2, log_pb2 = protocol()
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, inputs in recorded:
             request = predict_pb2.PredictRequest()
-            # A server does not look at the name.
+            # The name has no meaning for the server.
             request.model_spec.name = "tfdivcolor"
             request.model_spec.signature_name = signature
             for name, value in inputs.items():
@@ -82,7 +82,7 @@ def write(path: str | os.PathLike, recorded: Iterable[Request]) -> None:
 
 
 def read(path: str | os.PathLike) -> list[Request]:
-    """The requests of a warm-up file, as of `requests`.
+    """Reads the requests of a warm-up file, as from `requests`.
 
     Args:
         path: str or path.
@@ -91,7 +91,7 @@ def read(path: str | os.PathLike) -> list[Request]:
         list of (signature, inputs).
 
     Raises:
-        ImportError: tensorflow-serving-api is not installed.
+        ImportError: if tensorflow-serving-api is not installed.
     """
     _, log_pb2 = protocol()
     recorded = []
@@ -106,10 +106,10 @@ def read(path: str | os.PathLike) -> list[Request]:
 
 
 def protocol() -> tuple[ModuleType, ModuleType]:
-    """The modules of the protocol's messages.
+    """Imports the modules of the protocol's messages.
 
     Raises:
-        ImportError: tensorflow-serving-api is not installed.
+        ImportError: if tensorflow-serving-api is not installed.
     """
     try:
         from tensorflow_serving.apis import predict_pb2, prediction_log_pb2

@@ -1,12 +1,13 @@
-"""Colorizer -> SavedModel, for TensorFlow Serving and any TensorFlow program.
+"""Exports a Colorizer as a SavedModel, or for other runtimes.
 
     BASE/VERSION/saved_model.pb, variables/   the model; see `signatures`
     BASE/VERSION/assets.extra/                warm-up requests
     BASE/VERSION/contract.json                tensor names, types, shapes
     BASE/VERSION/batching_params.pbtxt        only if batchable
 
-A version appears whole or not at all, after every signature was run as a server
-runs it and two pictures came out as the Colorizer's; it is never replaced.
+A version appears completely or not at all, and never replaces another. Before
+that, every signature runs as in a server, and two pictures are compared with
+those of the Colorizer.
 """
 
 import json
@@ -31,22 +32,22 @@ CONTRACT = "contract.json"
 BATCHING = "batching_params.pbtxt"
 CONTRACT_FORMAT = 1
 
-# Not in every program that loads a SavedModel, or not allowed there.
+# Operations that some loaders of SavedModels lack or forbid.
 _FORBIDDEN_OPERATIONS = frozenset({
     "EagerPyFunc", "PrintV2", "PyFunc", "PyFuncStateless", "ReadFile",
     "WriteFile"})
-# Levels apart, and the share of values that is at most so far apart.
+# Difference in levels, and the share of values that must be within it.
 _TOLERANCES = {"png": 1, "jpeg": 24}
 _WITHIN_TOLERANCE = 0.999
 # Relative and absolute.
 _RATING_TOLERANCES = {
     # Nats; sums of many float32 numbers.
     "log_prob": (1e-3, 0.05),
-    # Rounding may give a draw between two results to the other one.
+    # Rounding may move a draw from one of two results to the other.
     "share": (0.0, 0.02),
 }
 
-# For two cores; serving/README.md says how a server is made to use it.
+# For two cores; serving/README.md describes how a server uses it.
 _BATCHING_PARAMETERS = """\
 max_batch_size { value: 8 }
 batch_timeout_micros { value: 2000 }
@@ -65,24 +66,26 @@ def save(base: str | os.PathLike, colorizer: Colorizer,
     """Exports a Colorizer as a version of a servable.
 
     Args:
-        base: str or path. The servable's folder, which holds its versions.
+        base: str or path. Folder of the servable, which holds its versions.
         colorizer: `Colorizer`.
-        version: int of 0 or more, or None for one more than the last.
-        options: `settings.ExportOptions`.
-        format: one of `settings.EXPORT_FORMATS`.
-        quiet: bool. Show no progress.
-        **about: JSON values to keep in the contract (weights' name and
-            checksum).
+        version: int of 0 or more, or None for one more than the last. Defaults
+            to None.
+        options: `settings.ExportOptions`. Defaults to `ExportOptions()`.
+        format: one of `settings.EXPORT_FORMATS`. Defaults to "serving".
+        quiet: bool. Show no progress. Defaults to True.
+        **about: JSON values to keep in the contract (name and checksum of the
+            weights).
 
     Returns:
         pathlib.Path of the version's folder.
 
     Raises:
-        ValueError: the version is there already or is none, there is no such
-            format, or the folder holds versions of another one.
-        OSError: the folder cannot be written.
-        ImportError: tensorflow-serving-api is not installed.
-        RuntimeError: the export does not give what the Colorizer gives.
+        ValueError: if the version exists or is below 0, if the format is
+            unknown, or if the folder holds versions of another format.
+        OSError: if the folder cannot be written.
+        ImportError: if tensorflow-serving-api is not installed.
+        RuntimeError: if the results of the export differ from the
+            Colorizer's.
 
     Example:
         tdc.export.save("models/tfdivcolor", tdc.load())
@@ -120,28 +123,28 @@ def save(base: str | os.PathLike, colorizer: Colorizer,
 
 
 def _check_neighbours(base, format):
-    """Refuses to make another kind of model the next version of one."""
+    """Refuses a version of another format than the existing ones."""
     for path in sorted(base.glob(f"*/{CONTRACT}")):
         found = json.loads(path.read_text()).get("export_format")
         if found != format:
             raise ValueError(
-                f"{base}: must hold versions of one format, or a server would "
-                f"take the next one for the same model (received {format} "
-                f"where {path.parent.name} is {found})")
+                f"{base}: must hold versions of one format, because a server "
+                "takes them all for the same model (received "
+                f"{format}, but {path.parent.name} is {found})")
 
 
 def version_path(base: str | os.PathLike, version: int | None = None) -> Path:
-    """Where an export goes.
+    """Chooses the folder of an export.
 
     Args:
         base: str or path.
-        version: int, or None for one more than the last.
+        version: int, or None for one more than the last. Defaults to None.
 
     Returns:
-        pathlib.Path, of nothing that is there.
+        pathlib.Path, which does not exist yet.
 
     Raises:
-        ValueError: if the version is there, or below 0.
+        ValueError: if the version exists or is below 0.
     """
     base = Path(base)
     if version is None:
@@ -153,13 +156,14 @@ def version_path(base: str | os.PathLike, version: int | None = None) -> Path:
     path = base / str(version)
     if path.exists():
         raise ValueError(
-            f"{path}: is there already, and versions are never replaced; "
-            "leave out the version for the next one")
+            f"{path}: must be a new version, because versions are never "
+            "replaced; leave out the version for the next one (received an "
+            "existing version)")
     return path
 
 
 def _write_serving(folder, colorizer, options):
-    warmup.protocol()  # now, not after minutes of work
+    warmup.protocol()  # fails now instead of after minutes of work
     saved_model.write(folder, signatures.Signatures(colorizer, options).trace())
     if options.batchable:
         (folder / BATCHING).write_text(_BATCHING_PARAMETERS)
@@ -172,7 +176,7 @@ def _write_serving(folder, colorizer, options):
 def contract(folder: str | os.PathLike, colorizer: Colorizer,
              options: ExportOptions, format: str,
              about: dict[str, Any]) -> dict[str, Any]:
-    """What a caller has to know of an export, in other languages too.
+    """Makes the description of an export for its callers, in any language.
 
     Args:
         folder: str or path of the version.
@@ -223,7 +227,7 @@ def contract(folder: str | os.PathLike, colorizer: Colorizer,
 
 def verify(folder: str | os.PathLike, colorizer: Colorizer,
            options: ExportOptions) -> None:
-    """Holds an export to what servers need and the Colorizer gives.
+    """Checks an export against the needs of servers and the Colorizer.
 
     Args:
         folder: str or path of the version.
@@ -231,8 +235,8 @@ def verify(folder: str | os.PathLike, colorizer: Colorizer,
         options: `settings.ExportOptions` of the export.
 
     Raises:
-        RuntimeError: naming what does not hold.
-        tf.errors.OpError: the session loader or a warm-up request fails.
+        RuntimeError: with the failed rule.
+        tf.errors.OpError: if the session loader or a warm-up request fails.
     """
     _verify_graph(folder)
     recorded = warmup.read(Path(folder) / warmup.FILE)
@@ -256,8 +260,8 @@ def _verify_results(inputs, outputs, colorizer, options):
             wanted, received = getattr(expected, name), outputs[name][row]
             if not np.allclose(received, wanted, relative, absolute):
                 raise RuntimeError(
-                    f"{name} of the export must be the Colorizer's, {wanted} "
-                    f"(received {received})")
+                    f"{name} of the export must equal the Colorizer's, "
+                    f"{wanted} (received {received})")
 
 
 def _verify_graph(folder):
@@ -284,6 +288,6 @@ def _require_same_pictures(encoded, expected, tolerance):
         far = np.abs(received.astype(int) - pixels) > tolerance
         if far.mean() > 1 - _WITHIN_TOLERANCE:
             raise RuntimeError(
-                f"result {rank} of the export must be the Colorizer's within "
-                f"{tolerance} levels (received {far.mean():.2%} of the values "
-                "farther away)")
+                f"result {rank} of the export must equal the Colorizer's "
+                f"within {tolerance} levels (received {far.mean():.2%} of the "
+                "values farther away)")

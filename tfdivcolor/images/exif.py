@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Literal
 
 from PIL import ExifTags, Image
 
-Order = Literal["<", ">"]  # of bytes, as `struct` names it
+Order = Literal["<", ">"]  # byte order, as in `struct`
 # Tag -> (kind, bytes), or a directory for the two tags that point to one.
 Directory = dict[int, Any]
 

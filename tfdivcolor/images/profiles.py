@@ -16,7 +16,7 @@ from PIL import ImageCms
 # A profile counts as sRGB if pixels differ by at most this share of the range:
 # one level of 8 bits, the rounding of profile makers.
 _TOLERANCE = 1.0 / 255
-_PROBES = 9  # levels a channel
+_PROBES = 9  # levels per channel
 
 _SPACES: dict[str, "Space"] = {
     "GRAY": "grey", "RGB": "rgb", "CMYK": "cmyk", "Lab": "lab"}

@@ -18,8 +18,7 @@ from tfdivcolor.latent import clustering, palettes, plain_tensorflow, seeds
 from tfdivcolor.latent.distributions import MixtureParameters, SteeredMixture
 from tfdivcolor.utils.types import Tensor
 
-# Draws that "diverse" summarises: this many per result, and at least so many
-# in all.
+# Draws that "diverse" summarises: the number per result, and the least number.
 POOL_PER_SAMPLE = 4
 SMALLEST_POOL = 128
 # Share of the draws that counts as probable.  The rest are the far tails of

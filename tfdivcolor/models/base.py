@@ -1,4 +1,4 @@
-"""What the trainable models share: loss terms, noise, seeds, graphs."""
+"""The base of the trainable models: loss terms, noise, seeds, graphs."""
 
 import contextlib
 import functools
@@ -16,48 +16,49 @@ from tfdivcolor.utils.types import Tensor
 
 
 class LossTermsModel(keras.Model):
-    """A Keras model whose loss is a dict of named terms, one number a picture.
+    """A Keras model with named loss terms, one number per picture each.
 
     Subclasses implement `call(batch, training)`, `loss_terms(batch, outputs)`,
     `term_names`, and have a `canvas`.  `fit` and `evaluate` then need no loss
-    argument in `compile`, report every term under its name, and use the very
-    functions that the explicit loops in `training/` use.
+    argument in `compile`, report every term by name, and use the same
+    functions as the explicit loops in `training/`.
 
-    A model that is made, or loaded, within the scope of a
+    A model that is made or loaded within the scope of a
     `tf.distribute.Strategy` is trained by that strategy, wherever `fit` is
-    called.  The loss is the mean over a batch, however the devices share it.
+    called.  The loss is the mean over a batch, however it is divided among
+    devices.
     """
 
     canvas: int
 
     def __init__(self, **kwargs):
-        # The parts compute in the precision that the policy says.
+        # The parts compute in the precision of their own policy.
         super().__init__(autocast=False, **kwargs)
         self.noise_generator = keras.random.SeedGenerator(0, name="noise")
         self._strategy = tf.distribute.get_strategy()
         self._term_metrics = {}
 
     def loss_terms(self, batch: Any, outputs: Any) -> dict[str, Tensor]:
-        """Loss terms of one batch.
+        """Computes the loss terms of one batch.
 
         Args:
-            batch: dict of tensors, what `call` took.
-            outputs: what `call` returned.
+            batch: dict of tensors, the input of `call`.
+            outputs: the result of `call`.
 
         Returns:
-            dict from a term's name to float32 [B]; "loss" is their weighted
-            sum, the number to minimise.
+            dict from the name of a term to float32 [B]; "loss" is the weighted
+            sum of the terms, the number to minimise.
         """
         raise NotImplementedError
 
     @property
     def term_names(self) -> tuple[str, ...]:
-        """Names of what `loss_terms` returns beside "loss", in its order."""
+        """Names of the terms of `loss_terms` except "loss", in order."""
         raise NotImplementedError
 
     @property
     def batch_shapes(self) -> dict[str, tuple[int | None, ...]]:
-        """Of each tensor of a batch but the seed: shape of one picture's."""
+        """Shape of one picture in each tensor of a batch, except the seed."""
         side = getattr(self, "luminance_size", self.canvas)
         return {"luminance": (side, side, 1),
                 "ab": (self.canvas, self.canvas, 2)}
@@ -66,7 +67,7 @@ class LossTermsModel(keras.Model):
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
-        """The scope of the strategy that the model was made in.
+        """Enters the scope of the strategy that the model was made in.
 
         Raises:
             ValueError: within the scope of another strategy.
@@ -105,7 +106,7 @@ class LossTermsModel(keras.Model):
             return super().predict(x, *args, **options)
 
     def _divided(self, what, data, steps):
-        """The data, checked, such that every device gets a row of a batch."""
+        """Checks the data, and gives every device a row of each batch."""
         batches.check(what, data, self.batch_shapes)
         if not isinstance(data, tf.data.Dataset):
             return data
@@ -113,7 +114,7 @@ class LossTermsModel(keras.Model):
         devices = self._strategy.num_replicas_in_sync
         return batches.divisible(data, devices) if devices > 1 else data
 
-    # TensorFlow cannot make variables later on, while it traces a step of
+    # TensorFlow cannot make variables later, while it traces a step for
     # several devices.
 
     def _make_metrics(self):
@@ -129,24 +130,24 @@ class LossTermsModel(keras.Model):
         except RuntimeError as error:
             raise ValueError(
                 f"{self.name}: the optimizer must be made within the scope of "
-                "the strategy that the model was made in (received one of "
-                "another)") from error
+                "the strategy that the model was made in (received one from "
+                "another scope)") from error
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Keras' hook, which makes what a model lacks from its first batch.
+        """Keras' hook, which builds missing parts from the first batch.
 
-        This model lacks nothing; and of a batch that the devices share
-        unequally, Keras takes the mean.
+        This model lacks no part. For a batch that is divided unequally, Keras
+        would also take the mean over devices.
         """
 
     def compute_loss(self, x: Any = None, y=None, y_pred=None,
                      sample_weight=None, training=True):
-        """Keras' hook: mean of the terms' weighted sum.
+        """Keras' hook: mean of the weighted sum of terms.
 
-        On several devices it is this one's share of the mean over the whole
-        batch: TensorFlow adds the shares' gradients.
+        On several devices this returns the device's share of the mean over the
+        whole batch, because TensorFlow adds the gradients of all devices.
         """
-        self._make_metrics()  # for `train_on_batch` and its like
+        self._make_metrics()  # for `train_on_batch` and similar methods
         terms = self.loss_terms(x, y_pred)
         weight = x.get(batches.WEIGHT, tf.ones_like(terms["loss"]))
         for name, metric in self._term_metrics.items():
@@ -159,18 +160,18 @@ class LossTermsModel(keras.Model):
 
     @property
     def metrics(self):
-        # Keras' own mean of the loss takes the devices' rows for as many.
+        # Keras' own mean of the loss assumes equal numbers of rows per device.
         return [metric for metric in super().metrics
                 if metric is not self._loss_tracker]
 
     # --- Noise -------------------------------------------------------------
 
     def _noise(self, batch, shape, purpose=seeds.POSTERIOR):
-        """Standard normal noise [B, *shape] for a batch.
+        """Draws standard normal noise [B, *shape] for a batch.
 
-        Keyed by the pictures' seeds where the batch brings them (so that
-        noise depends neither on batch mates nor on what ran before), else
-        drawn from the model's own generator.
+        The seeds of the batch key the noise, so that it depends neither on
+        other pictures nor on earlier calls. Without seeds, the model's own
+        generator draws it.
         """
         if "seed" in batch:
             return seeds.normal(purpose, batch["seed"], shape)
@@ -179,16 +180,17 @@ class LossTermsModel(keras.Model):
 
 
 class Graphs:
-    """A model's functions as TensorFlow graphs, each of which is traced once.
+    """A model's functions as TensorFlow graphs, each traced once.
 
-    They belong to the model.  Functions under a decorator outlive a Keras
-    model: programs that load models again and again would grow.
+    The graphs belong to the model.  Decorated functions would outlive it: the
+    memory of programs that load models again and again would grow.
 
     Args:
         model: Keras model.
-        frozen: bool. Whether the weights are constants, as they are now.
-            TensorFlow then folds batch norm into the convolutions, and brings
-            kernels into the processor's order once instead of in every call.
+        frozen: bool. Whether the graphs hold the present weights as constants.
+            TensorFlow then folds batch norm into the convolutions, and orders
+            kernels for the processor once instead of in every call. Defaults
+            to False.
     """
 
     def __init__(self, model: keras.Model, frozen: bool = False):
@@ -199,21 +201,22 @@ class Graphs:
 
     def trace(self, function: Callable, signature: Sequence | None = None,
               *fixed: Any) -> Any:
-        """A function's graph, the one of an earlier call if it is the same.
+        """Traces a function, or returns the graph of an equal earlier call.
 
         Args:
-            function: its arguments are the model, `fixed`, and tensors.
-            signature: sequence of (nested) `tf.TensorSpec`, of the tensors; or
-                None for any, with a new trace where they have other types.
-            *fixed: what the graph is made for, other than tensors.
+            function: function of the model, `fixed`, and tensors.
+            signature: sequence of (nested) `tf.TensorSpec` of the tensors. None
+                accepts all tensors, with a new trace for each new type.
+                Defaults to None.
+            *fixed: arguments of the graph other than tensors.
 
         Returns:
             `tf.function` of the tensors.
         """
         key = function, *fixed, *tf.nest.flatten(signature)
         if key not in self._traced:
-            # Not a closure: TensorFlow would take all of them for one
-            # function that is traced again and again, and warn of it.
+            # Not a closure: TensorFlow would take all closures for one function
+            # that is traced again and again, and warn.
             self._traced[key] = tf.function(
                 functools.partial(self._run, function, fixed),
                 input_signature=signature, autograph=False,
@@ -231,10 +234,10 @@ class Graphs:
 
 def check_canvas(name: str, tensor: Tensor, canvas: int,
                  channels: int) -> None:
-    """Refuses a tensor that is not [B, canvas, canvas, channels].
+    """Refuses tensors of another shape than [B, canvas, canvas, channels].
 
     Raises:
-        ValueError: naming the argument, the rule and the shape received.
+        ValueError: with the argument, the rule and the received shape.
     """
     shape = tf.TensorShape(tensor.shape)
     if not shape.is_compatible_with([None, canvas, canvas, channels]):
@@ -245,32 +248,32 @@ def check_canvas(name: str, tensor: Tensor, canvas: int,
 
 def picture_seeds(seed: int | Sequence[int] | np.ndarray,
                   batch: int) -> Tensor:
-    """One seed for each picture.
+    """Makes one seed per picture.
 
     Args:
-        seed: int, used as it is for every picture, or int [B].
+        seed: int for all pictures, or int [B].
         batch: int B.
 
     Returns:
         int64 tensor [B].
 
     Raises:
-        ValueError: if a seed is not an integer of 64 bits, or there is
-            another number of them.
+        ValueError: if a seed is not a 64-bit integer, or if the number of
+            seeds is wrong.
     """
     for one in np.ravel(seed).tolist():
         Sampling(seed=one)
     seed = np.asarray(seed, np.int64)
     if seed.shape not in ((), (batch,)):
         raise ValueError(
-            f"seed must be one number or one a picture, [{batch}] "
+            f"seed must be one number or one per picture, [{batch}] "
             f"(received {list(seed.shape)})")
     return tf.constant(np.broadcast_to(seed, [batch]))
 
 
 @contextlib.contextmanager
 def full_precision() -> Iterator[None]:
-    """Makes layers in float32, whatever the policy for new ones is."""
+    """Makes layers in float32, whatever the policy for new layers is."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
@@ -280,12 +283,12 @@ def full_precision() -> Iterator[None]:
 
 
 def serialize(layer: Any) -> Any:
-    """A layer's class and configuration, for another's `get_config`."""
+    """Serialises a layer's class and configuration, for `get_config`."""
     return keras.saving.serialize_keras_object(layer)
 
 
 def deserialize(layer: Any) -> Any:
-    """Inverse of `serialize`; a layer passes unchanged."""
+    """Inverse of `serialize`; returns layers unchanged."""
     if isinstance(layer, dict):
         return keras.saving.deserialize_keras_object(layer)
     return layer

@@ -1,10 +1,11 @@
 """Pretrained encoders: features of a classification network for grey pictures.
 
-EfficientNet-Lite0 (Apache-2.0; Tan and Le, 2019, with ReLU6 and without
-squeeze-and-excitation) is shipped with the package, trained on ImageNet. The
-three input channels of its stem are summed into one, because all three would
-see the same luminance.  `training.convert_encoder` made the file.  Any network
-of `keras.applications` with strides up to 32 can replace it.
+EfficientNet-Lite0 (Apache-2.0; Tan and Le, 2019,
+https://arxiv.org/abs/1905.11946, with ReLU6 and without squeeze-and-excitation)
+is shipped with the package, trained on ImageNet. The three input channels of
+its stem are summed into one, because all three would see the same luminance.
+`training.convert_encoder` made the file.  Any network of `keras.applications`
+with strides up to 32 can replace it.
 """
 
 import inspect

@@ -1,13 +1,14 @@
-"""Losses, each a pure function giving one number a picture.
+"""Losses: pure functions that return one number per picture.
 
 Colour fields here are normalised: float32 [B, H, W, 2], ab / 128.  Sums run
-over pixels and channels; the mean over the batch belongs to the caller.
-Equations are those of Deshpande et al. (2017), section 3.
+over pixels and channels; the caller takes the mean over the batch.  Equations
+are those of Deshpande et al. (2017), https://arxiv.org/abs/1612.01958,
+section 3.
 
 Differs from reference: the public code averages reconstruction over the batch
-but sums KL over it, so that its weight depends on the batch size, and takes
-the square root of the reconstruction and gradient terms.  Here every term is
-squared, as in the paper, and per example.
+but sums KL over it, so that the weight of KL depends on the batch size. It also
+takes the square root of the reconstruction and gradient terms.  Here every
+term is squared, as in the paper, and per example.
 """
 
 from __future__ import annotations
@@ -32,11 +33,12 @@ class LossWeights:
         l2, l1, histogram, mahalanobis, gradient: float. Weights of the
             decoder's terms, each a sum over pixels and channels.
         kl: float. Weight of KL(q(z | C, G) || prior), in nats.
-        energy: float. Weight of the mixture's energy score, joint stage only.
+        energy: float. Weight of the mixture's energy score, only for stage
+            joint.
 
-    `paper()` gives the published ones.  The public code multiplies a KL
-    summed over a batch of 32 by 1e-2 where reconstruction is averaged; per
-    example that is 32e-2.
+    All default to 0. `paper()` returns the published weights.  The public code
+    multiplies a KL summed over a batch of 32 by 1e-2, but averages
+    reconstruction; per example the weight of KL is 32e-2.
     """
 
     l2: float = 0.0
@@ -54,18 +56,18 @@ class LossWeights:
 
     @property
     def decoder_terms(self) -> tuple[str, ...]:
-        """Names of the decoder's terms whose weight is not 0."""
+        """Names of the decoder's terms with weights other than 0."""
         return tuple(
             name for name, weight in asdict(self).items()
             if weight and name not in ("kl", "energy"))
 
     @property
     def needs_statistics(self) -> bool:
-        """Whether a term needs the data's `ColorStatistics`."""
+        """Whether a term needs the `ColorStatistics` of the data."""
         return self.histogram > 0 or self.mahalanobis > 0
 
     def total(self, terms: dict[str, Tensor]) -> Tensor:
-        """Weighted sum of loss terms.
+        """Computes the weighted sum of loss terms.
 
         Args:
             terms: dict from a term's name to its values, float32 [B].
@@ -78,7 +80,7 @@ class LossWeights:
 
 
 def l2(ab: Tensor, ab_hat: Tensor) -> Tensor:
-    """Plain squared error, summed over pixels and channels.
+    """Squared error, summed over pixels and channels.
 
     Args:
         ab: float32 [B, H, W, 2], ab / 128. True field.
@@ -93,7 +95,7 @@ def l2(ab: Tensor, ab_hat: Tensor) -> Tensor:
 def l1(ab: Tensor, ab_hat: Tensor) -> Tensor:
     """Absolute error, summed over pixels and channels.
 
-    Args and Returns: as `l2`.
+    Args and Returns: as in `l2`.
     """
     return tf.reduce_sum(tf.abs(ab - ab_hat), axis=[1, 2, 3])
 
@@ -101,7 +103,7 @@ def l1(ab: Tensor, ab_hat: Tensor) -> Tensor:
 def gradient(ab: Tensor, ab_hat: Tensor) -> Tensor:
     """L_grad: squared error of horizontal and vertical differences.
 
-    Args and Returns: as `l2`.
+    Args and Returns: as in `l2`.
     """
     error = ab - ab_hat
     vertical = error[:, 1:] - error[:, :-1]
@@ -130,14 +132,14 @@ def histogram(ab: Tensor, ab_hat: Tensor,
 
 def mahalanobis(ab: Tensor, ab_hat: Tensor, components: np.ndarray,
                 stddev: np.ndarray) -> Tensor:
-    """L_mah (specificity): the error in units of the data's own spread.
+    """L_mah (specificity): the error in units of the data's spread.
 
         L_mah = sum_k ((C - f)^T P_k)^2 / s_k^2 + |residual|^2 / s_P^2
 
     where P_k are the top principal components of training fields with
-    standard deviations s_k, and the residual is what they leave of C - f.
-    The components are orthonormal, so |residual|^2 = |C - f|^2 - sum_k
-    ((C - f)^T P_k)^2 and no residual field has to be made.
+    standard deviations s_k, and the residual is the rest of C - f.  The
+    components are orthonormal, so |residual|^2 = |C - f|^2 - sum_k
+    ((C - f)^T P_k)^2, and the code makes no residual field.
 
     Args:
         ab, ab_hat: as in `l2`, with H * W * 2 = F.
@@ -152,12 +154,12 @@ def mahalanobis(ab: Tensor, ab_hat: Tensor, components: np.ndarray,
     explained = tf.reduce_sum(squared / tf.square(stddev), axis=-1)
     residual = (tf.reduce_sum(tf.square(error), axis=-1)
                 - tf.reduce_sum(squared, axis=-1))
-    # A difference of near-equal sums can round to just below zero.
+    # A difference of nearly equal sums can round to just below zero.
     return explained + tf.maximum(residual, 0.0) / tf.square(stddev[-1])
 
 
 def kl(posterior: Distribution, prior: Distribution) -> Tensor:
-    """KL(posterior || prior) in nats, in closed form through TFP.
+    """KL(posterior || prior) in nats, in closed form with TFP.
 
     Args:
         posterior: TFP distribution with batch shape [B].
@@ -175,14 +177,14 @@ def kl_to_mixture(posterior: Distribution, mixture: Distribution,
                   z: Tensor) -> Tensor:
     """One-sample estimate of KL(posterior || mixture) in nats.
 
-    log q(z | C, G) - log p(z | G) at a draw z of the posterior; there is no
-    closed form for a mixture.
+    The estimate is log q(z | C, G) - log p(z | G) at a draw z of the posterior.
+    A mixture has no closed form.
 
     Args:
         posterior: TFP distribution with batch shape [B], event shape [D].
-        mixture: `tfd.MixtureSameFamily` of the prior, of the same batch and
+        mixture: `tfd.MixtureSameFamily` of the prior, with the same batch and
             event shape (`LatentMDN.distribution`).
-        z: float32 [B, D], drawn from the posterior (reparameterised).
+        z: float32 [B, D], a reparameterised draw of the posterior.
 
     Returns:
         float32 [B].
@@ -209,15 +211,15 @@ def mdn_nearest_loss(params: MixtureParameters, z: Tensor) -> Tensor:
 
         -log w_m + |z - loc_m|^2 / (2 * 0.1),  m = argmin_k |z - loc_k|
 
-    with mixture weights w and the fixed variance 0.1.  It avoids the
-    log-sum-exp; constants are left out, as in the paper.
+    with mixture weights w and the fixed variance 0.1.  The bound avoids the
+    log-sum-exp. Constants are omitted, as in the paper.
 
     Differs from reference: the PyTorch code takes the square root of ten
-    times the second term; the TF1 code pairs z with the components of
-    another picture unless the batch size is 1.
+    times the second term. The TF1 code pairs z with the components of another
+    picture unless the batch size is 1.
 
     Args:
-        params: MixtureParameters. Only logits and locs enter.
+        params: MixtureParameters; only logits and locs are used.
         z: float32 [B, D].
 
     Returns:
@@ -237,24 +239,25 @@ def energy_score(draws: Tensor, weights: Tensor, truth: Tensor,
 
         E|X - y| - E|X - X'| / 2,    X, X' independent draws
 
-    A strictly proper score (Gneiting and Raftery, 2007, section 4.2): only
-    the true distribution minimises its mean.  Unlike the density it is in
-    the units of the fields, so that a region counts by its area, and it is
-    forgiving where the mixture is wrong about what covers no pixel.  The
-    components' weights enter exactly instead of by drawing components.
+    This score is strictly proper (Gneiting and Raftery, 2007, section 4.2):
+    only the true distribution minimises its mean.  Unlike the density it has
+    the units of the fields: a region counts by its area, and errors in regions
+    without pixels cost little.  The weights of the components enter exactly,
+    without draws of components.
 
     Args:
         draws: float32 [B, 2, K, D]. Two draws of every component, in
-            coordinates whose Euclidean distances are those of fields.
-        weights: float32 [B, K]. Of the components, of sum 1.
-        truth: float32 [B, D]. The true field's nearest point.
+            coordinates with the Euclidean distances of fields.
+        weights: float32 [B, K]. Weights of the components, with sum 1.
+        truth: float32 [B, D]. The point nearest to the true field.
         distance: float32 [B]. Squared distance from that point to the field.
+            Defaults to 0.
 
     Returns:
         float32 [B], >= 0 on average.
     """
     def length(squared):
-        # 1e-4: the root's slope at 0 is infinite.
+        # 1e-4, because the slope of the root is infinite at 0.
         return tf.sqrt(tf.maximum(squared, 0.0) + 1e-4)
 
     to_truth = tf.reduce_sum(

@@ -1,4 +1,4 @@
-"""LatentMDN: a mixture density network for P(z | grey picture)."""
+"""LatentMDN: a mixture density network for P(z | grey)."""
 
 from typing import Any
 
@@ -30,11 +30,11 @@ class LatentMDN(LossTermsModel):
 
     Args:
         features: layer, luminance_norm [B, c, c, 1] -> grey features. In the
-            default preset the VAE's own grey network.
+            default preset this is the VAE's grey network.
         head: layer, grey features -> MixtureParameters (`distributions`).
-        canvas: int. Side of the luminance in pixels.
-        loss: "nll", the exact negative log-likelihood, or "nearest", the
-            paper's closest-component bound with variance 0.1.
+        canvas: int. Side of the luminance in pixels. Defaults to 64.
+        loss: "nll" (the default), the exact negative log-likelihood, or
+            "nearest", the paper's closest-component bound with variance 0.1.
 
     Call arguments:
         luminance: float32 [B, s, s, 1], 0..100, or a batch dict with it.
@@ -44,7 +44,7 @@ class LatentMDN(LossTermsModel):
         MixtureParameters.
 
     Raises:
-        ValueError: if `loss` is not one of these.
+        ValueError: if `loss` is neither of these.
 
     Example:
         mdn = colorizer.mdn
@@ -64,7 +64,7 @@ class LatentMDN(LossTermsModel):
         self.head = head
         self.canvas = canvas
         self.mdn_loss = loss
-        self.built = True  # the parts made their weights when they were made
+        self.built = True  # the parts already have their weights
 
     def call(self, luminance, training=False):
         if isinstance(luminance, dict):
@@ -75,14 +75,14 @@ class LatentMDN(LossTermsModel):
         return self.head(grey, training=training)
 
     def predict(self, x, *args, **options):
-        # Luminance may come without the dict, and needs no posterior.
+        # The luminance may come without a dict, and needs no posterior.
         if isinstance(x, np.ndarray | tf.Tensor):
             check_canvas("predict: luminance", x, self.canvas, 1)
         with self.scope():
             return keras.Model.predict(self, x, *args, **options)
 
     def distribution(self, params: MixtureParameters) -> Distribution:
-        """MixtureParameters -> `tfd.MixtureSameFamily` over z."""
+        """Makes a `tfd.MixtureSameFamily` over z of MixtureParameters."""
         return distributions.mixture(params)
 
     @property
@@ -95,12 +95,12 @@ class LatentMDN(LossTermsModel):
         return ("mdn_nll" if self.mdn_loss == "nll" else "mdn_nearest_loss",)
 
     def loss_terms(self, batch, outputs):
-        """Loss at a draw of the frozen posterior.
+        """Computes the loss at a draw of the frozen posterior.
 
         Args:
             batch: dict of luminance, and loc, scale: float32 [B, D], the
                 posterior's parameters (`Colorizer.posteriors`); optionally
-                seed: int64 [B].
+                seed: int64 [B], which keys the draw.
             outputs: MixtureParameters.
 
         Returns:

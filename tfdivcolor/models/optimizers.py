@@ -15,16 +15,16 @@ ENCODER_RATE = 0.25
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class EncoderAdam(keras.optimizers.Adam):
-    """Adam that moves the weights of pretrained encoders more slowly.
+    """Adam that changes the weights of pretrained encoders more slowly.
 
-    What an encoder has learned from a million pictures is worth more than
-    what the networks behind it, which begin at random, tell it at first.
+    An encoder has learned from a million pictures. The networks behind it
+    start at random, and their first gradients are worth less.
 
     Args:
-        learning_rate: float or Keras schedule.
-        encoder_rate: float. Factor on the learning rate of the weights that
-            an `Encoder` marks as pretrained.
-        **options: of `keras.optimizers.Adam`.
+        learning_rate: float or Keras schedule. Defaults to 1e-3.
+        encoder_rate: float. Factor on the learning rate for weights that an
+            `Encoder` marks as pretrained. Defaults to 0.25.
+        **options: options of `keras.optimizers.Adam`.
     """
 
     def __init__(self, learning_rate: Rate = 1e-3,
@@ -42,7 +42,7 @@ class EncoderAdam(keras.optimizers.Adam):
     def _clip_gradients(self, gradients):
         """Keras' hook: clips the gradient of the whole batch.
 
-        Keras would clip each device's share of it before it sums them.
+        Keras would clip the share of each device before the sum.
         """
         clips = (self.clipnorm, self.clipvalue, self.global_clipnorm)
         context = tf.distribute.get_replica_context()

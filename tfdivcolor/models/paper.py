@@ -1,7 +1,7 @@
 """The published networks: presets `paper` and `paper_skip`.
 
-Deshpande et al. (2017), section 4 and supplement; sizes read k x k, stride,
-channels, B = batch norm.
+Deshpande et al. (2017), https://arxiv.org/abs/1612.01958, section 4 and
+supplement; sizes read k x k, stride, channels, B = batch norm.
 
     encoder         5,2,128 B  5,2,256 B  5,2,512 B  4,2,1024 B  F(2d)
     decoder         4,1,1024 B (on z at 4x4)  then up to 8, 16, 32, 64 with
@@ -10,13 +10,13 @@ channels, B = batch norm.
     mixture         5,1,384 B  5,1,320 B  5,1,288 B  5,2,256 B  5,1,128 B
                     F4096  F(K * d + K), on grey features
 
-In `paper_skip`, z is multiplied with the grey encoder's 4x4 output and its
-other outputs are concatenated to the decoder's inputs at their resolution.
+In `paper_skip`, z is multiplied by the grey encoder's 4x4 output. The other
+outputs are concatenated to the decoder's inputs at their resolution.
 
 Differs from reference: the public TF1 code reads its planar ab vectors as
-interleaved, so that its grey skips are misaligned; that is not reproduced.
-This reading of the layer list has 46 M parameters in the skip VAE; the public
-code counts 51.7 M.
+interleaved, so that its grey skips are misaligned. This module does not
+reproduce that.  This reading of the layer list has 46 M parameters in the skip
+VAE; the public code counts 51.7 M.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ MIXTURE_WIDTHS = (384, 320, 288, 256, 128)
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class NoGrey(layers.Layer):
-    """Stands where a VAE looks at the grey picture and does not (`paper`)."""
+    """The grey encoder of a VAE that does not see the picture (`paper`)."""
 
     def call(self, luminance_norm: Tensor, training: bool = False) -> dict:
         """Returns an empty dict `grey`."""
@@ -47,12 +47,14 @@ class NoGrey(layers.Layer):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class PaperGreyEncoder(layers.Layer):
-    """The skip variant's view of the grey picture.
+    """The grey encoder of the skip variant.
 
     Args:
-        canvas: int. Side of the picture in pixels, a multiple of 16.
-        latent_dim: int d.
-        widths: ints. Channels of the strided stages before the last.
+        canvas: int. Side of the picture in pixels, a multiple of 16. Defaults
+            to 64.
+        latent_dim: int d. Defaults to 64.
+        widths: ints. Channels of the strided stages before the last. Defaults
+            to (128, 256, 512).
     """
 
     def __init__(self, canvas: int = 64, latent_dim: int = 64,
@@ -72,11 +74,11 @@ class PaperGreyEncoder(layers.Layer):
 
     def call(self, luminance_norm: Tensor,
              training: bool = False) -> dict[str, Tensor]:
-        """Looks at grey pictures.
+        """Encodes grey pictures.
 
         Args:
             luminance_norm: float32 [B, canvas, canvas, 1], L / 50 - 1.
-            training: bool.
+            training: bool. Defaults to False.
 
         Returns:
             dict `grey` of skip_0, skip_1, ... at 1/2, 1/4, ... of the canvas
@@ -94,9 +96,11 @@ class PaperPosterior(layers.Layer):
     """q(z | C): four strided convolutions and a dense layer.
 
     Args:
-        canvas: int. Side of the field in pixels, a multiple of 16.
-        latent_dim: int d.
-        widths: four ints. Channels of the convolutions.
+        canvas: int. Side of the field in pixels, a multiple of 16. Defaults to
+            64.
+        latent_dim: int d. Defaults to 64.
+        widths: four ints. Channels of the convolutions. Defaults to (128, 256,
+            512, 1024).
     """
 
     def __init__(self, canvas: int = 64, latent_dim: int = 64,
@@ -119,8 +123,8 @@ class PaperPosterior(layers.Layer):
 
         Args:
             ab_norm: float32 [B, canvas, canvas, 2], ab / 128.
-            grey: dict, not used: the paper's encoder sees colours only.
-            training: bool.
+            grey: dict, unused: the paper's encoder sees only colours.
+            training: bool. Defaults to False.
 
         Returns:
             loc, scale: float32 [B, d].
@@ -136,13 +140,16 @@ class PaperPosterior(layers.Layer):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class PaperDecoder(layers.Layer):
-    """p(C | z) or, with skips, p(C | z, G).
+    """p(C | z), or p(C | z, G) with skips.
 
     Args:
-        canvas: int. Side of the field in pixels, a multiple of 16.
-        latent_dim: int d.
+        canvas: int. Side of the field in pixels, a multiple of 16. Defaults to
+            64.
+        latent_dim: int d. Defaults to 64.
         widths: four ints. Channels at 1/16, 1/8, 1/4 and 1/2 of the canvas.
-        skip: bool. Whether to use the grey encoder's outputs.
+            Defaults to (1024, 512, 256, 128).
+        skip: bool. Whether to use the grey encoder's outputs. Defaults to
+            False.
     """
 
     def __init__(self, canvas: int = 64, latent_dim: int = 64,
@@ -174,7 +181,7 @@ class PaperDecoder(layers.Layer):
                 zip(self.convolutions, self.norms)):
             shape = (None, side, side, channels)
             if i and self.skip:
-                # The grey encoder's channels mirror the decoder's.
+                # The channels of the grey encoder mirror the decoder's.
                 convolution.build(shape, (*shape[:3], self.widths[i]))
             else:
                 convolution.build(shape)
@@ -189,8 +196,8 @@ class PaperDecoder(layers.Layer):
 
         Args:
             z: float32 [B, S, d].
-            grey: dict of `PaperGreyEncoder` with skips, else not used.
-            training: bool.
+            grey: dict of `PaperGreyEncoder` with skips, else unused.
+            training: bool. Defaults to False.
 
         Returns:
             float32 [B, S, canvas, canvas, 2], ab / 128, in -1..1.
@@ -198,7 +205,7 @@ class PaperDecoder(layers.Layer):
         batch, samples = tf.shape(z)[0], tf.shape(z)[1]
         side = self.canvas // 16
         if self.skip:
-            # z at every place of the 4x4 grid, times the grey code there.
+            # z at every place of the 4x4 grid, multiplied by the grey code.
             x = z[:, :, None, None, :] * grey["code"][:, None]
         else:
             x = tf.tile(z[:, :, None, None, :], [1, 1, side, side, 1])
@@ -218,7 +225,7 @@ class PaperDecoder(layers.Layer):
             field, [batch, samples, self.canvas, self.canvas, 2])
 
     def sensitivity(self, grey: dict[str, Tensor]) -> Tensor:
-        """How far each latent dimension moves the field: taken as equal.
+        """Returns equal sensitivities for all latent dimensions.
 
         Returns:
             float32 [1, d] of ones.
@@ -246,14 +253,15 @@ class PaperMixtureHead(layers.Layer):
 
     Args:
         feature_shape: three ints. Shape of the grey features.
-        num_components: int K.
-        latent_dim: int d.
-        scale: float or None. Fixed standard deviation of every component
-            (the paper: the square root of variance 0.1), or None to learn
-            one a component and dimension.
-        widths: five ints. Channels of the convolutions; the fourth has
-            stride 2.
-        hidden: int. Units of the dense layer before the last.
+        num_components: int K. Defaults to 8.
+        latent_dim: int d. Defaults to 64.
+        scale: float or None. Fixed standard deviation of all components, or
+            None to learn one per component and dimension. Defaults to the
+            paper's, the square root of variance 0.1.
+        widths: five ints. Channels of the convolutions; the fourth has stride
+            2. Defaults to (384, 320, 288, 256, 128).
+        hidden: int. Units of the dense layer before the last. Defaults to
+            4096.
     """
 
     def __init__(self, feature_shape: Sequence[int], num_components: int = 8,
@@ -284,8 +292,8 @@ class PaperMixtureHead(layers.Layer):
         """Predicts the mixture.
 
         Args:
-            grey: float32 [B, *feature_shape], of `GreyFeatures`.
-            training: bool.
+            grey: float32 [B, *feature_shape], from `GreyFeatures`.
+            training: bool. Defaults to False.
 
         Returns:
             `MixtureParameters`.

@@ -1,7 +1,7 @@
-"""A Colorizer on disk: a folder that loads completely or not at all.
+"""Saves and loads Colorizers: folders that load completely or not at all.
 
     colorizer.json      configuration, versions, checksum, how it was trained
-    model.weights.h5    every weight, batch norm and colour statistics included
+    model.weights.h5    every weight, with batch norm and colour statistics
 """
 
 import contextlib
@@ -22,8 +22,8 @@ from tfdivcolor.utils.files import checksum, whole_folder
 ABOUT = "colorizer.json"
 WEIGHTS = "model.weights.h5"
 FORMAT = 1
-# Names of files in formats of Keras, TensorFlow and others: who gives one does
-# not expect a folder.
+# Suffixes of files of Keras, TensorFlow and others: a path with one of them is
+# not meant as a folder.
 FILE_SUFFIXES = frozenset({
     ".bin", ".ckpt", ".h5", ".hdf5", ".json", ".keras", ".npz", ".onnx", ".pb",
     ".pickle", ".pkl", ".pt", ".pth", ".safetensors", ".tar", ".tflite", ".tgz",
@@ -32,7 +32,7 @@ SHIPPED = Path(tfdivcolor.__file__).parent / "weights"
 
 
 def versions() -> dict[str, str]:
-    """Versions of what computes results, for storing beside them."""
+    """Versions of the packages that compute results, to store with them."""
     return {"tfdivcolor": tfdivcolor.__version__,
             "tensorflow": tf.__version__, "keras": keras.__version__,
             "numpy": np.__version__}
@@ -41,20 +41,22 @@ def versions() -> dict[str, str]:
 def save(model: keras.Model, path: str | os.PathLike,
          overwrite: bool = False, about: dict | None = None,
          half: bool = False) -> None:
-    """Writes a Colorizer to a folder, whole or not at all.
+    """Writes a Colorizer to a folder, completely or not at all.
 
     Args:
         model: `Colorizer`.
         path: str or path of the folder.
-        overwrite: bool. Whether to replace a saved Colorizer there.
-        about: dict of JSON values to keep with the weights.
-        half: bool. Store float32 weights as float16: half the size; fields
-            move by less than .05 units of ab. They are float32 again when
-            loaded.
+        overwrite: bool. Whether to replace a saved Colorizer there. Defaults
+            to False.
+        about: dict of JSON values to keep with the weights. Defaults to None:
+            an empty one.
+        half: bool. Store float32 weights as float16, which takes half the size
+            and moves fields by less than .05 units of ab. `load` restores
+            float32. Defaults to False.
 
     Raises:
-        ValueError: if there is something at `path` and not `overwrite`, or
-            its name is that of a file.
+        ValueError: if `path` exists and `overwrite` is False, if it is not a
+            saved Colorizer, or if its name has the suffix of a file.
     """
     path = Path(path)
     if path.suffix.lower() in FILE_SUFFIXES:
@@ -64,8 +66,8 @@ def save(model: keras.Model, path: str | os.PathLike,
     check_free(path, overwrite)
     if path.exists() and not (path / ABOUT).is_file():
         raise ValueError(
-            f"{path}: only a saved Colorizer is replaced "
-            f"(received something without {ABOUT})")
+            f"{path}: must be a saved Colorizer to be replaced "
+            f"(received a path without {ABOUT})")
     with whole_folder(path, replace=overwrite) as folder:
         model.save_weights(folder / WEIGHTS)
         if half:
@@ -80,18 +82,19 @@ def save(model: keras.Model, path: str | os.PathLike,
 
 
 def check_free(path: Path, overwrite: bool) -> None:
-    """Refuses to save where something is.
+    """Refuses to save to an existing path.
 
     Raises:
-        ValueError: if there is something at `path` and not `overwrite`.
+        ValueError: if `path` exists and `overwrite` is False.
     """
     if path.exists() and not overwrite:
         raise ValueError(
-            f"{path}: already there; overwrite=True replaces it")
+            f"{path}: must be a new path, or overwrite must be True (received "
+            "an existing path)")
 
 
 def _halve(path):
-    """Rewrites a file of weights with float16 in place of float32."""
+    """Rewrites a file of weights with float16 instead of float32."""
     whole = path.with_name(f"whole_{path.name}")
     path.rename(whole)
     with h5py.File(whole) as old, h5py.File(path, "w") as new:
@@ -110,27 +113,27 @@ def _halve(path):
 
 
 def shipped() -> list[str]:
-    """Names of the weights that come with the package."""
+    """Names of the shipped weights."""
     return sorted(
         about.parent.name for about in SHIPPED.glob(f"*/{ABOUT}"))
 
 
 def find(weights: str | os.PathLike) -> Path:
-    """The folder of shipped or saved weights.
+    """Finds the folder of shipped or saved weights.
 
     Args:
         weights: str or path. A name of `shipped()`, or a folder.
 
     Returns:
-        pathlib.Path. A folder in the file system goes before a name.
+        pathlib.Path. A folder with this path takes precedence over a name.
 
     Raises:
-        ValueError: if there is neither.
+        ValueError: if neither exists.
     """
     received = repr(weights)
     if isinstance(weights, str | os.PathLike):
         path, received = Path(weights), repr(str(weights))
-        with contextlib.suppress(OSError):  # longer than a name can be
+        with contextlib.suppress(OSError):  # the name may be too long
             if (path / ABOUT).is_file():
                 return path
             if path.is_file():
@@ -138,14 +141,14 @@ def find(weights: str | os.PathLike) -> Path:
         if str(weights) in shipped():
             return SHIPPED / str(weights)
         if path.suffix == ".keras":
-            received += "; keras.models.load_model reads .keras"
+            received += "; keras.models.load_model reads .keras files"
     raise ValueError(
         f"weights must be one of {', '.join(shipped())}, or a folder saved "
         f"by Colorizer.save (received {received})")
 
 
 def describe(path: str | os.PathLike) -> dict:
-    """What a saved folder says of itself, without loading the weights.
+    """Reads the description in a saved folder, without the weights.
 
     Args:
         path: str or path of the folder.
@@ -161,7 +164,8 @@ def describe(path: str | os.PathLike) -> dict:
         described = json.loads((path / ABOUT).read_text())
     except FileNotFoundError:
         raise ValueError(
-            f"{path}: not a saved Colorizer, {ABOUT} is missing") from None
+            f"{path}: must be a saved Colorizer (received a folder without "
+            f"{ABOUT})") from None
     except json.JSONDecodeError as error:
         raise ValueError(
             f"{path / ABOUT}: must be JSON (received {error})") from None
@@ -178,10 +182,10 @@ def describe(path: str | os.PathLike) -> dict:
 
 
 def load(path: str | os.PathLike) -> Any:
-    """Loads a Colorizer, strictly, in float32 whatever Keras' policy is.
+    """Loads a Colorizer, strictly, and in float32 under any Keras policy.
 
-    Its class must have been imported, and so registered with Keras; those of
-    its parts are, by this package.
+    The class of the Colorizer must be imported, and so registered with Keras.
+    This package registers the classes of its parts.
 
     Args:
         path: str or path of a folder written by `save`.
@@ -190,19 +194,20 @@ def load(path: str | os.PathLike) -> Any:
         `Colorizer`.
 
     Raises:
-        ValueError: if a file is missing or was changed, or a weight is
+        ValueError: if a file is missing or has changed, or if a weight is
             missing or does not fit.
     """
     path = Path(path)
     described = describe(path)
     weights = path / WEIGHTS
     if not weights.is_file():
-        raise ValueError(f"{path}: {WEIGHTS} is missing")
+        raise ValueError(f"{path}: must hold {WEIGHTS} (received a folder "
+                         "without it)")
     found = checksum(weights)
     if found != described["sha256"]:
         raise ValueError(
             f"{weights}: checksum must be {described['sha256'][:12]}... "
-            f"(received {found[:12]}...); the file was changed or cut off")
+            f"(received {found[:12]}...); the file has changed or is cut off")
     with full_precision():
         loaded = keras.saving.deserialize_keras_object(described["config"])
     loaded.load_weights(weights)
@@ -212,11 +217,11 @@ def load(path: str | os.PathLike) -> Any:
 def begin_from(model: Any, trained: Any) -> None:
     """Copies a trained Colorizer's weights into another, to train on.
 
-    The other may have more: what is new must be made so that it does nothing
-    at first (`layers.residual_block`).
+    The other Colorizer may have more layers. New layers must begin without
+    effect (`blocks.residual_block`).
 
     Args:
-        model: `Colorizer`, changed.
+        model: `Colorizer`, changed in place.
         trained: `Colorizer`.
 
     Raises:
@@ -225,8 +230,8 @@ def begin_from(model: Any, trained: Any) -> None:
     parts, old_parts = _parts(model), _parts(trained)
     if len(parts) != len(old_parts):
         raise ValueError(
-            "the trained weights must fit the model: one of the two has a "
-            "grey network of its own for the mixture (received parts "
+            "the trained weights must fit the model: only one of the two has "
+            "a separate grey network for the mixture (received parts "
             f"{len(parts)} and {len(old_parts)})")
     for part, old in zip(parts, old_parts):
         places = {weight.path: weight for weight in part.weights}

@@ -1,4 +1,4 @@
-"""The U-Net of `regions`' grey network and of the baselines."""
+"""The U-Net of the grey network of `regions` and of the baselines."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,8 +14,8 @@ class UNet(NamedTuple):
     """The tensors of a U-Net, for a functional `keras.Model`.
 
     Attributes:
-        inputs: [B, canvas, canvas, 1], the luminance; with noise a list of it
-            and of the noise, [B, noise_dim].
+        inputs: [B, canvas, canvas, 1], the luminance; with noise, a list of
+            luminance and noise, [B, noise_dim].
         features: [B, canvas, canvas, feature_channels].
         bottleneck: [B, canvas / 16, canvas / 16, widths[-1]].
     """
@@ -35,13 +35,13 @@ def unet(canvas: int, widths: Sequence[int], feature_channels: int,
         feature_channels: int. Channels at full resolution.
         depth: int. Residual blocks after each of the two coarsest stages,
             where they cost little and see the whole picture.
-        noise_dim: int. Length of a vector that joins at the bottleneck; 0
-            for none.
+        noise_dim: int. Length of a vector that joins at the bottleneck.
+            Defaults to 0, no vector.
 
     Returns:
         `UNet`.
     """
-    # Saved weights are found by the layers' order and names: both stay.
+    # Saved weights depend on the order and names of layers: keep both.
     x = luminance = keras.Input((canvas, canvas, 1))
     inputs, skips = luminance, []
     for i, width in enumerate(widths):

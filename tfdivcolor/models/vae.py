@@ -1,4 +1,4 @@
-"""ColorVAE: a low-dimensional latent of colour fields."""
+"""ColorVAE: an autoencoder with a low-dimensional latent of colour fields."""
 
 from dataclasses import asdict
 from typing import Any
@@ -26,33 +26,33 @@ from tfdivcolor.utils.types import Distribution, Tensor
 class ColorVAE(LossTermsModel):
     """Variational autoencoder of colour fields C given the grey picture G.
 
-    Deshpande et al. (2017), section 3:
+    Deshpande et al. (2017), https://arxiv.org/abs/1612.01958, section 3:
 
         maximise E_{z ~ q(z | C, G)}[log P(C | z, G)] - KL(q || N(0, I))
 
     with a Gaussian posterior and decoder losses for specificity,
-    colourfulness and gradients (`losses`).  The architecture comes in three
-    layers, so that presets differ in what they are made of and not in code:
+    colourfulness and gradients (`losses`).  Three layers form the
+    architecture, so that presets differ only in these layers:
 
     Args:
-        grey_encoder: layer, luminance_norm [B, s, s, 1] -> `grey`, whatever
-            the other two use of the grey picture.  It runs once a picture,
-            however many samples are decoded.  s is its `luminance_size`,
-            or else the canvas's size c.
+        grey_encoder: layer, luminance_norm [B, s, s, 1] -> `grey`, which the
+            other two layers use.  It runs once per picture for all samples.
+            s is its `luminance_size`, or else the size c of the canvas.
         posterior: layer, (ab_norm [B, c, c, 2], grey) -> loc, scale [B, D].
         decoder: layer, (z [B, S, D], grey) -> ab_norm [B, S, c, c, 2].
-        loss_weights: `LossWeights` or a dict of its fields.
+        loss_weights: `LossWeights` or a dict of its fields. Defaults to
+            `LossWeights.paper()`.
 
     Call arguments:
         batch: dict of luminance: float32 [B, s, s, 1], 0..100; ab: float32
             [B, c, c, 2], CIE units; and optionally seed: int64 [B], which
             keys the noise.
-        training: bool. Whether ab_hat is decoded from the draw z, or from
-            the posterior's mean.
+        training: bool. True decodes ab_hat from the draw z, False from the
+            posterior's mean. Defaults to False.
 
     Returns (call):
         dict of ab_hat: float32 [B, c, c, 2], CIE units; z, loc, scale:
-        float32 [B, D], z a draw of the posterior.
+        float32 [B, D], with z a draw of the posterior.
 
     Example:
         vae = tdc.presets.build_vae("regions")
@@ -75,13 +75,13 @@ class ColorVAE(LossTermsModel):
             grey_encoder, "luminance_size", decoder.canvas)
         self.latent_dim = decoder.latent_dim
         self._statistics = None
-        self.built = True  # the parts made their weights when they were made
+        self.built = True  # the parts already have their weights
 
     @property
     def statistics(self) -> ColorStatistics | None:
         """`ColorStatistics` of the training data, or None.
 
-        Needed by the histogram and Mahalanobis losses; saved with the
+        The histogram and Mahalanobis losses need it. It is saved with the
         weights.
         """
         return self._statistics
@@ -96,7 +96,7 @@ class ColorVAE(LossTermsModel):
                 f"(received {statistics.mean.shape[0]})")
         self._statistics = statistics
 
-    # Statistics are not variables: Keras saves them through these two hooks.
+    # Statistics are not variables. Keras saves them through these two hooks.
     def save_own_variables(self, store):
         super().save_own_variables(store)
         if self._statistics is not None:
@@ -111,7 +111,7 @@ class ColorVAE(LossTermsModel):
             self.statistics = ColorStatistics(**arrays)
 
     def encode(self, luminance: Tensor, ab: Tensor) -> Distribution:
-        """q(z | C, G).
+        """Computes q(z | C, G).
 
         Args:
             luminance: float32 [B, s, s, 1], 0..100.
@@ -121,7 +121,7 @@ class ColorVAE(LossTermsModel):
             `tfd.Independent(tfd.Normal)`, batch shape [B], event shape [D].
 
         Raises:
-            ValueError: if a shape is not the canvas's.
+            ValueError: if a shape does not fit the canvas.
         """
         check_canvas("luminance", luminance, self.luminance_size, 1)
         check_canvas("ab", ab, self.canvas, 2)
@@ -130,10 +130,10 @@ class ColorVAE(LossTermsModel):
         return distributions.posterior(loc, scale)
 
     def decode(self, z: Tensor, luminance: Tensor) -> Tensor:
-        """Colour fields of latents.
+        """Decodes latents to colour fields.
 
         Args:
-            z: float32 [B, S, D]. S latents a picture.
+            z: float32 [B, S, D]. S latents per picture.
             luminance: float32 [B, s, s, 1], 0..100.
 
         Returns:
@@ -155,7 +155,7 @@ class ColorVAE(LossTermsModel):
 
     def autoencode(self, batch: Batch, training: bool
                    ) -> tuple[dict[str, Tensor], Any]:
-        """`call`, and the `grey` it made on the way."""
+        """Runs `call`, and also returns `grey`."""
         grey = self.grey_encoder(
             color.normalize_luminance(batch["luminance"]), training=training)
         loc, scale = self.posterior(
@@ -180,11 +180,11 @@ class ColorVAE(LossTermsModel):
 
     def posterior_distribution(self, outputs: dict[str, Tensor]
                                ) -> Distribution:
-        """q(z | C, G) of what `call` returned, as a TFP distribution."""
+        """Makes q(z | C, G) of the outputs of `call`, a TFP distribution."""
         return distributions.posterior(outputs["loc"], outputs["scale"])
 
     def decoder_terms(self, ab: Tensor, ab_hat: Tensor) -> dict[str, Tensor]:
-        """The decoder's loss terms whose weight is not 0.
+        """Computes the decoder's loss terms with weights other than 0.
 
         Args:
             ab, ab_hat: float32 [B, c, c, 2], CIE units.

@@ -95,7 +95,7 @@ def _series(history):
                     (stage, kind), {})[step] = value
     if not series:
         raise ValueError("history must hold records of a training run "
-                         "(received records without values)")
+                         "(received no values)")
     return lengths, series
 
 

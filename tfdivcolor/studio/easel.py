@@ -51,18 +51,14 @@ def warm_ups(colorizer: Colorizer) -> list[Callable[[], None]]:
     small = np.full([colorizer.luminance_size] * 2 + [1], 50, np.float32)
     hint, kept = (Hint(0, 0, (128, 100, 90)),), (0.0,) * colorizer.latent_dim
 
-    def drawn(steering, mode):
+    def drawn(steering):
         drawing.draw(colorizer, small, (64, 64),
                      np.full([len(steering.hints), 1], 50, np.float32),
-                     Sampling(mode=mode), steering)
+                     Sampling(), steering)
 
-    plain, hinted = Steering(), Steering(hints=hint)
-    return [functools.partial(drawn, steering, mode) for steering, mode in (
-        (plain, "diverse"), (plain, "samples"),  # a point is clicked next
-        (hinted, "diverse"), (hinted, "samples"),
-        *((steering, mode) for mode in ("diverse", "samples")
-          for steering in (Steering(warmth=1.0), Steering(kept=kept),
-                           Steering(hints=hint, kept=kept))))]
+    return [functools.partial(drawn, steering) for steering in (
+        Steering(), Steering(hints=hint), Steering(warmth=1.0),
+        Steering(kept=kept), Steering(hints=hint, kept=kept))]
 
 
 class Gone(Exception):
@@ -105,7 +101,7 @@ class Easel:
         self._lock = threading.Lock()
         self._results: collections.OrderedDict[str, dict[str, Any]] = (
             collections.OrderedDict())
-        self._pools: collections.OrderedDict[str, dict[str, Any]] = (
+        self._pools: collections.OrderedDict[str, np.ndarray] = (
             collections.OrderedDict())
         self._seen: Any = None
         self._luminances: dict[Part, Any] = {}  # at most one of each size
@@ -138,32 +134,37 @@ class Easel:
         Raises:
             ValueError: a hint is outside of the photograph.
         """
-        return self._drawn(self._results, _RESULTS, colorizer, key,
-                           state.sampling, state)
+        from tfdivcolor.coloring import drawing
+
+        return self._drawn(self._results, _RESULTS, key, lambda: drawing.draw(
+            *self._arguments(colorizer, state)))
 
     def pool(self, colorizer: Colorizer, state: State, key: str
-             ) -> dict[str, Any]:
-        """The draws that a state's results sum up, as `results`."""
-        # "diverse" draws its pool at the square root of the temperature.
-        options = Sampling(POOL, state.sampling.seed,
-                           state.sampling.temperature ** 0.5, "samples")
-        return self._drawn(self._pools, _POOLS, colorizer, key, options, state)
+             ) -> np.ndarray:
+        """The fields that a state's results sum up: as of `drawing.pool`."""
+        from tfdivcolor.coloring import drawing
 
-    def _drawn(self, kept, limit, colorizer, key, options, state):
+        return self._drawn(self._pools, _POOLS, key, lambda: drawing.pool(
+            *self._arguments(colorizer, state), count=POOL))
+
+    def _arguments(self, colorizer, state):
+        """Those of `drawing`'s functions."""
+        from tfdivcolor.coloring import coloring
+
+        hints = state.steering.hints
+        coloring.check_hints(self.photo, hints)
+        small, _ = self.seen(colorizer)
+        lightness = [self.lightness(hint.x, hint.y) for hint in hints]
+        return (colorizer, small, (self.width, self.height),
+                np.asarray(lightness, np.float32).reshape(-1, 1),
+                state.sampling, state.steering)
+
+    def _drawn(self, kept, limit, key, draw):
         with self._lock:
             if key in kept:
                 kept.move_to_end(key)
                 return kept[key]
-        from tfdivcolor.coloring import coloring, drawing
-
-        coloring.check_hints(self.photo, state.steering.hints)
-        small, _ = self.seen(colorizer)
-        hints = state.steering.hints
-        lightness = [self.lightness(hint.x, hint.y) for hint in hints]
-        found = drawing.draw(
-            colorizer, small, (self.width, self.height),
-            np.asarray(lightness, np.float32).reshape(-1, 1), options,
-            state.steering)
+        found = draw()
         with self._lock:
             kept[key] = found
             while len(kept) > limit:

@@ -47,7 +47,7 @@ def colors(easel: Easel, colorizer: Colorizer, state: State, key: str,
         dict of lightness (0..100), grey, colors (at most `NUM_COLORS`, the
         one of the largest share first) and results, the colour of each.
     """
-    draws = easel.pool(colorizer, state, key)["ab"]
+    draws = easel.pool(colorizer, state, key)
     found = easel.results(colorizer, state, key)["ab"]
     lightness = easel.lightness(x, y)
     groups = _groups(_at(draws, easel, colorizer, x, y))

@@ -33,7 +33,7 @@ def decode(file: BinaryIO, name: str, check_size: SizeCheck,
     if len(set(bits)) != 1 or not 1 <= bits[0] <= 16:
         raise ImageError(
             f"{name}: a JPEG 2000 file must have one unsigned depth of at most "
-            f"16 bits a channel (received {', '.join(map(str, bits))})")
+            f"16 bits per channel (received {', '.join(map(str, bits))})")
     # With a whole file, OpenJPEG would apply the profile in its own way.
     values = imagecodecs.jpeg2k_decode(data[data.index(_STREAM):])
     if values.ndim == 3 and values.shape[2] > 4:

@@ -105,7 +105,7 @@ def _of_8_bits(image, name):
     if image.mode not in _MODES:
         raise ImageError(
             f"{name}: a PIL image must be grey, RGB, CMYK, Lab or palette of "
-            f"at most 16 bits a channel (received mode {image.mode})")
+            f"at most 16 bits per channel (received mode {image.mode})")
     alpha = None
     if image.has_transparency_data:
         alpha = np.asarray(image.convert("RGBA").getchannel("A"))
@@ -122,7 +122,7 @@ def _of_16_bits(image, name):
     values = np.asarray(image)[..., np.newaxis]
     if values.min() < 0 or values.max() > 65535:
         raise ImageError(
-            f"{name}: must have at most 16 bits a channel "
+            f"{name}: must have at most 16 bits per channel "
             f"(received values {values.min()}..{values.max()})")
     return Stored(values.astype(np.uint16), "grey")
 

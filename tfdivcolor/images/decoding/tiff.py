@@ -382,8 +382,8 @@ def _lab(values, page):
     """
     bits = page.bitspersample
     if bits not in (8, 16) or values.dtype.kind == "f":
-        raise ImageError("Lab of a TIFF file must have 8 or 16 bits a channel "
-                         f"(received {bits})")
+        raise ImageError("Lab of a TIFF file must have 8 or 16 bits per "
+                         f"channel (received {bits})")
     values = values.view(f"u{values.itemsize}").copy()
     ab = values[..., 1:3]
     if page.photometric == _SIGNED_LAB:

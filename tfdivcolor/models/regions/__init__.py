@@ -1,12 +1,12 @@
-"""The `regions` networks: a latent that the grey picture explains.
+"""The networks of `regions`, with a latent that the grey picture explains.
 
-The grey network assigns every pixel softly to one of M regions; the latent z
-is the regions' palette, one ab colour each (D = 2M); the decoder paints the
-regions with the palette and refines the result.  Colours therefore follow
+The grey network assigns every pixel softly to one of M regions. The latent z is
+the palette of the regions, one ab colour each (D = 2M). The decoder paints the
+regions with the palette and refines the painting.  Colours therefore follow
 objects: a curtain or a jacket changes as a whole.  The grey network runs once
-a picture; a sample costs one small matrix product and two thin convolutions.
+per picture; a sample costs one small matrix product and two thin convolutions.
 
-What the grey network finds in a picture travels as a dict, `RegionGrey`.
+A dict, `RegionGrey`, holds the output of the grey network for a picture.
 """
 
 from tfdivcolor.models.regions.decoder import RegionDecoder

@@ -19,10 +19,11 @@ class RegionDecoder(layers.Layer):
         f = A palette + refine([A palette, features])
 
     Args:
-        canvas: int. Side of the field in pixels.
-        num_regions: int M.
-        feature_channels: int. Channels of grey["features"].
-        hidden: int. Channels between the two refining convolutions.
+        canvas: int. Side of the field in pixels. Defaults to 64.
+        num_regions: int M. Defaults to 32.
+        feature_channels: int. Channels of grey["features"]. Defaults to 32.
+        hidden: int. Channels between the two refining convolutions. Defaults
+            to 16.
     """
 
     latent_is_palette = True
@@ -35,8 +36,8 @@ class RegionDecoder(layers.Layer):
         self.latent_dim = 2 * num_regions
         self.feature_channels = feature_channels
         self.hidden = hidden
-        # The convolution over [painting, features], in its two halves: the
-        # features' half is the same for every sample of a picture.
+        # The convolution over [painting, features] is split: the half of the
+        # features is the same for every sample of a picture.
         size = (canvas, canvas)
         self.from_field = layers.Conv2D(
             hidden, 3, padding="same", name="from_field")
@@ -44,7 +45,7 @@ class RegionDecoder(layers.Layer):
         self.from_features = layers.Conv2D(
             hidden, 3, padding="same", use_bias=False, name="from_features")
         self.from_features.build((None, *size, feature_channels))
-        # Zero at the start: training begins with the bare painting.
+        # Initialised with zero, so that training begins without refinement.
         self.correction = layers.Conv2D(
             2, 3, padding="same", kernel_initializer="zeros",
             name="correction")
@@ -57,7 +58,7 @@ class RegionDecoder(layers.Layer):
         Args:
             z: float32 [B, S, D].
             grey: `RegionGrey` for the B pictures.
-            training: bool, not used.
+            training: bool, unused.
 
         Returns:
             float32 [B, S, canvas, canvas, 2], ab / 128.
@@ -80,42 +81,42 @@ class RegionDecoder(layers.Layer):
         return tf.reshape(field, [batch, samples, size, size, 2])
 
     def sensitivity(self, grey: RegionGrey) -> Tensor:
-        """How far each latent dimension moves the field.
+        """How far a unit step in each latent dimension moves the field.
 
         Args:
             grey: `RegionGrey`.
 
         Returns:
-            float32 [B, D]: root mean square change of the field (ab / 128)
-            for a unit step in z, refinement aside.
+            float32 [B, D]: root mean square change of the field (ab / 128),
+            without the refinement.
         """
         share = tf.reduce_mean(tf.square(grey["assignment"]), axis=1)
         return tf.repeat(tf.sqrt(share) / PALETTE_SCALE, 2, axis=-1)
 
     def slope(self, grey: RegionGrey, weights: Tensor) -> Tensor:
-        """How weighted means of the field move with the latents.
+        """Derivatives of weighted means of the field by the latents.
 
         Args:
             grey: `RegionGrey`.
-            weights: float32 [N, H * W]. Weights of the canvas's pixels.
+            weights: float32 [N, H * W]. Weights of the pixels of the canvas.
 
         Returns:
             float32 [B, N, 2, D]: change of the means (ab / 128) for a unit
-            step in z, refinement aside.
+            step in z, without the refinement.
         """
         share = tf.matmul(weights, grey["assignment"]) / PALETTE_SCALE
-        # a moves with the even latents, b with the odd ones.
+        # a moves with the even latents, b with the odd latents.
         slope = share[:, :, None, :, None] * tf.eye(2)[:, None]
         return tf.reshape(
             slope, [-1, tf.shape(weights)[0], 2, self.latent_dim])
 
     def coordinates(self, z: Tensor, ab_norm: Tensor, grey: RegionGrey
                     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents and a true field in coordinates of painted fields.
+        """Maps latents and a true field to coordinates of painted fields.
 
-        Euclidean distances between the coordinates are those between the
-        fields (refinement aside), without painting them: with the Cholesky
-        factor L L^T = A^T A of the assignment, |A p| = |L^T p|.
+        Euclidean distances of coordinates equal those of the fields (without
+        the refinement), but need no painting: with the Cholesky factor
+        L L^T = A^T A of the assignment, |A p| = |L^T p|.
 
         Args:
             z: float32 [B, S, D].
@@ -123,14 +124,15 @@ class RegionDecoder(layers.Layer):
             grey: `RegionGrey`.
 
         Returns:
-            draws: float32 [B, S, D]. Of the latents.
-            truth: float32 [B, D]. Of the painting nearest to the true field.
-            distance: float32 [B]. Squared distance of that one to the field.
+            draws: float32 [B, S, D]. Coordinates of the latents.
+            truth: float32 [B, D]. Those of the painting nearest to the field.
+            distance: float32 [B]. Squared distance of that painting to the
+                field.
         """
         assignment = grey["assignment"]
         field = tf.reshape(ab_norm, [-1, assignment.shape[1], 2])
         gram = tf.matmul(assignment, assignment, transpose_a=True)
-        # 1e-2 of a pixel: a region without any must not make it singular.
+        # 1e-2 of a pixel keeps the matrix regular for empty regions.
         cholesky = tf.linalg.cholesky(gram + 1e-2 * tf.eye(self.num_regions))
         moments = tf.matmul(assignment, field, transpose_a=True)
         truth = tf.linalg.triangular_solve(cholesky, moments)  # [B, M, 2]

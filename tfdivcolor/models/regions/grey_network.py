@@ -1,4 +1,4 @@
-"""The grey network: luminance -> regions, their features and tokens."""
+"""The grey network: from luminance to regions, their features and tokens."""
 
 from collections.abc import Sequence
 from typing import Any, TypedDict
@@ -12,20 +12,20 @@ from tfdivcolor.models.blocks import PACKAGE, float32
 from tfdivcolor.models.unet import unet
 from tfdivcolor.utils.types import Tensor
 
-# Pixels' worth of ridge in the least-squares palette: a region that covers
-# less than about one pixel gets a colour near grey instead of noise.
+# Ridge of the least-squares palette, in pixels: a region that covers less than
+# about one pixel gets a colour near grey instead of noise.
 RIDGE = 1.0
 
 
 class RegionGrey(TypedDict):
-    """What the grey network finds in B pictures of H x W pixels.
+    """The output of the grey network for B pictures of H x W pixels.
 
     Attributes:
-        assignment: float32 [B, H * W, M], rows sum to 1.
+        assignment: float32 [B, H * W, M], with rows of sum 1.
         features: float32 [B, H, W, C].
         bottleneck: float32 [B, H / 16, W / 16, D].
-        tokens: float32 [B, M, C + 4], each region's mean features, luminance,
-            centroid (x, y in -1..1) and log area.
+        tokens: float32 [B, M, C + 4], mean features, mean luminance, centroid
+            (x, y in -1..1) and log area of each region.
         log_area: float32 [B, M].
     """
 
@@ -41,12 +41,14 @@ class GreyNetwork(layers.Layer):
     """Small U-Net: luminance -> region assignment, features, tokens.
 
     Args:
-        canvas: int. Side of the picture in pixels, a multiple of 16.
-        num_regions: int M.
-        widths: four ints. Channels of the four strided stages.
-        feature_channels: int C. Channels at full resolution.
+        canvas: int. Side of the picture in pixels, a multiple of 16. Defaults
+            to 64.
+        num_regions: int M. Defaults to 32.
+        widths: four ints. Channels of the four strided stages. Defaults to
+            (32, 64, 96, 160).
+        feature_channels: int C. Channels at full resolution. Defaults to 32.
         depth: int. Residual blocks after each of the two coarsest stages,
-            where they cost little and see the whole picture.
+            where they cost little and see the whole picture. Defaults to 0.
 
     Raises:
         ValueError: if `canvas` is not a multiple of 16.
@@ -75,11 +77,11 @@ class GreyNetwork(layers.Layer):
 
     def call(self, luminance_norm: Tensor,
              training: bool = False) -> RegionGrey:
-        """Looks at grey pictures.
+        """Computes regions, features and tokens of grey pictures.
 
         Args:
             luminance_norm: float32 [B, canvas, canvas, 1], L / 50 - 1.
-            training: bool.
+            training: bool. Defaults to False.
 
         Returns:
             `RegionGrey`.
@@ -97,10 +99,10 @@ class GreyNetwork(layers.Layer):
 
 def region_grey(assignment: Tensor, features: Tensor, bottleneck: Tensor,
                 luminance_norm: Tensor) -> RegionGrey:
-    """Sums up what a network has found, region by region.
+    """Summarises the outputs of a network by region.
 
     Args:
-        assignment: float32 [B, H, W, M], sums to 1 over the regions.
+        assignment: float32 [B, H, W, M], with sum 1 over the regions.
         features: float32 [B, H, W, C].
         bottleneck: float32 [B, h, w, D].
         luminance_norm: float32 [B, H, W, 1], L / 50 - 1.

@@ -17,22 +17,24 @@ from tfdivcolor.utils.types import Tensor
 class RegionMixtureHead(layers.Layer):
     """P(z | G): region tokens, self-attention, one Gaussian mixture.
 
-    Each region's token says its part of every component: mean, scale and
-    factor rows of its two colours.  The factors make regions move together
-    (both cheeks, the two halves of a wall).
+    Each region's token gives the region's part of every component: mean,
+    scale and factor rows of its two numbers.  The factors make regions move
+    together (both cheeks, the two halves of a wall).
 
     Args:
-        num_regions: int M.
-        token_channels: int. Channels of grey["tokens"].
-        bottleneck_shape: three ints. Shape of grey["bottleneck"].
-        num_components: int K.
-        rank: int R of the covariances, 0 for diagonal ones.
-        width: int. Channels of a token inside.
-        num_blocks: int. Self-attention blocks.
+        num_regions: int M. Defaults to 32.
+        token_channels: int. Channels of grey["tokens"]. Defaults to 36.
+        bottleneck_shape: three ints. Shape of grey["bottleneck"]. Defaults to
+            (4, 4, 160).
+        num_components: int K. Defaults to 8.
+        rank: int R of the covariances, 0 for diagonal ones. Defaults to 6.
+        width: int. Channels of a token inside the network. Defaults to 96.
+        num_blocks: int. Self-attention blocks. Defaults to 2.
         dropout: float. On the global features; half of it in the attention.
-        cell_tokens: bool. Whether the bottleneck's cells join the regions as
-            tokens, and their mean says what the whole picture is; otherwise
-            all cells together do.
+            Defaults to 0.2.
+        cell_tokens: bool. True adds the bottleneck's cells as tokens and uses
+            their mean as global features. False uses all cells together as
+            global features. Defaults to False.
     """
 
     def __init__(self, num_regions: int = 32, token_channels: int = 36,
@@ -77,15 +79,15 @@ class RegionMixtureHead(layers.Layer):
         pooled = layers.GlobalAveragePooling1D(name="pool")(x)
         logits = layers.Dense(self.num_components, name="logits")(
             layers.Concatenate(name="whole_and_pooled")([whole, pooled]))
-        # A region's numbers for one component: loc a, b; scale a, b; R
-        # factor entries for a, then for b.
+        # Numbers of a region for one component: loc of a, b; scale of a, b;
+        # R factor entries for a, then for b.
         packed = layers.Dense(
             self.num_components * (4 + 2 * self.rank), name="packed")(x)
         return keras.Model([tokens, bottleneck], [logits, packed])
 
     def _norm(self, name):
-        # 1e-3 is Keras' default, which weights without cells were trained
-        # with; those with cells began in PyTorch, with its 1e-5.
+        # 1e-3 is Keras' default, used to train the weights without cells.
+        # Weights with cells began in PyTorch, which uses 1e-5.
         return layers.LayerNormalization(
             epsilon=1e-5 if self.cell_tokens else 1e-3, name=name)
 
@@ -115,7 +117,7 @@ class RegionMixtureHead(layers.Layer):
 
         Args:
             grey: `RegionGrey`.
-            training: bool.
+            training: bool. Defaults to False.
 
         Returns:
             `MixtureParameters`, K components, D = 2M.
@@ -132,7 +134,7 @@ class RegionMixtureHead(layers.Layer):
                 tf.reshape(numbers[..., 2:4], [-1, k, 2 * m])),
         }
         if self.rank:
-            # 0.3: factors start small beside the diagonal.
+            # 0.3, so that factors start small compared with the diagonal.
             params["factors"] = 0.3 * tf.reshape(
                 numbers[..., 4:], [-1, k, 2 * m, self.rank])
         return params

@@ -1,4 +1,4 @@
-"""q(z | C, G): the regions' palette of a colour field."""
+"""q(z | C, G): the palette of a colour field."""
 
 from typing import Any
 
@@ -25,12 +25,12 @@ class RegionPosterior(layers.Layer):
 
         loc = PALETTE_SCALE * (A^T A + RIDGE I)^-1 A^T C
 
-    A: the assignment, C: the colour field.  The scale depends on the
-    regions' areas alone: the larger a region, the surer its colour.
+    with the assignment A and the colour field C.  The scale depends only on
+    the areas of the regions: the larger a region, the surer its colour.
 
     Args:
-        num_regions: int M; the latent has D = 2M dimensions, region by
-            region, (a, b) within one.
+        num_regions: int M. The latent has D = 2M dimensions, region by region,
+            with (a, b) for each. Defaults to 32.
     """
 
     def __init__(self, num_regions: int = 32, **kwargs):
@@ -50,7 +50,7 @@ class RegionPosterior(layers.Layer):
         Args:
             ab_norm: float32 [B, H, W, 2], ab / 128.
             grey: `RegionGrey`.
-            training: bool.
+            training: bool. Defaults to False.
 
         Returns:
             loc, scale: float32 [B, D].
@@ -66,7 +66,7 @@ class RegionPosterior(layers.Layer):
         loc = PALETTE_SCALE * tf.reshape(palette, [-1, self.latent_dim])
         log_variance = float32(self.scale_network(
             grey["log_area"], training=training))
-        # Bounds keep the density finite while the areas are still moving.
+        # Bounds keep the density finite while the areas still change.
         log_variance = tf.clip_by_value(log_variance, -10.0, 1.0)
         return loc, tf.exp(0.5 * log_variance)
 

@@ -21,21 +21,24 @@ from tfdivcolor.utils.types import Tensor
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class PretrainedGreyNetwork(layers.Layer):
-    """Luminance -> region assignment, features, tokens, as `GreyNetwork`.
+    """Luminance -> region assignment, features, tokens, like `GreyNetwork`.
 
-    The encoder sees the luminance at twice the canvas's size; a decoder of
-    convolutions brings its features at strides 32 to 2 together at the
-    canvas's.
+    The encoder sees the luminance at twice the size of the canvas. A decoder
+    of convolutions combines its features, at strides 32 to 2, at the size of
+    the canvas.
 
     Args:
         canvas: int. Side of the colour field in pixels, a multiple of 16.
-        num_regions: int M.
+            Defaults to 64.
+        num_regions: int M. Defaults to 32.
         widths: four ints. Channels of the decoder at strides 32, 16, 8, 4.
-        feature_channels: int C. Channels at the canvas's size.
+            Defaults to (160, 128, 96, 64).
+        feature_channels: int C. Channels at the size of the canvas. Defaults
+            to 32.
         backbone, frozen_taps, weights: as in `Encoder`.
 
     Raises:
-        ValueError: as `Encoder`.
+        ValueError: as in `Encoder`.
     """
 
     def __init__(self, canvas: int = 64, num_regions: int = 32,
@@ -77,14 +80,14 @@ class PretrainedGreyNetwork(layers.Layer):
 
     def call(self, luminance_norm: Tensor,
              training: bool = False) -> RegionGrey:
-        """Looks at grey pictures.
+        """Computes regions, features and tokens of grey pictures.
 
         Args:
             luminance_norm: float32 [B, 2 * canvas, 2 * canvas, 1], L / 50 - 1.
-            training: bool.
+            training: bool. Defaults to False.
 
         Returns:
-            `RegionGrey`, of the canvas's size.
+            `RegionGrey`, at the size of the canvas.
         """
         small = tf.nn.avg_pool2d(luminance_norm, 2, 2, "VALID")
         assignment, features, bottleneck = float32(self.network(

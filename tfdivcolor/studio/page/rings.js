@@ -35,8 +35,9 @@ function render() {
 }
 
 function ring() {
-  const element = make("button", {type: "button", class: "hint", "data-own": ""},
-                       make("i"), make("span", {class: "said"}));
+  const element = make("button", {
+    type: "button", class: "hint", "data-own": ""}, make("i"),
+    make("span", {class: "said"}));
   element.addEventListener("pointerdown", grab);
   element.addEventListener("pointermove", pull);
   element.addEventListener("pointerup", letGo);

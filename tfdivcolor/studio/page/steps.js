@@ -6,6 +6,7 @@ import {desk} from "./desk.js";
 import * as results from "./results.js";
 import * as session from "./session.js";
 import {texts} from "./texts.js";
+import {onView, view} from "./view.js";
 
 const PIXELS = 64;       // longer side of a step's picture
 const MOST = 4000;       // letters of it
@@ -55,8 +56,13 @@ function renderItem(button, step, at, here) {
   button.toggleAttribute("aria-current");
   if (!here) return;
   button.setAttribute("aria-current", "step");
-  const list = $("steps");
-  list.scrollLeft = button.offsetLeft + button.offsetWidth / 2
+  scroll();
+}
+
+// Brings the current step to the middle.
+function scroll() {
+  const list = $("steps"), button = list.querySelector("[aria-current]");
+  if (button) list.scrollLeft = button.offsetLeft + button.offsetWidth / 2
     - list.clientWidth / 2;
 }
 
@@ -96,6 +102,9 @@ function soon() {
 
 export function startSteps() {
   for (const event of ["step", "amended"]) session.on(event, render);
+  onView(() => {
+    if (view.sheet === "steps") scroll();  // on a narrow screen it was hidden
+  });
   session.on("amended", soon);
   results.onResults(() => {
     render();
