@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from PIL import Image
@@ -79,7 +80,8 @@ def take(browser, address):
     browser.hover(*point)
     browser.click(*point)
     browser.wait("!!document.querySelector('#point .chips button.chip')", 60)
-    save(browser, "studio_hint")
+    browser.wait("!!document.querySelector('#outline')")
+    save(browser, "studio_hint", rest=2.5)  # the disc of colours comes
     browser.run("document.querySelector('#hex').focus()")
     browser.run("document.querySelector('#hex').select()")
     browser.type(ORANGE)
@@ -87,13 +89,14 @@ def take(browser, address):
     settle(browser)
     browser.press("Escape")
     save(browser, "studio")
-    browser.press("Escape")
-    browser.press("Enter")
+    browser.click(*common.point(browser, "#to_grid"))
     settle(browser)
     save(browser, "studio_hinted")
     browser.press("l")
     settle(browser)
     save(browser, "studio_more")
+    browser.click(*common.point(browser, "#to_large"))
+    settle(browser)
     browser.press("t")
     browser.wait("document.querySelector('#taking').open")
     save(browser, "studio_take")
@@ -111,10 +114,9 @@ def settle(browser, timeout=30):
                  timeout)
 
 
-def save(browser, name):
+def save(browser, name, rest=0.4):
     """A picture of the page, in the finest quality that its size allows."""
-    common.wait(browser, "new Promise(done => setTimeout("
-                "() => done(true), 400))")  # transitions
+    time.sleep(rest)  # until transitions have ended
     image = Image.open(io.BytesIO(browser.screenshot())).convert("RGB")
     for quality in range(92, 40, -4):
         file = io.BytesIO()

@@ -50,9 +50,8 @@ class Studio:
         self.data.mkdir(parents=True, exist_ok=True)
         self._log = self.folder / "log.txt"
         self.port = _free_port()
-        self._command = [sys.executable, "-c", _COMMAND, "studio",
-                         "--no-browser", "--port", str(self.port),
-                         "--weights", str(weights), *map(str, arguments)]
+        self.arguments = ["--no-browser", "--port", str(self.port),
+                          "--weights", str(weights), *map(str, arguments)]
         self.tab = "test"
         self.start()
 
@@ -67,8 +66,8 @@ class Studio:
         at = self._log.stat().st_size if self._log.exists() else 0
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1",
+                [sys.executable, "-c", _COMMAND, "studio", *self.arguments],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1",
                                  "XDG_DATA_HOME": str(self.data)})
         end = time.monotonic() + _PATIENCE
         while not (found := re.search(r"http://\S+[?&]token=([\w-]+)",

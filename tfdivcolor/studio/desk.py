@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import dataclasses
 import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,8 +22,6 @@ from tfdivcolor.studio.exports import Exports
 from tfdivcolor.studio.sessions import Sessions
 from tfdivcolor.studio.strip import Entry, Strip
 from tfdivcolor.studio.worker import Worker
-from tfdivcolor.utils import files
-from tfdivcolor.utils.errors import reason
 
 if TYPE_CHECKING:  # it imports TensorFlow
     from tfdivcolor.coloring.colorizer import Colorizer
@@ -135,20 +132,7 @@ class Desk:
 
 
 def _read(entry):
-    """Reads a photograph of the strip."""
-    try:
-        checksum = files.checksum(entry.path)
-    except OSError as error:
-        raise images.ImageError(
-            f"{entry.name}: must be a file that can be read "
-            f"(received {reason(error)})") from error
-    try:
-        photo = images.read(entry.path)
-    except images.ImageError as error:
-        # What the page has added lies under a name that says nothing.
-        raise images.ImageError(
-            str(error).replace(str(entry.path), entry.name)) from error
-    return Easel(dataclasses.replace(photo, name=entry.name), checksum)
+    return Easel(*entry.read())
 
 
 def _thumbnail(entry):

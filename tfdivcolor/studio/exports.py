@@ -7,7 +7,6 @@ colorize --recipe` writes, as the same function makes them.
 
 from __future__ import annotations
 
-import dataclasses
 import secrets
 import shutil
 import threading
@@ -18,12 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfdivcolor import images
 from tfdivcolor.images import finding
 from tfdivcolor.settings import OUTPUT_FORMATS
 from tfdivcolor.studio import states
-from tfdivcolor.studio.strip import Entry
-from tfdivcolor.utils import files
+from tfdivcolor.studio.strip import Entry, readable
 from tfdivcolor.utils.errors import ImageError, reason
 
 if TYPE_CHECKING:
@@ -183,14 +180,14 @@ class Exports:
     def _carry_out(self, desk, job):
         job.folder.mkdir()
         whole = job.folder / "results"
-        names = []
+        names, single = [], b""
         with zipfile.ZipFile(whole, "w", allowZip64=True) as archive:
             for item in job.order.items:
                 try:
                     for name, data in _files(desk, job, *item):
                         name = _free(name, names)
-                        names.append(name)
                         archive.writestr(name, data)
+                        names.append(name)
                         single = data
                         job.done += 1
                 except (ValueError, OSError) as error:
@@ -212,21 +209,21 @@ def _files(desk, job, entry, state, ranks):
     from tfdivcolor.coloring import batch, recipes
 
     model, form = desk.model(), job.order.format
-    checksum = files.checksum(entry.path)
+    photo, checksum = entry.read()
     if state is None:
         session = desk.sessions.read(checksum, model.sha256)
         steps = session["history"]
         state = states.parse(
             steps[session["at"]]["state"] if steps else states.START)
         ranks = state.chosen,
+    name = readable(entry.name)
     recipe = recipes.Recipe(
-        entry.name, checksum, None, model.name, model.sha256, state.sampling,
+        name, checksum, None, model.name, model.sha256, state.sampling,
         state.steering, ranks, form if form in OUTPUT_FORMATS else None)
-    stem = finding.without_suffix(entry.name)
+    stem = finding.without_suffix(name)
     if form == "recipe":
         yield f"{stem}_recipe.json", recipe.to_json().encode()
         return
-    photo = dataclasses.replace(images.read(entry.path), name=entry.name)
     work = recipe.applied(batch.Work(
         model.colorizer, model.name, model.sha256, recipe.sampling))
     # On the networks' thread: the same bytes as ever.

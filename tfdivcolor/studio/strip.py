@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfdivcolor import images
 from tfdivcolor.images import formats
 from tfdivcolor.utils import files
 from tfdivcolor.utils.errors import ImageError, reason
@@ -43,6 +44,26 @@ class Entry:
         return {"id": self.id, "name": readable(self.name),
                 "place": None if self.added
                 else readable(str(self.path.parent)), "added": self.added}
+
+
+    def read(self) -> tuple[images.Photo, str]:
+        """Reads the photograph, and its file's checksum.
+
+        Raises:
+            ImageError: it cannot be read; the name stands for the path, which
+                says nothing of an added one.
+        """
+        try:
+            checksum = files.checksum(self.path)
+            photo = images.read(self.path)
+        except ImageError as error:
+            raise ImageError(
+                str(error).replace(str(self.path), self.name)) from error
+        except OSError as error:
+            raise ImageError(
+                f"{self.name}: must be a file that can be read "
+                f"(received {reason(error)})") from error
+        return dataclasses.replace(photo, name=self.name), checksum
 
 
 class Strip:
