@@ -98,8 +98,9 @@ def page(name):
         for output in cell.outputs:
             data = output.get("data", {})
             if "image/jpeg" in data:
-                parts.append('<p><img alt="output" src="data:image/jpeg;'
-                             f'base64,{data["image/jpeg"].strip()}"></p>')
+                url = f"data:image/jpeg;base64,{data['image/jpeg'].strip()}"
+                parts.append(
+                    f'<p><img alt="what the code shows" src="{url}"></p>')
             else:
                 text = data.get("text/plain", output.get("text", ""))
                 parts.append(f"```text\n{text.rstrip()}\n```")

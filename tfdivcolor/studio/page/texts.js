@@ -196,7 +196,7 @@ export const texts = {
     webp: ["WebP", "small"],
     original: ["As the photograph", "its own format"],
     psd: ["PSD", "layers: grey below, colour above, for GIMP, Krita, "
-      + "Photoshop"],
+      + "Photoshop; 8 bits"],
     recipe: ["Recipe", "JSON; “tfdivcolor colorize --recipe” makes the "
       + "same bytes again"],
   },
