@@ -2,7 +2,7 @@
 
 Starts the studio with photographs of scikit-image, made grey, and takes
 pictures of its page in Chromium, from eight results to the dialog that gives
-files away: six for the guide and one for the README, each below 150 kB.
+files away: six for the guide and one for the README, each below 100 kB.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from browsers import chromium, common  # noqa: E402
 
 OUT = ROOT / "docs" / "pictures"
 SIZE = 1280, 800
-MOST_BYTES = 150_000
+MOST_BYTES = 100_000
 SUIT, ORANGE = (0.1, 0.93), "#b5551e"  # a point of the portrait, as shares
 
 

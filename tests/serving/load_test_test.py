@@ -297,7 +297,8 @@ def test_only_this_machine_is_loaded(photos, server, capsys):
     (["--concurrency", "0"], "must be above 0"),
     (["--rate", "nan"], "must be above 0"),
     (["--duration", "x"], "invalid float value: 'x'"),
-    (["--server", "127.0.0.1:1", "--server", "127.0.0.1:1"], "each server once"),
+    (["--server", "127.0.0.1:1", "--server", "127.0.0.1:1"],
+     "each server once"),
     (["--mixed", "-n", "3"], "not allowed with"),
 ])
 def test_bad_arguments(photos, arguments, message, capsys):

@@ -63,9 +63,11 @@ def states(width, height):
             "muted": {"hints": hints[:2], "num_samples": 3}}
 
 
-@pytest.mark.parametrize("name", ["face.png", "turned.jpg", "large.jpg",
-                                  "deep.tif"])
-def test_recipes_give_the_same_bytes(studio, folder, tmp_path, name):
+@pytest.mark.parametrize("name, kinds", [
+    ("face.png", ("plain", "dials", "hints", "muted", "like")),
+    ("turned.jpg", ("hints",)), ("large.jpg", ("like",)),
+    ("deep.tif", ("hints",))])
+def test_recipes_give_the_same_bytes(studio, folder, tmp_path, name, kinds):
     photo = next(photo["id"] for photo in studio.ask(
         "GET", "/api/studio")["photos"] if photo["name"] == name)
     size = studio.ask("GET", f"/api/photos/{photo}")
@@ -74,8 +76,8 @@ def test_recipes_give_the_same_bytes(studio, folder, tmp_path, name):
                        wanted["plain"])
     wanted["like"] = {"kept": first["results"][3]["latents"], "strength": 0.4,
                       "hints": wanted["hints"]["hints"][:1]}
-    for kind, state in wanted.items():
-        items = [{"photo": photo, "state": state, "ranks": [0, 2]}]
+    for kind in kinds:
+        items = [{"photo": photo, "state": wanted[kind], "ranks": [0, 2]}]
         files = {}
         for form in ("original", "recipe"):
             job = studio.ask("POST", "/api/exports",

@@ -67,8 +67,9 @@ class Studio:
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _COMMAND, "studio", *self.arguments],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1",
-                                 "XDG_DATA_HOME": str(self.data)})
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env={**os.environ, "PYTHONUNBUFFERED": "1",
+                     "XDG_DATA_HOME": str(self.data)})
         end = time.monotonic() + _PATIENCE
         while not (found := re.search(r"http://\S+[?&]token=([\w-]+)",
                                       self.log()[at:])):
