@@ -430,6 +430,14 @@ def test_records_of_0_5_are_told_by_density(page):
 
 
 @needs_browser
+def test_picked_results_are_called_by_their_ranks(tmp_path, chromium):
+    base = _colour(tmp_path, "one", num=2, ranks=[3, 5])
+    gallery.write(tmp_path / "index.html", [base])
+    chromium.open((tmp_path / "index.html").as_uri())
+    assert chromium.run(UNDER) == ["grey", "363 %", "537 %"]
+
+
+@needs_browser
 def test_it_opens_with_all_results_of_the_first(page):
     assert page.run("document.title") == HOSTILE
     assert _text(page, "position") == "1 / 4"

@@ -228,8 +228,14 @@ function explanation(rank) {
       + "are nearest to this one" : "";
 }
 
+// What a result is called: its rank in its call, of which a recipe picks some.
+function number(place) {
+  return String(photos[state.at].ranks?.[place] ?? place);
+}
+
 function label(rank) {
-  return `Result ${rank}` + (rating(rank) ? ", " + rating(rank) : "");
+  return `Result ${number(rank)}`
+    + (rating(rank) ? ", " + rating(rank) : "");
 }
 
 function renderBar() {
@@ -323,7 +329,7 @@ function tile(which) {
     picture(which));
   const under = isResult
     ? make("button", {type: "button", class: "under", title: "Keep (space)"},
-      make("b", {}, String(which)),
+      make("b", {}, number(which)),
       make("span", {title: explanation(which)}, rating(which)), make("i"))
     : make("div", {class: "under"}, make("span", {}, which));
   if (isResult) {
@@ -347,7 +353,7 @@ function thumb(rank) {
   const button = make("button", {
     type: "button", class: "thumb", "data-which": rank,
     "aria-label": label(rank), title: explanation(rank) || rating(rank)},
-    picture(rank), make("b", {}, String(rank)), make("i"));
+    picture(rank), make("b", {}, number(rank)), make("i"));
   button.addEventListener("click", () => choose(rank));
   return make("li", {}, button);
 }
@@ -403,7 +409,7 @@ function renderChoice() {
   $("after").alt = label(state.rank);
   const before = state.against;
   $("left").textContent = stage.split || state.show === "before" ? before : "";
-  $("right").textContent = stage.split ? String(state.rank) : "";
+  $("right").textContent = stage.split ? number(state.rank) : "";
   $("split").setAttribute("aria-pressed", stage.split);
   for (const name of ["grey", "original"]) {
     $(name).setAttribute(

@@ -30,6 +30,7 @@ from tfdivcolor import images
 from tfdivcolor.coloring import outputs
 from tfdivcolor.gallery import previews
 from tfdivcolor.utils import files
+from tfdivcolor.utils.messages import readable
 
 PREVIEW_PIXELS = 960  # longer side of a preview
 THUMBNAIL_PIXELS = 120  # longer side of a picture in the filmstrip
@@ -131,7 +132,7 @@ def _template(title):
         page = page.replace(f"{{{{{name}_sha256}}}}", digest.decode())
         page = page.replace(f"{{{{{name}}}}}", text)
     # Last, as a title may read like a mark.
-    title = html.escape(_readable(title)).encode()
+    title = html.escape(readable(title)).encode()
     page = page.encode().split(_PLACE)
     return _PLACE.join(
         [page[0].replace(b"{{title}}", title), page[1]])
@@ -146,11 +147,6 @@ def _joined(modules):
     lines = re.compile(r"^import\s[^;]*;\n|^export ", re.MULTILINE)
     return '"use strict";\n(() => {\n%s})();\n' % "".join(
         lines.sub("", module) for module in modules)
-
-
-def _readable(name):
-    """Text for people of a name that may not be Unicode."""
-    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", name)
 
 
 def _block(kind, text):
@@ -222,7 +218,11 @@ def _about(record, num_results):
     """What a page tells of a record; whatever it lacks is left out."""
     # As text: a seed has more digits than JavaScript's numbers.
     about: dict[str, Any] = {
-        key: _readable(str(record[key])) for key in _SHOWN if key in record}
+        key: readable(str(record[key])) for key in _SHOWN if key in record}
+    ranks = record.get("ranks")
+    if (isinstance(ranks, list) and len(ranks) == num_results
+            and all(isinstance(rank, int) for rank in ranks)):
+        about["ranks"] = ranks
     for key in ("share", "log_prob"):
         values = record.get(key)
         if isinstance(values, list) and len(values) == num_results:
@@ -246,7 +246,7 @@ def _is_number(value):
 def _file(path, folder):
     relative = os.path.relpath(path, folder).replace(os.sep, "/")
     # Its bytes, so that a name that is not Unicode leads there too.
-    return {"name": _readable(relative),
+    return {"name": readable(relative),
             "href": urllib.parse.quote(os.fsencode(relative))}
 
 

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 from tfdivcolor.images import finding
 from tfdivcolor.settings import OUTPUT_FORMATS
 from tfdivcolor.studio import states
-from tfdivcolor.studio.strip import Entry, readable
+from tfdivcolor.studio.strip import Entry
 from tfdivcolor.utils.errors import ImageError, reason
+from tfdivcolor.utils.messages import readable
 
 if TYPE_CHECKING:
     from tfdivcolor.studio.desk import Desk

@@ -11,6 +11,7 @@ import hmac
 import ipaddress
 import os
 import secrets
+import socket
 import urllib.parse
 from pathlib import Path
 
@@ -116,7 +117,7 @@ class Guard:
             given = dict(urllib.parse.parse_qsl(
                 scope["query_string"].decode("latin-1"))).get("token")
             if given is not None and self._is_token(given):
-                return self._with_cookie()
+                return self._with_cookie(headers)
         # A link of another page may lead here; nothing else of it may.
         elif headers.get("sec-fetch-site", "none") not in (
                 "same-origin", "none"):
@@ -144,6 +145,8 @@ class Guard:
             return True
         if self._host in _LOOPBACK:
             return False
+        if name == socket.gethostname().lower():  # as the address has it
+            return True
         try:  # no one else's name leads to an address
             ipaddress.ip_address(name)
         except ValueError:
@@ -162,9 +165,19 @@ class Guard:
                     return value
         return ""
 
-    def _with_cookie(self) -> Response:
-        # So that the token does not stay in the browser's history.
-        answer = RedirectResponse("/", 303)
+    def _with_cookie(self, headers: Headers) -> Response:
+        """Gives the cookie, and leads to the address without the token.
+
+        So that the token does not stay in the browser's history.
+        """
+        answer: Response = RedirectResponse("/", 303)
+        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+            # From another page's link a redirect would come without the
+            # cookie; from a page of the studio it comes with it.
+            answer = Response(
+                '<!DOCTYPE html><title>tfdivcolor studio</title>'
+                '<meta http-equiv="refresh" content="0;url=/">',
+                media_type="text/html; charset=utf-8")
         answer.set_cookie(self._cookie, self._token, httponly=True,
                           samesite="strict", path="/",
                           max_age=365 * 24 * 3600)

@@ -19,6 +19,7 @@ from tfdivcolor import images
 from tfdivcolor.images import formats
 from tfdivcolor.utils import files
 from tfdivcolor.utils.errors import ImageError, reason
+from tfdivcolor.utils.messages import readable
 
 MAX_NAME = 200  # characters of a name that the page gives
 
@@ -150,11 +151,6 @@ def plain_name(name: str) -> str:
                    for character in name.replace("\\", "/").split("/")[-1])
     name = name.strip()[-MAX_NAME:].strip()
     return name if name.strip(". ") else "photograph"
-
-
-def readable(name: str) -> str:
-    """Text for people of a name that may not be Unicode."""
-    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", name)
 
 
 def check_picture(path: Path, name: str) -> None:

@@ -1,5 +1,6 @@
 """Messages of programs while they work."""
 
+import re
 import sys
 
 
@@ -16,3 +17,8 @@ def report(message: object) -> None:
 def plural(number: int, noun: str) -> str:
     """Counts things: "1 photograph", "3 photographs"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def readable(name: str) -> str:
+    """Text for people of a file's name that may not be Unicode."""
+    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", name)
