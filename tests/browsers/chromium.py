@@ -70,7 +70,7 @@ class Browser:
         self._size, self._tabs = (width, height), []
         self._attach(page["targetId"])
         self.downloads = Path(profile) / "downloads"
-        self.downloads.mkdir()
+        self.downloads.mkdir(parents=True, exist_ok=True)
         self.send("Browser.setDownloadBehavior", behavior="allow",
                   downloadPath=str(self.downloads))
 

@@ -44,7 +44,7 @@ class Browser:
     def __init__(self, profile, width=1440, height=900):
         profile = Path(profile)
         self.downloads = profile / "downloads"
-        self.downloads.mkdir()
+        self.downloads.mkdir(parents=True, exist_ok=True)
         (profile / "user.js").write_text("".join(
             f"user_pref({json.dumps(name)}, {json.dumps(value)});\n"
             for name, value in {

@@ -107,14 +107,14 @@ async def _add(request):
     try:
         await desk.easel(entry)
     except ValueError:
-        desk.strip.remove(entry.id)
+        desk.remove(entry)
         raise
     return JSONResponse(entry.described(), 201)
 
 
 async def _remove(request):
     desk = _desk(request)
-    desk.strip.remove(desk.entry(request).id)
+    desk.remove(desk.entry(request))
     return JSONResponse({})
 
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:  # it imports TensorFlow
 THUMBNAIL_PIXELS = 160
 Answer = TypeVar("Answer")
 
-_OPEN_PIXELS = 120_000_000  # of all photographs in memory
+# Of photographs in memory: their pixels, and how many (each has results too).
+_OPEN_PIXELS, _MOST_OPEN = 120_000_000, 8
 
 
 @dataclass(frozen=True)
@@ -113,15 +114,20 @@ class Desk:
         self._forget()
         return found
 
+    def remove(self, entry: Entry) -> None:
+        """Takes a photograph out of the strip and out of memory."""
+        self.strip.remove(entry.id)
+        self._easels.pop(entry.id, None)
+
     def _forget(self):
         """Lets go of photographs that were not asked for of late."""
-        total = 0
+        total, kept = 0, 0
         for identity, future in reversed(list(self._easels.items())):
             if not future.done() or future.cancelled() or future.exception():
                 continue
             easel = future.result()
-            total += easel.width * easel.height
-            if total > _OPEN_PIXELS and total != easel.width * easel.height:
+            total, kept = total + easel.width * easel.height, kept + 1
+            if kept > 1 and (total > _OPEN_PIXELS or kept > _MOST_OPEN):
                 del self._easels[identity]
 
     def model(self) -> Model:

@@ -29,7 +29,7 @@ SIZES = (128, 384, 1024, 2048)  # longer sides of whole pictures
 REDUCTIONS = (1, 2, 4, 8)  # of parts
 MAX_PART_PIXELS = 4_200_000
 POOL = 96  # draws that show what is possible at a point
-_RESULTS = 64  # states whose results are kept, of one photograph
+_RESULTS = 32  # states whose results are kept, of one photograph
 _POOLS = 4
 
 _SCREEN = {"quality": 90, "subsampling": 0}
