@@ -12,6 +12,7 @@ from doc_blocks import ROOT
 from PIL import Image
 
 from tfdivcolor.coloring.recipes import Recipe
+from tfdivcolor.data import is_validation
 from tfdivcolor.models import storage
 from tfdivcolor.settings import Sampling, Steering
 
@@ -44,11 +45,11 @@ def make(folder, photographs):
     for number, left in enumerate(FRAMES):
         coffee.convert("L").crop((left, 0, left + 400, 400)).resize(
             (200, 200)).save(folder / "frames" / f"{number:04d}.png")
-    for name, count in (("photographs", photographs), ("photos", 3),
-                        ("kodak", 3), ("streets", 3)):
+    for name, count in (("photographs", photographs),
+                        ("photos", photographs), ("kodak", 3), ("streets", 3)):
         (folder / name).mkdir()
-        for number, cut in enumerate(cuts(count)):
-            cut.save(folder / name / f"{number:03d}.jpg", quality=95)
+        for file, cut in zip(names(count), cuts(count)):
+            cut.save(folder / name / file, quality=95)
 
 
 def _recipe(photo):
@@ -74,6 +75,16 @@ def make_checkout(folder, people=40):
     shutil.copytree(
         ROOT / "serving", folder / "serving",
         ignore=shutil.ignore_patterns("build", "__pycache__"))
+
+
+def names(count):
+    """list of names of files; of many, two are for validation in any case."""
+    possible = [f"{number:04d}.jpg" for number in range(1000)]
+    held_out = [name for name in possible if is_validation(name, 0.01)][:2]
+    if count < 10:
+        return possible[:count]
+    return held_out + [name for name in possible if name not in held_out][
+        :count - len(held_out)]
 
 
 def cuts(count):

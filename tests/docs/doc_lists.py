@@ -67,7 +67,6 @@ FAIL = ["* nosuch.jpg *"]
 
 # Page -> commands that make what the page takes for granted.
 BEFORE = {
-    "README.md": [],
     "docs/guides/evaluation.md": [
         "python -m training.write_tfrecords photographs/ --size 128 "
         "--out shards/photos --shards 1",
@@ -80,4 +79,6 @@ BEFORE = {
         "--out runs/photos_baselines",
     ],
     "docs/guides/savedmodel.md": ["tfdivcolor export models/tfdivcolor"],
+    "tfdivcolor/export/saved_model.py": [
+        "tfdivcolor export models/tfdivcolor"],
 }

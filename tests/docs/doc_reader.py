@@ -160,9 +160,10 @@ def alike(line, other):
 
     Machines round differently, and the page may have another JPEG file.
     """
+    line, other = ("".join(text.split()) for text in (line, other))
     if _NUMBER.sub("0", line) != _NUMBER.sub("0", other):
         return False
     numbers = [[float(number.replace(",", ""))
                 for number in _NUMBER.findall(text)]
                for text in (line, other)]
-    return np.allclose(*numbers, rtol=0.15, atol=1)
+    return np.allclose(*numbers, rtol=0.15, atol=0.1)

@@ -28,37 +28,46 @@ import tfdivcolor as tdc
 from tfdivcolor import data, models
 from tfdivcolor.coloring.colorizer import Colorizer
 
-# Names that the guides take from the start page, and docstrings from the
-# arguments that they describe.
+def luminance_of_two(size):
+    return batch_of_two(size)["luminance"]
+
+
+def batch_of_two(size):
+    return next(iter(photos(size).batches(2)))
+
+
+def photos(size):
+    return data.from_directory(
+        "photographs", luminance_size=size, squash=True, progress=False)
+
+
+def pictures_with_labels():
+    return tf.data.Dataset.from_tensors((
+        np.zeros([4, 64, 64, 3], np.uint8), np.zeros([4], np.int32)))
+
+
+# Page or module -> the names that its examples may use: those that guides
+# take from the start page, and docstrings from the arguments they describe.
 GIVEN = {
-    "docs/recolor.md": ["batches", "colorizer"],
-    "docs/guides/steering.md": ["tdc", "colorizer"],
-    "tfdivcolor/coloring/colorizer.py": ["tdc", "colorizer"],
-    "tfdivcolor/coloring/random_recolor.py": ["tdc", "batches"],
-    "tfdivcolor/evaluation/likelihood.py": ["tdc", "colorizer", "batch"],
-    "tfdivcolor/export/saved_model.py": ["tdc", "pathlib"],
-    "tfdivcolor/export/writer.py": ["tdc"],
-    "tfdivcolor/models/encoder.py": ["models", "luminance"],
-    "tfdivcolor/models/grey_features.py": ["tdc"],
-    "tfdivcolor/models/mdn.py": [
-        "tdc", "colorizer", "photos", "luminance"],
-    "tfdivcolor/models/vae.py": ["tdc", "photos"],
+    "docs/recolor.md": lambda: {
+        "batches": pictures_with_labels(), "colorizer": tdc.load("flowers")},
+    "docs/guides/steering.md": lambda: {"tdc": tdc, "colorizer": tdc.load()},
+    "tfdivcolor/coloring/colorizer.py": lambda: {
+        "tdc": tdc, "colorizer": tdc.load()},
+    "tfdivcolor/coloring/random_recolor.py": lambda: {
+        "tdc": tdc, "batches": pictures_with_labels()},
+    "tfdivcolor/evaluation/likelihood.py": lambda: {
+        "tdc": tdc, "colorizer": tdc.load(), "batch": batch_of_two(128)},
+    "tfdivcolor/export/saved_model.py": lambda: {
+        "tdc": tdc, "pathlib": pathlib},
+    "tfdivcolor/export/writer.py": lambda: {"tdc": tdc},
+    "tfdivcolor/models/encoder.py": lambda: {
+        "models": models, "luminance": luminance_of_two(128)},
+    "tfdivcolor/models/mdn.py": lambda: {
+        "colorizer": tdc.Colorizer.from_preset("regions"),
+        "photos": photos(64), "luminance": luminance_of_two(64)},
+    "tfdivcolor/models/vae.py": lambda: {"tdc": tdc, "photos": photos(64)},
 }
-
-
-def given(path):
-    """dict of the names that the examples of a page or module may use."""
-    photos = functools.cache(lambda: data.from_directory(
-        "photographs", luminance_size=128, squash=True, progress=False))
-    make = {
-        "tdc": lambda: tdc, "pathlib": lambda: pathlib,
-        "models": lambda: models, "photos": photos,
-        "colorizer": lambda: tdc.load(),
-        "batch": lambda: next(iter(photos().batches(2))),
-        "luminance": lambda: next(iter(photos().batches(2)))["luminance"],
-        "batches": lambda: tf.data.Dataset.from_tensors((
-            np.zeros([4, 64, 64, 3], np.uint8), np.zeros([4], np.int32)))}
-    return {name: make[name]() for name in GIVEN.get(path, [])}
 
 
 @pytest.fixture(scope="module")
@@ -90,14 +99,14 @@ def follow(tmp_path, monkeypatch):
     def run(path, in_a_shell):
         reader = Reader(in_a_shell)
         readers.append(reader)
-        doc_folder.make(tmp_path, photographs=40 if in_a_shell else 3)
+        doc_folder.make(tmp_path, photographs=44 if in_a_shell else 3)
         if in_a_shell:
             doc_folder.make_checkout(tmp_path)
             for command in BEFORE.get(path, []):
                 reader.command(command)
         parse = docstrings if path.endswith(".py") else page
         document = parse(path, reader.evaluators)
-        document.namespace.update(given(path))
+        document.namespace.update(GIVEN.get(path, dict)())
         for example in document:
             try:
                 example.evaluate()
