@@ -30,9 +30,13 @@ DOCS = ["mkdocs-material>=9.7,<10", "mkdocstrings[python]>=1.0,<2",
 MATRIX = ["nox>=2025.2.9", "uv>=0.5"]
 LINT = ["import-linter>=2.17,<3", "pyright[nodejs]>=1.1.400,<1.2",
         "ruff>=0.9"]
+# Notebooks are made from scripts, and run again by a test.
+EXAMPLES = ["ipykernel>=6.29,<8", "jupytext>=1.16,<2", "nbclient>=0.10,<1",
+            "nbformat>=5.10,<6", *DEMO]
 TEST = ["httpx>=0.28,<1", "hypothesis>=6.100,<7", "pytest>=8,<10",
-        "pytest-xdist>=3.6,<4", "pyyaml>=6,<7", "websockets>=14,<18", *LINT,
-        *TRAIN, *DEMO, *HEIC, *SERVING, *STUDIO, *DOCS]
+        "pytest-xdist>=3.6,<4", "pyyaml>=6,<7", "sybil>=9,<11",
+        "websockets>=14,<18", *LINT, *TRAIN, *DEMO, *EXAMPLES, *HEIC,
+        *SERVING, *STUDIO, *DOCS]
 
 setup(
     name="tfdivcolor",
@@ -65,7 +69,7 @@ setup(
         "train": TRAIN, "demo": DEMO, "bulk": BULK, "heic": HEIC,
         "docs": [*DOCS, *SERVING], "matrix": MATRIX,
         "benchmarks": BENCHMARKS, "serving": SERVING, "studio": STUDIO,
-        "test": TEST},
+        "examples": EXAMPLES, "test": TEST},
     entry_points={
         "console_scripts": ["tfdivcolor = tfdivcolor.cli:main"]},
 )

@@ -46,7 +46,7 @@ def make(folder, photographs):
         coffee.convert("L").crop((left, 0, left + 400, 400)).resize(
             (200, 200)).save(folder / "frames" / f"{number:04d}.png")
     for name, count in (("photographs", photographs),
-                        ("photos", photographs), ("kodak", 3), ("streets", 3)):
+                        ("photos", photographs), ("kodak", 5), ("streets", 5)):
         (folder / name).mkdir()
         for file, cut in zip(names(count), cuts(count)):
             cut.save(folder / name / file, quality=95)

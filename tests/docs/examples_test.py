@@ -28,6 +28,7 @@ import tfdivcolor as tdc
 from tfdivcolor import data, models
 from tfdivcolor.coloring.colorizer import Colorizer
 
+
 def luminance_of_two(size):
     return batch_of_two(size)["luminance"]
 

@@ -71,10 +71,12 @@ def test_links_of_included_files_become_links_of_pages():
 def test_pictures_are_small_and_shown():
     shown = "".join(_markdown(page) for page in PAGES)
     source = (DOCS / "tools" / "pictures.py").read_text()
+    studio = (DOCS / "tools" / "studio_pictures.py").read_text()
     for path in (DOCS / "pictures").iterdir():
         assert path.stat().st_size < 100_000, path
         assert f"pictures/{path.name}" in shown, path
-        assert f"\ndef {path.stem}(colorizer):" in source, path
+        assert (f"\ndef {path.stem}(colorizer):" in source
+                or f'save(browser, "{path.stem}"' in studio), path
 
 
 # --- Generated pages ---------------------------------------------------------

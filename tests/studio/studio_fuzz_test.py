@@ -22,7 +22,7 @@ def pictures(tmp_path_factory):
 
 
 @pytest.mark.parametrize("numbers", [
-    range(400), pytest.param(range(400, 5400), marks=pytest.mark.slow)],
+    range(300), pytest.param(range(300, 5300), marks=pytest.mark.slow)],
     ids=["few", "5000"])
 def test_no_request_makes_it_fail(studio, photo, pictures, numbers):
     statuses, known = {}, {"photo": photo, "revision": 0, "job": "none"}

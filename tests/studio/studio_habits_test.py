@@ -345,6 +345,7 @@ def test_dark_and_light_can_be_read(page, photo):
 # --- Server and tabs -------------------------------------------------------
 
 
+@pytest.mark.slow  # another start takes half as long as all the rest
 def test_a_killed_server_is_said_and_the_work_goes_on(page, photo):
     browser, studio = page.browser, page.studio
     page.open(photo)
