@@ -423,6 +423,7 @@ def test_unknown_presets(name):
         tdc.Colorizer.from_preset(name)
 
 
+@pytest.mark.slow
 def test_one_that_is_gone_leaves_no_graph_behind(make_tiny, batch):
     def graphs():
         gc.collect()

@@ -198,6 +198,7 @@ def test_graphs_go_with_their_colorizer(luminance):
     assert len(gone) == 4 and not any(one() for one in gone)
 
 
+@pytest.mark.slow
 def test_the_pool_is_plain_draws_at_the_results_temperature(tiny_photos):
     """`pool` draws as mode "samples" does, which orders by density."""
     small = np.full([tiny_photos.luminance_size] * 2 + [1], 40, np.float32)

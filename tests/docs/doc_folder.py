@@ -60,7 +60,7 @@ def _recipe(photo):
         "photos", weights, Sampling(), Steering(), (0, 1, 2)).to_json()
 
 
-def make_checkout(folder, people=40):
+def make_checkout(folder, people=120):
     """Adds what only slow examples read: archives, the folder serving/."""
     for name in ("lfw.tgz", "lfw-deepfunneled.tgz"):
         with tarfile.open(folder / name, "w:gz") as archive:

@@ -160,7 +160,7 @@ def alike(line, other):
 
     Machines round differently, and the page may have another JPEG file.
     """
-    line, other = ("".join(text.split()) for text in (line, other))
+    line, other = (re.sub(r"\s+(?=]|\s|$)", "", text) for text in (line, other))
     if _NUMBER.sub("0", line) != _NUMBER.sub("0", other):
         return False
     numbers = [[float(number.replace(",", ""))

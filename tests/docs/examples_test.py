@@ -168,6 +168,7 @@ def test_every_entry_is_for_something():
 # --- All of it, run ----------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", [path for path in EVERYTHING if "default" in kinds(path)])
 def test_examples(path, follow, weights):

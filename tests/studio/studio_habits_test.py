@@ -13,6 +13,9 @@ from studio_page import PATIENCE
 
 # --- Opening ---------------------------------------------------------------
 
+# Minutes in real browsers; the whole job is studio_page_test's.
+pytestmark = pytest.mark.slow
+
 
 def test_a_folder_is_a_film_strip_with_its_bad_file(page, plates):
     page.open()

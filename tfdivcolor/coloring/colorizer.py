@@ -36,8 +36,10 @@ class Colorizer(JointModel):
         vae, mdn, stages: as in `JointModel`.
 
     Example:
+        photos = tdc.data.from_directory(
+            "photos/", luminance_size=128, squash=True)
         colorizer = tdc.Colorizer.from_preset("photos")
-        colorizer.fit(tdc.data.from_directory("photos/"), epochs=30)
+        colorizer.fit(photos, epochs=30)
         colorizer.save("my_weights")
     """
 
