@@ -37,7 +37,8 @@ def make(folder, photographs):
     for name, pixels in (("coffee", skimage.data.coffee()),
                          ("cat", skimage.data.chelsea()),
                          ("rocket", skimage.data.rocket())):
-        Image.fromarray(pixels).convert("L").save(folder / f"{name}.png")
+        Image.fromarray(pixels).convert("L").reduce(2).save(
+            folder / f"{name}.png")
     for name in ("photo.jpg", "portrait.png"):
         (folder / name).with_name(f"{Path(name).stem}_recipe.json").write_text(
             _recipe(folder / name))

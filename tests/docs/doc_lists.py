@@ -1,8 +1,8 @@
 """What the tests of the examples do not run, and what they run slowly.
 
 A pattern (of fnmatch) is for one command, or for a block of Python.
-Everything else on the pages runs in the default tests: a new block is run, or
-it fails, until it has an entry here.
+`test_examples` runs everything else on the pages: a new block is run, or it
+fails, until it has an entry here.
 """
 
 # Pattern -> why no test runs it.

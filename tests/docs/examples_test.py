@@ -1,7 +1,9 @@
 """Every example of the pages and docstrings runs; doc_lists.py names the rest.
 
-The default tests run what takes seconds, in one process.  The slow ones type
-every command of a page into a shell.
+`test_examples` runs what takes seconds, in this process, and
+`test_examples_in_a_shell` types every command of a page into a shell.  Both
+take minutes on a busy machine; the default tests check that no block is
+forgotten.
 """
 
 import functools
