@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 import re
 import zipfile
 
@@ -9,12 +10,12 @@ import pytest
 import studio_photos
 from browsers import common
 from PIL import Image
-from studio_page import PATIENCE
+from studio_page import PATIENCE, Page
+
+# Minutes in all; the whole job, from grey to a file, is studio_page_test's.
+pytestmark = pytest.mark.slow
 
 # --- Opening ---------------------------------------------------------------
-
-# Minutes in real browsers; the whole job is studio_page_test's.
-pytestmark = pytest.mark.slow
 
 
 def test_a_folder_is_a_film_strip_with_its_bad_file(page, plates):
@@ -211,6 +212,51 @@ def test_everything_has_a_name_for_screen_readers(page, photo):
     assert len(identities) == len(set(identities))
 
 
+KEYS = ("ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End",
+        "Enter", "Escape", "Delete", "Tab", "Tab", " ", *"037+-?bcfghilmnostxz")
+
+
+def test_keys_do_no_harm_without_a_photograph(page, plates):
+    page.open()
+    page.colored()
+    names = sorted(path.name for path in plates.iterdir())
+    for _ in range(names.index("4 broken.png")):
+        # The next photograph may still be read when the others come.
+        for key in ("ArrowRight", "h", "Enter", "+", "c", *["Escape"] * 5):
+            page.browser.press(key)
+    page.wait_for_text("#notice", "4 broken.png")
+    for key in (*KEYS, "h", "Enter", "z", "+", "s", "c", "Escape"):
+        if not key.startswith(("Arrow", "Home", "End", "Tab")):
+            page.browser.press(key)
+    page.wait_for_text("#notice", "4 broken.png")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_use_leaves_no_error(any_browser, studio, photo, seed):
+    """Nor another history on the page than on the server."""
+    page, rng = Page(any_browser, studio), random.Random(seed)
+    page.open(photo)
+    for _ in range(120):
+        kind = rng.random()
+        if kind < 0.6:
+            any_browser.press(rng.choice(KEYS), shift=rng.random() < 0.15)
+        elif kind < 0.7:
+            any_browser.press("z", control=True, shift=rng.random() < 0.5)
+        else:
+            start, end = ((rng.randrange(1440), rng.randrange(900))
+                          for _ in range(2))
+            # No file chooser, and every photograph stays.
+            if any_browser.run("!document.elementFromPoint("
+                               f"{start[0]}, {start[1]})?.closest("
+                               "'.remove, #browse, #open, #drops_open')"):
+                any_browser.drag(start, *[end] * (kind < 0.85))
+    for _ in range(3):
+        any_browser.press("Escape")
+    any_browser.wait("!document.body.hasAttribute('data-busy')", PATIENCE)
+    page.wait_for_history()
+    page.leave()
+
+
 # --- Screens ---------------------------------------------------------------
 
 # What can be used and lies wholly or partly beside the screen, or below it
@@ -348,7 +394,6 @@ def test_dark_and_light_can_be_read(page, photo):
 # --- Server and tabs -------------------------------------------------------
 
 
-@pytest.mark.slow  # another start takes half as long as all the rest
 def test_a_killed_server_is_said_and_the_work_goes_on(page, photo):
     browser, studio = page.browser, page.studio
     page.open(photo)

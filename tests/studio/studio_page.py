@@ -101,6 +101,22 @@ class Page:
             assert time.monotonic() < end, session
             time.sleep(0.05)
 
+    def wait_for_history(self):
+        """Waits until the server has the page's steps, and no others."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            shown = self.browser.run("""(() => {
+                const steps = [...document.querySelectorAll('#steps li')];
+                return [steps.length, steps.findIndex(
+                    step => step.querySelector('[aria-current]'))]; })()""")
+            session = self.session()
+            # One that was only opened is not written down.
+            written = [max(1, len(session["history"])), session["at"]]
+            if shown == written:
+                return
+            assert time.monotonic() < end, (shown, written)
+            time.sleep(0.1)
+
     # --- What is done ------------------------------------------------------
 
     def click(self, selector):

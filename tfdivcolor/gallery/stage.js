@@ -96,12 +96,14 @@ export function makeStage(photo, act) {
   // --- Zoom and divider ---
 
   function toggleZoom(x = 0.5, y = 0.5) {
+    if (!photo()) return;
     stage.zoom = stage.zoom ? null : {x, y, scale: null};
     layout();
   }
 
   // Whatever is at a point of the window stays there.
   function zoomBy(factor, clientX, clientY) {
+    if (!photo()) return;
     const bounds = root.getBoundingClientRect();
     clientX ??= bounds.left + bounds.width / 2;
     clientY ??= bounds.top + bounds.height / 2;
@@ -198,7 +200,7 @@ export function makeStage(photo, act) {
     if (onSlider) slider.blur();
     const dx = event.clientX - drag.x, dy = event.clientY - drag.y;
     drag = null;
-    if (!moved && !onHandle && !button) {
+    if (!moved && !onHandle && !button && photo()) {
       act.tap(...fractions(event.clientX, event.clientY), event);
     } else if (touch && !zoom && !stage.split && Math.abs(dx) > SWIPE
                && Math.abs(dx) > 2 * Math.abs(dy)) {

@@ -74,7 +74,8 @@ async function open(address, button = null) {
 function colorAt([x, y]) {
   const canvas = $("drops_canvas");
   const left = Math.max(0, x - AROUND), top = Math.max(0, y - AROUND);
-  const {data} = canvas.getContext("2d").getImageData(
+  const context = canvas.getContext("2d", {willReadFrequently: true});
+  const {data} = context.getImageData(
     left, top, Math.min(canvas.width, x + AROUND + 1) - left,
     Math.min(canvas.height, y + AROUND + 1) - top);
   const mean = [0, 0, 0];

@@ -123,7 +123,7 @@ export function against() {
 }
 
 function choices() {
-  return ["grey", ...(photo.is_grey ? [] : ["original"]),
+  return ["grey", ...(desk.photo.is_grey ? [] : ["original"]),
           ...(results.shown?.results.keys() ?? [])];
 }
 
@@ -142,6 +142,7 @@ function renderAgainst() {
 }
 
 export function nextAgainst() {
+  if (!desk.photo) return;
   const names = choices().filter(name => name !== results.shown?.rank);
   const at = names.indexOf(against());
   look({against: names[(at + 1) % names.length]});

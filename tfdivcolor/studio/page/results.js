@@ -141,6 +141,7 @@ let next = null, flying = false;
 
 // Shows a state that is no step yet.
 export async function preview(changes) {
+  if (!now) return;
   next = {...state(), ...changes};
   if (flying) return;
   flying = true;

@@ -2,7 +2,7 @@
 // moves, and the colours that are offered at the point.
 
 import {$, clamp, make, say} from "./common.js";
-import {desk} from "./desk.js";
+import {desk, on} from "./desk.js";
 import * as hints from "./hints.js";
 import {onStage, onTap, stage} from "./large.js";
 import {chips} from "./picker.js";
@@ -283,6 +283,9 @@ export function startRings() {
     hints.begin(pixel.x, pixel.y);
   });
   onStage(place);
+  on("photo", () => {
+    if (!desk.photo) leaveCursor();
+  });
   onView(() => {
     if (view.mode !== "large") {
       leaveCursor();
