@@ -1,12 +1,13 @@
 """Writes TIFF files of 8 and 16 bits per channel.
 
-Pillow does not write 16 bits for more than one channel.
+Pillow does not write 16 bits for more than one channel. libdeflate compresses
+faster than zlib, and smaller at the same level.
 """
 
 import struct
-import zlib
 from collections.abc import Mapping
 
+import imagecodecs
 import numpy as np
 
 from tfdivcolor.images import exif as directories, xmp as words
@@ -37,8 +38,8 @@ def encode(values: np.ndarray, exif: bytes | None = None,
         # Predictor 2: the difference to the pixel on the left.
         strip = np.concatenate(
             [strip[:, :1], strip[:, 1:] - strip[:, :-1]], axis=1)
-        strips.append(zlib.compress(
-            strip.astype(strip.dtype.newbyteorder(order)).tobytes(), 1))
+        strips.append(imagecodecs.deflate_encode(
+            strip.astype(strip.dtype.newbyteorder(order)), level=1))
     lengths = [len(strip) for strip in strips]
     starts = np.cumsum([8, *lengths])  # after the header; last, the directory
     padding = int(starts[-1]) % 2
