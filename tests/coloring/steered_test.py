@@ -66,7 +66,7 @@ def test_results_picked_by_rank(colorizer, photo, options):
     np.testing.assert_array_equal(
         result[2:].pick(np.array([3])).ab, result.ab[3:4])
     for ranks in ([5], [-1], [0, 2]):
-        with pytest.raises(ValueError, match=r"ranks must be of 3, 0, 4 \(rec"):
+        with pytest.raises(ValueError, match="ranks must be among 3, 0, 4"):
             picked.pick(ranks)
 
 
@@ -213,11 +213,11 @@ def test_interpolation_goes_from_one_to_the_other(colorizer, photo):
     vivid = colorizer.colorize(photo, 1, saturation=2.0)
     for arguments, message in (
             ((result, result[0], 3), "first must be one result"),
-            ((result[0], other, 3), "of one photograph"),
+            ((result[0], other, 3), "of the same photograph"),
             ((result[0], result[1], 1), "steps must be 2 to 100"),
             ((result[0], result[1], "3"), "steps must be a whole number"),
             ((result[0], None, 3), r"last must be a Coloring \(received None"),
-            ((result[0], vivid, 3), "must have one saturation")):
+            ((result[0], vivid, 3), "must have the same saturation")):
         with pytest.raises(ValueError, match=message):
             colorizer.interpolate(*arguments)
 

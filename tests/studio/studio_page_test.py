@@ -1,4 +1,4 @@
-"""The studio from end to end, in browsers: a photograph comes and goes."""
+"""The studio from end to end in browsers: from a photograph to a file."""
 
 import io
 
@@ -71,7 +71,7 @@ def test_a_photograph_from_grey_to_a_file(page, weights, tmp_path):
     browser.open(f"{studio.origin}/#{photo}")
     page.colored()
     page.wait_for_text("#name", path.name)
-    assert page.session() == shown  # nothing is lost or added by looking
+    assert page.session() == shown  # opening the page changes no history
     assert page.number("#rings .hint") == 1
     browser.press("z", control=True)
     page.wait_for_state(lambda state: not state["hints"])
