@@ -91,7 +91,7 @@ async def _add(request):
     name = plain_name(urllib.parse.unquote(
         request.headers.get("x-name", "photograph"), errors="replace"))
     digest = hashlib.sha256()
-    # In the data folder, because the strip moves the file within a disk.
+    # The file is in the data folder, so that the strip can rename it.
     with tempfile.NamedTemporaryFile(
             dir=desk.folder / "added", prefix=".", delete=False) as file:
         path = Path(file.name)

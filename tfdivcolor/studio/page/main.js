@@ -23,7 +23,7 @@ import {onView, recallView, view} from "./view.js";
 
 const PATIENCE = 150;  // ms from the start of work to the progress message
 
-// --- What is happening ------------------------------------------------------
+// --- Progress and errors ----------------------------------------------------
 
 function work() {
   if (desk.reading) return texts.reading(desk.photos[place()]?.name ?? "");

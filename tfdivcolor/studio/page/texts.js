@@ -50,7 +50,7 @@ export const texts = {
   unreadable: "cannot be read",
   is_shown: (at, name) => `Photograph ${at}: ${name}`,
 
-  // What is happening
+  // Progress and errors
   reading: name => `Reading ${name}…`,
   loading: "Loading the networks…",
   coloring: "Colouring…",
