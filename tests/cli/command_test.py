@@ -433,7 +433,8 @@ def test_interrupted_leaves_whole_photographs_and_can_go_on(
         _interrupt_at(patched, 3, KeyboardInterrupt)
         code, stdout, stderr = run(photo.parent, "-n", 2)
     assert code == 130 and stdout == ""
-    assert stderr.splitlines()[-1] == "tfdivcolor: stopped"
+    assert stderr.splitlines()[-1] == (
+        "tfdivcolor: stopped: the same command goes on from here")
     assert sorted(files_in(tmp_path / "out")) == [
         "a.json", "a_00.png", "a_01.png"]
     code, stdout, _ = run(photo.parent, "-n", 2)

@@ -85,7 +85,8 @@ def test_standard_input_to_a_folder(stream, tmp_path):
     code, _, err = stream(
         _encoded(photograph(1)), "-", "-n", 2, "--out", out, "--quiet")
     assert code == 1 and errors_of(err)[0].startswith(
-        "/dev/stdin: must have output files that do not exist, or --overwrite")
+        "/dev/stdin: must have no output files of another call in the folder; "
+        "choose another --out, or --overwrite")
 
 
 def test_standard_input_beside_files(stream, photo, tmp_path):

@@ -51,6 +51,18 @@ def test_some_of_the_results(colorizer, photo):
     assert len(list(result)) == 4  # iterable, by the sequence protocol
 
 
+def test_a_pixel_too_dark_for_a_hint(colorizer):
+    photo = np.full([24, 32, 3], 119, np.uint8)  # L 50
+    photo[:4] = 0
+    hints = [Hint(9, 1, (200, 40, 40)), Hint(9, 9, (140, 110, 110))]
+    result = colorizer.colorize(photo, 1, hints=hints)
+    wanted = skcolor.rgb2lab([hint.rgb for hint in hints] / np.float64(255))
+    chroma = np.hypot(*wanted[0, 1:])  # black has none
+    np.testing.assert_allclose(
+        result.hints_beyond_gamut(), [chroma, 0], atol=0.1)
+    assert colorizer.colorize(photo, 1).hints_beyond_gamut().shape == (0,)
+
+
 @pytest.mark.parametrize("options", [{}, {"hints": [RED]}])
 def test_results_picked_by_rank(colorizer, photo, options):
     result = colorizer.colorize(photo, 5, **options)

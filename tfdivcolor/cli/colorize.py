@@ -31,6 +31,7 @@ from tfdivcolor.utils.errors import ImageError
 from tfdivcolor.utils.messages import plural, report
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_TOO_STRONG = 10.0  # ab units of a hint that its pixel's lightness excludes
 
 
 def add(commands: Any) -> None:
@@ -228,6 +229,8 @@ def _write(options, work, pictures, failed):
     done = []
     try:
         written = _colorize(options, work, pictures, done, failed)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on from here") from None
     finally:
         _list_failed(options.out / outputs.FAILED, failed,
                      len(done) + len(failed))
@@ -312,13 +315,19 @@ def _say(path, result, told=False):
         report(f"{path}: {note}")
     if not (result.is_grey or told):
         report(f"{path} is in colour: its luminance is used")
-    for hint, before, after in zip(
+    for hint, before, after, beyond in zip(
             result.steering.hints, result.hints_before,
-            result.hints_after.T):
-        report(
+            result.hints_after.T, result.hints_beyond_gamut()):
+        text = (
             f"{path}: the distance to hint {hint} is {after[0]:.1f} ab units "
             f"in the first result, at most {after.max():.1f} in all results, "
             f"and {before:.1f} without hints")
+        if beyond > _TOO_STRONG:
+            lightness = float(result.luminance[hint.y, hint.x, 0])
+            text += ("; the pixel is too "
+                     f"{'light' if lightness > 50 else 'dark'} for so strong "
+                     f"a colour (L {lightness:.0f})")
+        report(text)
 
 
 def _list_failed(path, failed, number):
@@ -359,9 +368,10 @@ def _write_gallery(options, bases, failed):
 
 def _made(work, written):
     each = "" if written == 1 else " each"
-    return (f"{plural(work.num_results, 'colouring')}{each} of "
-            f"{plural(written, 'photograph')} "
-            f"(weights {work.weights}, {work.sha256[:12]}...)")
+    made = (f"{plural(work.num_results, 'colouring')}{each} of "
+            f"{plural(written, 'photograph')}"
+            if written else "no new colourings")
+    return f"{made} (weights {work.weights}, {work.sha256[:12]}...)"
 
 
 def _summary(work, written, present, failed, places, list_of_failed):

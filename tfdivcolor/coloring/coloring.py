@@ -134,6 +134,22 @@ class Coloring:
         """All colourings: uint8 [S, H, W, 3], sRGB."""
         return np.stack([self.image(i) for i in range(len(self))])
 
+    def hints_beyond_gamut(self) -> np.ndarray:
+        """Computes how much of each hint's colour its pixel cannot show.
+
+        Returns:
+            float32 [N], ab units: the chroma of hint N that sRGB excludes at
+            the luminance of its pixel. 0 if the pixel can have the colour.
+        """
+        hints = self.steering.hints
+        if not hints:
+            return np.zeros([0], np.float32)
+        _, wanted = color.split(
+            np.array([hint.rgb for hint in hints], np.uint8))
+        possible = color.map_to_gamut(np.stack(
+            [self.luminance[hint.y, hint.x] for hint in hints]), wanted)
+        return tf.norm(wanted - possible, axis=-1).numpy()
+
     @property
     def grey(self) -> np.ndarray:
         """The photograph without colour: uint8 [H, W, 3], sRGB."""

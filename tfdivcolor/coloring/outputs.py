@@ -138,8 +138,9 @@ def check_free(name: str | os.PathLike, paths: Iterable[Path]) -> None:
     for path in paths:
         if path.exists():
             raise images.ImageError(
-                f"{name}: must have output files that do not exist, or "
-                f"--overwrite (received {path})")
+                f"{name}: must have no output files of another call in the "
+                f"folder; choose another --out, or --overwrite (received "
+                f"{path})")
 
 
 def remove(base: Path) -> None:

@@ -490,8 +490,8 @@ function renderStage() {
   draw($("before"), state.against, state.against === "grey" && sharp);
   $("caption").textContent = caption();
   $("zoom").setAttribute("aria-pressed", !!stage.zoom);
-  const shown = stage.zoom ? stage.scale : stage.close;
-  $("zoom").textContent = `${Math.round(100 * shown * devicePixelRatio)} %`;
+  $("zoom").textContent =
+    `${Math.round(100 * stage.scale * devicePixelRatio)} %`;
 }
 
 addEventListener("resize", layout);

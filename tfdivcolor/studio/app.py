@@ -24,7 +24,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 import tfdivcolor
-from tfdivcolor.settings import MAX_SAMPLES, MAX_WARMTH
+from tfdivcolor.settings import MAX_SAMPLES, MAX_WARMTH, OUTPUT_FORMATS
 from tfdivcolor.studio import exports, points, states
 from tfdivcolor.studio.desk import Desk, Refused
 from tfdivcolor.studio.easel import SIZES, Gone
@@ -75,6 +75,7 @@ async def _about(request):
                    "warmth": MAX_WARMTH, "saturation": 10, "strength": 10},
         "defaults": states.START,
         "formats": [{"id": name} for name in exports.FORMATS],
+        "recipe_formats": OUTPUT_FORMATS,
         "photos": [entry.described()
                    for entry in desk.strip.entries.values()]})
 

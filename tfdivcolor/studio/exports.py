@@ -41,10 +41,13 @@ class Order:
         items: list of (entry, state or None, ranks). None stands for the
             current step of the photograph's session and its chosen result.
         format: one of `FORMATS`.
+        image_format: one of `settings.OUTPUT_FORMATS` for the pictures, or for
+            those that a recipe makes; None for the photograph's own.
     """
 
     items: list[tuple[Entry, states.State | None, tuple[int, ...]]]
     format: str
+    image_format: str | None
 
 
 @dataclass
@@ -92,16 +95,25 @@ def parse(values: Any, entries: Mapping[str, Entry]) -> Order:
     Raises:
         ValueError: the order is not valid; one line names the fault.
     """
-    if not isinstance(values, dict) or set(values) != {"items", "format"}:
-        raise ValueError("export must be an object with items and format")
+    if not isinstance(values, dict) or (
+            set(values) - {"recipe_format"} != {"items", "format"}):
+        raise ValueError("export must be an object with items and format, and "
+                         "for a recipe with recipe_format")
     chosen, items = values["format"], values["items"]
     if chosen not in FORMATS:
         raise ValueError(f"format must be one of {', '.join(FORMATS)}")
+    recipe_format = values.get("recipe_format")
+    if recipe_format not in (None, *OUTPUT_FORMATS):
+        raise ValueError("recipe_format must be null or one of "
+                         f"{', '.join(OUTPUT_FORMATS)}")
+    made = (recipe_format if chosen == "recipe"
+            else chosen if chosen in OUTPUT_FORMATS else None)
     if items == STRIP:
-        return Order([(entry, None, ()) for entry in entries.values()], chosen)
+        return Order([(entry, None, ()) for entry in entries.values()], chosen,
+                     made)
     if not isinstance(items, list) or not items:
         raise ValueError(f"items must be a non-empty list or {STRIP!r}")
-    return Order([_item(item, entries) for item in items], chosen)
+    return Order([_item(item, entries) for item in items], chosen, made)
 
 
 def _item(item, entries):
@@ -225,7 +237,7 @@ def _files(desk, job, entry, state, ranks):
     name = readable(entry.name)
     recipe = recipes.Recipe(
         name, checksum, None, model.name, model.sha256, state.sampling,
-        state.steering, ranks, form if form in OUTPUT_FORMATS else None)
+        state.steering, ranks, job.order.image_format)
     stem = finding.without_suffix(name)
     if form == "recipe":
         yield f"{stem}_recipe.json", recipe.to_json().encode()

@@ -44,7 +44,7 @@ function stageChanged() {
     look({split, divider, before: split ? false : view.before});
   }
   $("zoom").setAttribute("aria-pressed", !!stage.zoom);
-  $("zoom").textContent = percentOf(stage.zoom ? stage.scale : stage.close);
+  $("zoom").textContent = percentOf(stage.scale);
   $("fit").disabled = !stage.zoom;
   clearTimeout(stageChanged.timer);
   stageChanged.timer = setTimeout(renderPieces, REST);

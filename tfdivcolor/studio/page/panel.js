@@ -81,11 +81,11 @@ function set(name, value) {
 }
 
 function renderDials() {
+  const {defaults} = desk.info;
   for (const name of Object.keys(DIALS)) {
     const slider = $(name), number = $(`${name}_number`);
     slider.disabled = number.disabled = !now;
-    if (!now) continue;
-    const value = valueOf(name);
+    const value = now ? valueOf(name) : defaults[name];
     if (document.activeElement !== slider || !results.shown?.live) {
       slider.value = value;
     }
@@ -97,7 +97,6 @@ function renderDials() {
       "--at", `${100 * clamp((value - from) / (to - from), 0, 1)}%`);
     slider.setAttribute("aria-valuetext", text(name, value));
   }
-  const {defaults} = desk.info;
   $("reset").hidden = !now || ["warmth", "saturation", "temperature"].every(
     name => state()[name] === defaults[name]);
 }

@@ -8,6 +8,8 @@ import * as session from "./session.js";
 import {texts} from "./texts.js";
 
 const FORMAT = "tfdivcolor.studio/format";
+// The last format of pictures: a recipe makes files of it.
+const PICTURES = "tfdivcolor.studio/pictures";
 const REST = 300;  // ms between two requests for the progress
 
 let job = null;    // id of the running export
@@ -72,13 +74,18 @@ async function start() {
     `#taking [name="${name}"]:checked`).value;
   const format = chosen("format"), what = chosen("take");
   remember(FORMAT, format);
+  if (desk.info.recipe_formats.includes(format)) remember(PICTURES, format);
+  const order = {format, ...format === "recipe" && {
+    recipe_format: desk.info.recipe_formats.includes(recall(PICTURES))
+      ? recall(PICTURES) : null}};
   $("taking_work").hidden = false;
   $("taking_progress").removeAttribute("value");
   working(true);
   tell(texts.taking(0, 1));
   try {
     while (what === "strip" && !session.allSaved()) await sleep(100);
-    const mine = (await post("/api/exports", {items: items(what), format})).id;
+    const mine = (await post("/api/exports", {items: items(what), ...order}
+    )).id;
     job = mine;
     await watch(mine);
   } catch (error) {

@@ -31,7 +31,7 @@ export const texts = {
   welcome: "Drop photographs here",
   welcome_how: "Drop files or folders, paste a picture, or choose files.",
   browse: "Choose files",
-  welcome_private: "Photographs stay on this computer.",
+  welcome_private: "Only this studio receives them: no other site does.",
   drop: "Drop to open",
   uploads: "Files in progress",
   sending: (name, share) => `Opening ${name}: ${Math.round(100 * share)} %`,
@@ -47,7 +47,6 @@ export const texts = {
   pasted: number => `Pasted ${number}.png`,
   remove: name => `Remove ${name} from the strip; your file stays (Delete)`,
   removed: name => `Removed ${name} from the strip`,
-  unreadable: "cannot be read",
   is_shown: (at, name) => `Photograph ${at}: ${name}`,
 
   // Progress and errors
@@ -116,7 +115,6 @@ export const texts = {
   cursor_help: "Arrow keys move the cross, Enter sets the hint, Esc cancels",
   possible: "Possible colours",
   possible_color: (rgb, share) => `${rgb}, ${share}`,
-  possible_tip: share => `The model gives this colour a share of ${share}`,
   more_colours: "More…",
   disc: "Hue and chroma at this lightness",
   disc_value: (a, b, rgb) =>
@@ -188,7 +186,7 @@ export const texts = {
   // Download
   what: "Results",
   format: "Format",
-  take_this: rank => `This result (${rank})`,
+  take_this: rank => `Result ${rank}`,
   take_kept: number => `Kept results of this photograph (${number})`,
   take_all: number => `All results of this photograph (${number})`,
   take_strip: number => `The chosen result of every photograph (${number})`,
