@@ -115,7 +115,8 @@ def _of_json(rng, known, _):
             "states": [_STEP, _STEP], "kept": [{"state": STATE}]}),
         ("/api/exports", {"format": "png", "items": [
             {"photo": photo, "state": STATE, "ranks": [0, 1]}]}),
-        ("/api/exports", {"format": "recipe", "items": "strip"})))
+        ("/api/exports", {"format": "recipe", "items": "strip",
+                           "recipe_format": "webp"})))
     text = _changed(rng, value, rng.choice((0, 1, 1, 2, 3)))
     data = text.encode("utf-8", "surrogatepass")
     chance = rng.random()
