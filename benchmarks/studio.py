@@ -1,19 +1,18 @@
-"""The studio: how long a person waits, as its page waits.
+"""Measures how long a user of the studio waits.
 
     python -m benchmarks.studio
 
-Starts `tfdivcolor studio` and asks it for what the page asks, on as many
-connections as a browser has (six), for photographs of three sizes:
+The program starts `tfdivcolor studio` and sends it the requests of the page,
+over six connections like a browser, for photographs of three sizes:
 
     page       from the command to the page's first answer
-    networks   from the command until results can be asked for
+    networks   from the command to the end of loading the networks
     grey       from dropping a photograph to its grey picture
-    eight      from dropping it to eight results on the screen
-    hint       from a hint to eight new results on the screen
-    point      from a click to the colours that the model holds possible there
+    eight      from dropping it to eight results
+    hint       from a hint to eight new results
+    point      from a click to the possible colours at that point
 
-A browser's own time, to decode pictures and draw, is not in them
-(tests/studio measures a whole step in a browser).
+The times do not include the browser's own time to decode and draw pictures.
 """
 
 import concurrent.futures
@@ -36,9 +35,9 @@ from benchmarks.common import pictures, timing
 from benchmarks.common.results import Options, goal, report, section
 
 SIZES = (1, 12, 40)  # megapixels
-HINTS = 20  # changes measured, of each size
+HINTS = 20  # measured changes for each size
 CONNECTIONS = 6
-TILE = 384  # pixels of a result in the grid
+TILE = 384  # longer side of a result in the grid, in pixels
 GREY_LIMIT, EIGHT_LIMIT, HINT_LIMIT = 1.0, 2.0, 0.3  # seconds
 
 
@@ -50,13 +49,21 @@ def main():
 
 
 def measure(options, say):
-    """Measures all of it; see the module's docstring."""
+    """Measures all times of the module's docstring.
+
+    Args:
+        options: `benchmarks.common.results.Options`.
+        say: function of a str, for progress.
+
+    Returns:
+        dict, as from `benchmarks.common.results.report`.
+    """
     sizes = SIZES[:1] if options.quick else SIZES
     with tempfile.TemporaryDirectory() as folder, _studio(
             folder, options.weights) as page:
         started = {"page": page.seconds_to_page,
                    "networks": page.wait_until_ready()}
-        _measured(page, _file(options, 0.1), "warm-up", 2)  # makes its graphs
+        _measured(page, _file(options, 0.1), "warm-up", 2)  # compiles graphs
         found = {}
         for size in sizes:
             say(f"{size} megapixels")
@@ -71,7 +78,7 @@ def measure(options, say):
     return report(
         [section("Seconds from the command", ["page", "networks"],
                  [[_seconds(started["page"]), _seconds(started["networks"])]]),
-         section("Seconds that a person waits; hint and point: median, 95th "
+         section("Seconds that a user waits; hint and point: median, 95th "
                  "percentile",
                  ["photograph", "grey", "eight results", "hint", "point"],
                  rows)],
@@ -101,7 +108,7 @@ def _file(options, megapixels):
 
 
 def _measured(page, data, name, rounds):
-    """What a person waits for with one photograph: dict of seconds."""
+    """Measures the waits for one photograph: dict of seconds."""
     start = time.monotonic()
     photo = page.json("POST", "/api/photos", data, {"X-Name": name})["id"]
     about = page.json("GET", f"/api/photos/{photo}")
@@ -127,10 +134,14 @@ def _measured(page, data, name, rounds):
 
 
 class _Page:
-    """Asks a studio as its page does.
+    """Sends a studio the requests of its page.
+
+    Args:
+        address: str, the line with the studio's address.
+        started: float, time of the command's start by `time.monotonic`.
 
     Attributes:
-        seconds_to_page: float. From the command to the first answer.
+        seconds_to_page: float. Seconds from the command to the first answer.
     """
 
     def __init__(self, address, started):
@@ -143,13 +154,13 @@ class _Page:
         self.seconds_to_page = time.monotonic() - started
 
     def wait_until_ready(self):
-        """Seconds from the command until results can be asked for."""
+        """Waits for the networks; returns the seconds since the command."""
         while not self.json("GET", "/api/studio")["ready"]:
             time.sleep(0.05)
         return time.monotonic() - self._started
 
     def results(self, photo, state):
-        """Asks for a state's results and all of their pictures."""
+        """Requests a state's results and all of their pictures."""
         found = self.json("POST", f"/api/photos/{photo}/results", state)
         list(self._threads.map(
             lambda rank: self.ask(
@@ -164,7 +175,7 @@ class _Page:
         """The bytes of an answer.
 
         Raises:
-            RuntimeError: it is an error.
+            RuntimeError: the server refuses the request.
         """
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body)

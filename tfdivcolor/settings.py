@@ -17,25 +17,28 @@ MODES = ("diverse", "samples", "components")
 
 MAX_SAMPLES = 100
 MAX_PIXELS = 120_000_000
-MAX_WARMTH = 30  # beyond that even what is certain would have to move
-MAX_LATENT = 1000  # results are a hundred times nearer to 0
+MAX_WARMTH = 30  # beyond that even certain colours would have to move
+MAX_LATENT = 1000  # a hundred times the latents of ordinary results
 
 _HINT = re.compile(r"(\d+),(\d+),#?([0-9a-fA-F]{6})")
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How colourings are drawn from P(z | grey image).
+    """Settings of the draws from P(z | grey image).
 
     Attributes:
-        num_samples: int, 1 to `MAX_SAMPLES`. Number of colourings S.
-        seed: int64. One seed for every picture, used as given.
+        num_samples: int, 1 to `MAX_SAMPLES`. Number of colourings S. Defaults
+            to 8.
+        seed: int64. The same seed for every picture. Defaults to 0.
         temperature: float, 0 or more. Factor on the standard deviations of
-            the mixture's components ("diverse": its square root): 0 leaves
-            their means only. Does not matter to "components".
-        mode: one of `MODES`. "diverse": few that stand for many draws;
-            "samples": plain draws; "components": the means of the mixture's
-            components (the paper's figures).
+            the mixture's components; mode "diverse" takes its square root. 0
+            leaves only the means. Mode "components" ignores it. Defaults to
+            0.5.
+        mode: one of `MODES`. "diverse": few results that represent many
+            draws; "samples": plain draws; "components": the means of the
+            mixture's components, as the paper's figures show. Defaults to
+            "diverse".
 
     Raises:
         ValueError: if a value is outside its range.
@@ -62,8 +65,7 @@ class Sampling:
 
 
 def _plain(settings, kind, *names):
-    """Makes Python's numbers of NumPy's and of 1 for 1.0, as records and
-    metadata tell them."""
+    """Converts numbers to Python's own types, as in records and metadata."""
     for name in names:
         object.__setattr__(settings, name, kind(getattr(settings, name)))
 
@@ -79,7 +81,7 @@ class Hint:
         x: int. Column of the photograph's own pixels, 0 on the left.
         y: int. Row, 0 on top.
         rgb: three ints, 0..255, sRGB. Its hue and chroma count, not its
-            lightness, which is the photograph's.
+            lightness: the luminance stays the photograph's.
 
     Raises:
         ValueError: if a value is outside its range.
@@ -90,7 +92,7 @@ class Hint:
     rgb: tuple[int, int, int]
 
     def __post_init__(self):
-        # Lists, arrays and NumPy's numbers are as good.
+        # Lists, arrays and NumPy's numbers work too.
         if isinstance(self.rgb, Iterable):
             object.__setattr__(self, "rgb", tuple(self.rgb))
         else:
@@ -108,7 +110,7 @@ class Hint:
                              f"(received {self.rgb})")
 
     def __str__(self) -> str:
-        """As `parse` reads it."""
+        """The text that `parse` reads."""
         return "{},{},#{:02x}{:02x}{:02x}".format(self.x, self.y, *self.rgb)
 
     @classmethod
@@ -116,7 +118,7 @@ class Hint:
         """Reads "X,Y,#RRGGBB"; the # may be missing.
 
         Raises:
-            ValueError: if the text does not read so.
+            ValueError: if the text has another form.
         """
         match = _HINT.fullmatch(text.strip())
         if not match:
@@ -127,10 +129,13 @@ class Hint:
         return cls(int(x), int(y), (red, green, blue))
 
     def check(self, width: int, height: int) -> None:
-        """Refuses a hint outside a picture of that size.
+        """Refuses a hint outside a picture.
+
+        Args:
+            width, height: ints. Size of the picture in pixels.
 
         Raises:
-            ValueError: if it is outside.
+            ValueError: if the hint lies outside.
         """
         if not (self.x < width and self.y < height):
             raise ValueError(
@@ -140,23 +145,25 @@ class Hint:
 
 @dataclass(frozen=True)
 class Steering:
-    """A hand on the colours, beside what P(z | grey image) says of them.
+    """The user's influence on the colours: changes of P(z | grey image).
 
     Attributes:
-        hints: tuple of `Hint`. Colours known at points of the picture.
-        keep: int or None. Rank of a result of the same call without `keep`:
-            it comes first, and variations of it after it.
-        kept: tuple of D floats, or None. Latents of any result, of this call
-            or another (`Coloring.latents[i]`), instead of `keep`: that result
-            comes first, moved by hints and warmth, and variations of it after
-            it.
-        strength: float, 0 to 10. How far the variations go, as a factor on
-            the standard deviations around the kept result; only for `keep`
-            and `kept`.
-        warmth: float. By how much warmer (cooler, if below 0) the whole
-            picture becomes on average, CIE units, up to `MAX_WARMTH`; 10 is
-            plain to see.
+        hints: tuple of `Hint`. Known colours at points of the picture.
+            Defaults to ().
+        keep: int or None. Rank of a result of the same call without `keep`.
+            This result comes first, its variations follow. Defaults to None.
+        strength: float, 0 to 10. Size of the variations, a factor on the
+            standard deviations around the kept result. Without `keep` and
+            `kept` it has no effect. Defaults to 0.3.
+        warmth: float, -`MAX_WARMTH` to `MAX_WARMTH`. Change of the picture's
+            mean colour towards warm, or towards cool below 0, in CIE units;
+            10 is plain to see. Defaults to 0.
         saturation: float, 0 to 10. Factor on the chroma of every result.
+            Defaults to 1.
+        kept: tuple of D floats, or None. Instead of `keep`: latents of any
+            result, of this call or another (`Coloring.latents[i]`). This
+            result, moved by hints and warmth, comes first, its variations
+            follow. Defaults to None.
 
     Raises:
         ValueError: if a value is outside its range.
@@ -195,13 +202,13 @@ class Steering:
             _plain(self, int, "keep")
 
     def check(self, sampling: Sampling) -> None:
-        """Refuses to keep a result that there is not.
+        """Refuses a rank `keep` that no result has.
 
         Args:
-            sampling: `Sampling` that it belongs to.
+            sampling: `Sampling` of the same call.
 
         Raises:
-            ValueError: if `keep` is not below its number of results.
+            ValueError: if `keep` is `sampling.num_samples` or more.
         """
         if self.keep is not None and self.keep >= sampling.num_samples:
             raise ValueError(
@@ -210,13 +217,13 @@ class Steering:
 
     @property
     def moves_latents(self) -> bool:
-        """Whether anything but the saturation differs from none."""
+        """Whether hints, warmth or a kept result change the latents."""
         return bool(self.hints or self.warmth or self.keep is not None
                     or self.kept is not None)
 
 
 def _latent(values):
-    """A latent as a tuple of floats."""
+    """Converts a latent to a tuple of floats."""
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise ValueError("kept must be a list of numbers, the latents of a "
                          f"result (received {values!r})")
@@ -234,28 +241,31 @@ EXPORT_FORMATS = {
     "tflite": "decoder and prior for LiteRT (TensorFlow Lite)",
 }
 IMAGE_FORMATS = ("png", "jpeg")
-# Of colourings at full size, by the command.
+# Formats of the command's full-size colourings.
 OUTPUT_FORMATS = ("png", "jpeg", "webp", "tiff", "bmp", "heic")
-WARMUP_PIXELS = 64  # of a picture in warm-up requests
+WARMUP_PIXELS = 64  # pixels of a picture in warm-up requests
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What an exported model fixes.
+    """Settings that an exported model fixes.
 
     Attributes:
-        num_samples: int, 1 to max_samples. Colourings a call gives that does
-            not say how many.
-        max_samples: int, up to `MAX_SAMPLES`. Calls for more are refused.
-        max_results: int. Calls whose pictures times samples are more are
-            refused: each takes about a megabyte.
-        max_pixels: int. Larger pictures are refused by their headers. The
-            default is a limit on a server's memory: a call for 8 results of
-            so many pixels takes about 2 GB.
-        image_format: "png", lossless, or "jpeg", quality 95 at full colour
-            resolution: a fifth of the bytes, but luminance is no longer
-            exactly the photograph's.
-        batchable: bool. For servers that merge requests into batches.
+        num_samples: int, 1 to `max_samples`. Number of colourings for calls
+            that do not choose one. Defaults to 8.
+        max_samples: int, 1 to `MAX_SAMPLES`. The model refuses calls for more
+            colourings of a picture. Defaults to `MAX_SAMPLES`.
+        max_results: int. The model refuses calls with more results, pictures
+            times samples, because each takes about a megabyte. Defaults to
+            400.
+        max_pixels: int. The model refuses larger pictures when it reads their
+            headers. This limits a server's memory: a call for 8 results of 24
+            megapixels takes about 2 GB. Defaults to 24,000,000.
+        image_format: "png", lossless, or "jpeg" of quality 95 with full
+            resolution of chrominance. JPEG takes a fifth of the bytes, but
+            its luminance is not exactly the photograph's. Defaults to "png".
+        batchable: bool. Whether servers may merge requests into batches.
+            Leaves out the signatures with scalar inputs. Defaults to False.
 
     Raises:
         ValueError: if a value is outside its range.

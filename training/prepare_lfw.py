@@ -131,20 +131,21 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m training.prepare_lfw",
         description="Decodes the archive of Labeled Faces in the Wild once, "
-        "into fields for training and validation, split by person.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        "into fields for training and validation, split by person.")
     parser.add_argument(
         "--archive", default=URL, metavar="FILE_OR_URL",
-        help="the deep-funneled archive; a URL is downloaded once")
+        help="the deep-funneled archive; a URL is downloaded once "
+        "(default: %(default)s)")
     parser.add_argument(
         "--checksum", metavar="MD5_OR_SHA256",
-        help="checksum of the archive; the default URL's is known")
+        help="checksum of the archive (default: none, or the known one of the "
+        "default URL)")
     parser.add_argument(
         "--out", default="data/lfw", metavar="DIR",
-        help="folder for the fields")
+        help="folder for the fields (default: %(default)s)")
     parser.add_argument(
         "--canvas", type=int, default=64,
-        help="side of the colour fields in pixels")
+        help="side of the colour fields in pixels (default: %(default)s)")
     return parser
 
 

@@ -105,7 +105,7 @@ def describe(path, num_samples):
         if not graph.is_file():
             raise ValueError(
                 f"{path}: must be the folder of an exported model's version "
-                "(received one without saved_model.pb)")
+                "(received a path without saved_model.pb)")
         for file in [graph, *found]:
             digest.update(file.read_bytes())
         signatures = saved_model.signatures(saved_model.meta_graph(folder))

@@ -1,7 +1,7 @@
-"""A headless Chromium for tests, driven over its own debugging pipe.
+"""A headless Chromium for tests, with the Chrome DevTools Protocol.
 
-Chrome DevTools Protocol: JSON messages that end in a zero byte, on file
-descriptors 3 (to the browser) and 4 (from it).
+The driver writes JSON messages, each followed by a zero byte, to the browser's
+file descriptor 3 and reads the answers from its file descriptor 4.
 """
 
 import base64
@@ -18,7 +18,7 @@ from browsers import common
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
-# Keys with a name of their own; others are their characters.
+# Keys with names; all other keys are their characters.
 _KEY_CODES = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39,
               "ArrowDown": 40, "Enter": 13, "Escape": 27, "Tab": 9,
               "Home": 36, "End": 35, "PageUp": 33, "PageDown": 34,
@@ -27,19 +27,23 @@ _TYPED = {"Enter": "\r", " ": " "}
 
 
 def find():
-    """Path of a Chromium on this machine, or None."""
+    """The path of a Chromium on this machine, or None."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Browser:
-    """One browser with one page, or several tabs; a context manager.
+    """A browser with one or more tabs; a context manager.
 
     Points are (x, y) in pixels of the window.
 
+    Args:
+        profile: Path of a folder for the browser's profile.
+        width, height: ints. Size of the window in pixels.
+
     Attributes:
-        errors: list of str. What the console and uncaught errors said.
-        requests: list of str. URLs that the pages asked for.
-        downloads: Path of the folder where downloads are put.
+        errors: list of str. Messages of the console and uncaught errors.
+        requests: list of str. URLs that the pages requested.
+        downloads: Path of the folder for downloads.
     """
 
     def __init__(self, profile, width=1440, height=900):
@@ -47,7 +51,7 @@ class Browser:
         self._read, up_write = os.pipe()
 
         def give():  # runs in the child, just before the browser
-            # The second end is above 4: three others were opened before it.
+            # The second end is above 4, because three others come before it.
             for number, end in ((3, down_read), (4, up_write)):
                 os.dup2(end, number)
                 os.set_inheritable(number, True)
@@ -87,7 +91,7 @@ class Browser:
         return self
 
     def __exit__(self, *_):
-        os.close(self._write)  # which ends the browser
+        os.close(self._write)  # the browser stops when the pipe closes
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -114,10 +118,10 @@ class Browser:
     def _receive(self, timeout=60):
         while b"\0" not in self._buffer:
             if not select.select([self._read], [], [], timeout)[0]:
-                raise TimeoutError("the browser says nothing")
+                raise TimeoutError("the browser does not answer")
             part = os.read(self._read, 1 << 20)
             if not part:
-                raise RuntimeError("the browser has ended")
+                raise RuntimeError("the browser stopped")
             self._buffer += part
         message, self._buffer = self._buffer.split(b"\0", 1)
         message = json.loads(message)
@@ -135,7 +139,7 @@ class Browser:
         return message
 
     def tab(self, number):
-        """Goes to a tab, 0 for the first; the next one is made."""
+        """Goes to a tab by number, from 0; opens the tab after the last."""
         if number == len(self._tabs):
             self._session = None
             self._attach(self.send("Target.createTarget",
@@ -160,14 +164,14 @@ class Browser:
         return answer["result"]
 
     def run(self, script):
-        """The JSON value of an expression; of what it promises, if so."""
+        """The JSON value of an expression or of its promise."""
         return self._evaluate(script, returnByValue=True).get("value")
 
     wait = common.wait
 
     def press(self, key, shift=False, control=False, hold=0.0):
         """Presses and releases a key."""
-        # Punctuation has none: its numbers are those of other keys.
+        # Punctuation gets code 0: its character codes belong to other keys.
         plain = len(key) == 1 and key.isalnum()
         code = _KEY_CODES.get(key, ord(key.upper()) if plain else 0)
         event = {"key": key, "windowsVirtualKeyCode": code,
@@ -176,14 +180,14 @@ class Browser:
         if control:
             text = None
         if control and key == "v":
-            event["commands"] = ["paste"]  # a headless one has no menu
+            event["commands"] = ["paste"]  # a headless browser has no menu
         self.send("Input.dispatchKeyEvent", type="keyDown", **event,
                   **({"text": text} if text else {}))
         time.sleep(hold)
         self.send("Input.dispatchKeyEvent", type="keyUp", **event)
 
     def type(self, text):
-        """Types a text into what has the focus."""
+        """Types a text into the focused element."""
         for character in text:
             self.press(character)
 
@@ -196,7 +200,7 @@ class Browser:
         self._mouse("mouseMoved", at)
 
     def drag(self, start, *points):
-        """Presses the left button at one point, releases it at the last."""
+        """Presses the left button at the start, releases it at the end."""
         left = {"button": "left", "clickCount": 1}
         self.hover(*start)
         self._mouse("mousePressed", start, held=True, **left)
@@ -208,15 +212,15 @@ class Browser:
         self.drag(at)
 
     def wheel(self, at, by):
-        """Turns the wheel above a point; positive `by` (pixels) is down."""
+        """Turns the wheel at a point; positive `by` (pixels) scrolls down."""
         self._mouse("mouseWheel", at, deltaX=0, deltaY=by)
 
     def touch(self, *fingers):
         """Moves fingers over the screen at the same time.
 
         Args:
-            fingers: lists of points, of the same length; where each finger
-                goes down, on to, and is lifted.
+            *fingers: lists of points with equal lengths: the path of each
+                finger from its press to its release.
         """
         kind = "touchStart"
         for points in zip(*fingers, strict=True):
@@ -233,7 +237,7 @@ class Browser:
                   files=[str(path) for path in paths])
 
     def drop(self, at, *paths):
-        """Drops files from outside at a point."""
+        """Drops files at a point, as from another program."""
         data = {"items": [], "dragOperationsMask": 1,  # to copy
                 "files": [str(path) for path in paths]}
         for kind in ("dragEnter", "dragOver", "drop"):
@@ -246,10 +250,10 @@ class Browser:
         self.send("Emulation.setTouchEmulationEnabled", enabled=mobile)
 
     def prefer(self, scheme):
-        """Sets what the reader prefers: "light", "dark" or "" for neither."""
+        """Sets the user's colour scheme: "light", "dark" or "" for neither."""
         self.send("Emulation.setEmulatedMedia", features=[
             {"name": "prefers-color-scheme", "value": scheme}])
 
     def screenshot(self):
-        """What the page looks like: bytes of a PNG file."""
+        """A screenshot of the page: bytes of a PNG file."""
         return base64.b64decode(self.send("Page.captureScreenshot")["data"])

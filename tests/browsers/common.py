@@ -1,4 +1,4 @@
-"""What tests ask of a page in the same way, whichever the browser."""
+"""Functions for pages in any browser."""
 
 import base64
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def wait(browser, script, timeout=10):
-    """Waits until a script is true; returns its value."""
+    """Waits until a script's value is true; returns the value."""
     end = time.monotonic() + timeout
     while not (value := browser.run(script)):
         if time.monotonic() > end:
@@ -18,7 +18,7 @@ def wait(browser, script, timeout=10):
 
 
 def box(browser, selector):
-    """Where an element is: dict of left, top, width, height in the window."""
+    """The box of an element: dict of left, top, width, height in pixels."""
     found = browser.run(f"""(() => {{
         const box = document.querySelector({json.dumps(selector)})
             ?.getBoundingClientRect();
@@ -29,11 +29,13 @@ def box(browser, selector):
 
 
 def point(browser, selector, x=0.5, y=0.5):
-    """A point of an element, as (x, y) in the window.
+    """A point of an element, as (x, y) in pixels of the window.
 
     Args:
-        x: float, 0 at its left edge to 1 at its right. Defaults to its middle.
-        y: float, 0 at its upper edge to 1 at its lower.
+        browser: a browser.
+        selector: str, CSS selector of the element.
+        x: float, from 0 (left edge) to 1 (right edge). Defaults to the middle.
+        y: float, from 0 (upper edge) to 1 (lower edge).
     """
     found = box(browser, selector)
     return (found["left"] + x * found["width"],
@@ -41,9 +43,12 @@ def point(browser, selector, x=0.5, y=0.5):
 
 
 def give(browser, selector, *paths, by="drop"):
-    """Gives files to an element, as a drop or a paste would.
+    """Sends an element the events of a drop or a paste of files.
 
     Args:
+        browser: a browser.
+        selector: str, CSS selector of the element.
+        *paths: paths of the files.
         by: "drop" or "paste".
     """
     files = [{"name": Path(path).name,

@@ -1,4 +1,4 @@
-"""Both drivers of browsers do the same to a page."""
+"""Both browser drivers have the same effects on a page."""
 
 import functools
 import http.server
@@ -36,7 +36,7 @@ addEventListener("paste", event => files(event.clipboardData.files));
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """Address of a server of the page."""
+    """The address of a server with the page."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "page.html").write_text(PAGE)
     Image.new("RGB", (3, 2)).save(folder / "picture.png")
@@ -70,7 +70,7 @@ def page(browser, address):
 
 
 def said(page):
-    """What the page has written down since the last call."""
+    """The lines of the page's log since the last call."""
     return page.run("log.splice(0)")
 
 

@@ -1,6 +1,6 @@
-"""A headless Firefox for tests, with the methods of `chromium.Browser`.
+"""A headless Firefox for tests, with most methods of `chromium.Browser`.
 
-It is driven by WebDriver BiDi: JSON messages over a WebSocket.
+The driver uses WebDriver BiDi: JSON messages over a WebSocket.
 """
 
 import base64
@@ -17,28 +17,34 @@ from websockets.sync.client import connect
 
 NAMES = ("firefox-esr", "firefox")
 
-# The protocol's own characters for keys with a name.
+# The protocol's characters for keys with names.
 _KEYS = {"Backspace": "\ue003", "Tab": "\ue004", "Enter": "\ue007",
          "Shift": "\ue008", "Control": "\ue009", "Escape": "\ue00c",
          "PageUp": "\ue00e", "PageDown": "\ue00f", "End": "\ue010",
          "Home": "\ue011", "ArrowLeft": "\ue012", "ArrowUp": "\ue013",
          "ArrowRight": "\ue014", "ArrowDown": "\ue015", "Delete": "\ue017"}
-_STARTED = "WebDriverBiDiServer.json"  # it writes its port there
-_START_TIME = 60  # seconds; a busy machine needs many
+_STARTED = "WebDriverBiDiServer.json"  # Firefox writes its port there
+_START_TIME = 60  # seconds; a busy machine is slow
 
 
 def find():
-    """Path of a Firefox on this machine, or None."""
+    """The path of a Firefox on this machine, or None."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Browser:
-    """One browser with one page; a context manager.
+    """A browser with one page; a context manager.
+
+    Points are (x, y) in pixels of the window.
+
+    Args:
+        profile: Path of a folder for the browser's profile.
+        width, height: ints. Size of the page in pixels.
 
     Attributes:
-        errors: list of str. What the console and uncaught errors said.
-        requests: list of str. URLs that the page asked for.
-        downloads: Path of the folder where downloads are put.
+        errors: list of str. Messages of the console and uncaught errors.
+        requests: list of str. URLs that the page requested.
+        downloads: Path of the folder for downloads.
     """
 
     def __init__(self, profile, width=1440, height=900):
@@ -76,7 +82,7 @@ class Browser:
         while time.monotonic() < end and self._process.poll() is None:
             try:
                 return json.loads((profile / _STARTED).read_text())["ws_port"]
-            except (FileNotFoundError, ValueError):  # not, or half, written
+            except (FileNotFoundError, ValueError):  # the file is not complete
                 time.sleep(0.02)
         raise TimeoutError("the browser does not start")
 
@@ -91,7 +97,7 @@ class Browser:
         try:
             self.send("browser.close")
             self._process.wait(10)
-        except Exception:  # whatever ails it, it must not stay
+        except Exception:  # no browser may stay behind
             self._kill()
         self._socket.close()
 
@@ -104,7 +110,7 @@ class Browser:
             answer = json.loads(self._socket.recv(timeout=60))
             kind, about = answer.get("method"), answer.get("params")
             if kind == "network.beforeRequestSent":
-                if about["context"]:  # else the browser's own
+                if about["context"]:  # the browser's own requests have none
                     self.requests.append(about["request"]["url"])
             elif kind == "log.entryAdded":
                 self.errors.append(str(about))
@@ -128,7 +134,7 @@ class Browser:
         return answer["result"]
 
     def run(self, script):
-        """The JSON value of an expression; of what it promises, if so."""
+        """The JSON value of an expression or of its promise."""
         value = self._evaluate(f"(async () => JSON.stringify(await (\n"
                                f"{script}\n)))()").get("value")
         return None if value is None else json.loads(value)
@@ -153,7 +159,7 @@ class Browser:
                            for key in reversed(keys)))
 
     def type(self, text):
-        """Types a text into what has the focus."""
+        """Types a text into the focused element."""
         for character in text:
             self.press(character)
 
@@ -162,7 +168,7 @@ class Browser:
         self._act("pointer", _move(at))
 
     def drag(self, start, *points):
-        """Presses the left button at one point, releases it at the last."""
+        """Presses the left button at the start, releases it at the end."""
         self._act("pointer", _move(start), {"type": "pointerDown", "button": 0},
                   *map(_move, points), {"type": "pointerUp", "button": 0})
 
@@ -170,7 +176,7 @@ class Browser:
         self.drag(at)
 
     def wheel(self, at, by):
-        """Turns the wheel above a point; positive `by` (pixels) is down."""
+        """Turns the wheel at a point; positive `by` (pixels) scrolls down."""
         x, y = map(round, at)
         self._act("wheel", {"type": "scroll", "x": x, "y": y,
                             "deltaX": 0, "deltaY": round(by)})
@@ -179,8 +185,8 @@ class Browser:
         """Moves fingers over the screen at the same time.
 
         Args:
-            fingers: lists of points, of the same length; where each finger
-                goes down, on to, and is lifted.
+            *fingers: lists of points with equal lengths: the path of each
+                finger from its press to its release.
         """
         self._act_together([{
             "type": "pointer", "id": f"finger {number}",
@@ -198,7 +204,7 @@ class Browser:
                   files=[str(path) for path in paths])
 
     def drop(self, at, *paths):
-        """Drops files at a point; by a script, for want of another way."""
+        """Drops files at a point with a script: the protocol has no drop."""
         x, y = at
         self.run(f"document.elementFromPoint({x}, {y})"
                  ".setAttribute('data-dropped-on', '')")
@@ -212,7 +218,7 @@ class Browser:
                   devicePixelRatio=1)
 
     def screenshot(self):
-        """What the page looks like: bytes of a PNG file."""
+        """A screenshot of the page: bytes of a PNG file."""
         return base64.b64decode(self.send(
             "browsingContext.captureScreenshot", context=self._page)["data"])
 

@@ -160,7 +160,8 @@ def test_steering_is_recorded(run, photo, tmp_path):
         photo, "-n", 2, "--hint", "10,12,#c03020", "--hint", "40,30,#2040a0",
         "--warmer", 2, "--saturation", 1.2)
     assert code == 0
-    assert len(re.findall(r"hint \d+,\d+,#\w{6} is missed by", stderr)) == 2
+    assert len(re.findall(
+        r"the distance to hint \d+,\d+,#\w{6} is ", stderr)) == 2
     record = record_in(tmp_path / "out")
     assert record["steering"] == {
         "hints": ["10,12,#c03020", "40,30,#2040a0"], "keep": None,
@@ -245,7 +246,7 @@ def test_nothing_of_the_users_is_replaced_or_removed(
     before = other.read_bytes()
     code, _, stderr = run(photo, other, "-n", 1, "--seed", 1, "--overwrite",
                           "--quiet", out=photo.parent)
-    assert code == 1 and "no photographs of this call" in stderr
+    assert code == 1 and "replace no photograph of this call" in stderr
     assert other.read_bytes() == before
     assert (photo.parent / "photo_00_00.png").exists()
 
@@ -330,7 +331,7 @@ def test_a_film_needs_its_first_frame(run, tmp_path):
     put(tmp_path / "in" / "b.png", photograph())
     code, stdout, stderr = run(tmp_path / "in", "-n", 1, "--same-z")
     assert code == 1 and stdout == ""
-    assert "no other can have the latents of the first" in stderr
+    assert "the other photographs need its latents" in stderr
     assert not files_in(tmp_path / "out")
 
 
@@ -432,7 +433,8 @@ def test_interrupted_leaves_whole_photographs_and_can_go_on(
         _interrupt_at(patched, 3, KeyboardInterrupt)
         code, stdout, stderr = run(photo.parent, "-n", 2)
     assert code == 130 and stdout == ""
-    assert stderr.splitlines()[-1] == "tfdivcolor: stopped"
+    assert stderr.splitlines()[-1] == (
+        "tfdivcolor: stopped: the same command goes on from here")
     assert sorted(files_in(tmp_path / "out")) == [
         "a.json", "a_00.png", "a_01.png"]
     code, stdout, _ = run(photo.parent, "-n", 2)

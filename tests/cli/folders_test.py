@@ -53,7 +53,7 @@ def test_what_is_left_out_is_counted_at_the_end(run, photo):
     os.mkfifo(folder / "pipe.jpg")
     (folder / "nowhere.jpg").symlink_to("nothing")
     (folder / "itself").symlink_to(".")
-    line = ("7 other files were left out (2 .txt, 1 .xml, 1 FIFO, "
+    line = ("7 other files were skipped (2 .txt, 1 .xml, 1 FIFO, "
             "1 link to nothing, 1 linked folder, 1 without a suffix)")
     code, _, stderr = run(folder, "-n", 1, "--gallery", out=folder)
     assert code == 0 and said(stderr) == [line]

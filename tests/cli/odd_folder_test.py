@@ -188,9 +188,9 @@ def _line_of(name):
 
 
 def _counted(message):
-    """Counter of kinds of "5 other files were left out (2 .txt, ...)"."""
+    """Counter of kinds of "5 other files were skipped (2 .txt, ...)"."""
     total, kinds = re.fullmatch(
-        r"(\d+) other files were left out \((.*)\)", message).groups()
+        r"(\d+) other files were skipped \((.*)\)", message).groups()
     counts = collections.Counter()
     for part in kinds.split(", "):
         number, kind = part.split(" ", 1)

@@ -85,7 +85,8 @@ def test_standard_input_to_a_folder(stream, tmp_path):
     code, _, err = stream(
         _encoded(photograph(1)), "-", "-n", 2, "--out", out, "--quiet")
     assert code == 1 and errors_of(err)[0].startswith(
-        "/dev/stdin: must have outputs that are not there yet, or --overwrite")
+        "/dev/stdin: must have no output files of another call in the folder; "
+        "choose another --out, or --overwrite")
 
 
 def test_standard_input_beside_files(stream, photo, tmp_path):
@@ -148,8 +149,8 @@ def test_no_input(run, monkeypatch, stdin, received):
      "(received --keep-original)"),
     (["-", "-n", "1", "--out", "-", "--page", "all"],
      "(received --page all)"),
-    (["--page", "0", "a.tif"], "from 1, or all (received '0')"),
-    (["--page", "first", "a.tif"], "from 1, or all (received 'first')"),
+    (["--page", "0", "a.tif"], "1 or more, or all (received '0')"),
+    (["--page", "first", "a.tif"], "1 or more, or all (received 'first')"),
 ])
 def test_wrong_arguments(stream, arguments, message):
     code, out, err = stream(b"", *arguments)

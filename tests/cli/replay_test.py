@@ -91,7 +91,7 @@ def test_only_its_results_are_written_as_the_whole_call_writes_them(
         "rank"] == "3"
     assert stdout.startswith("2 colourings of 1 photograph (weights tiny")
     [line] = said(stderr)  # on its hint
-    assert line.startswith(f"{photo}: hint 10,12,#c82828 is missed by")
+    assert line.startswith(f"{photo}: the distance to hint 10,12,#c82828 is")
 
     record, whole = record_in(tmp_path / "out"), record_in(tmp_path / "all")
     assert record["ranks"] == [1, 3] and "ranks" not in whole
@@ -133,7 +133,7 @@ def test_what_is_there_stays_and_what_lacks_is_made(
     for arguments in (["--recipe", path],
                       ["-n", 4, "--seed", 5, "--saturation", 1.5]):
         code, _, stderr = run(photo, *arguments)
-        assert code == 1 and "not there yet, or --overwrite" in stderr
+        assert code == 1 and "do not exist, or --overwrite" in stderr
         assert files_in(tmp_path / "out").keys() - {outputs.FAILED} == (
             before.keys())
     assert run(photo, "--recipe", path, "--overwrite")[0] == 0
@@ -178,11 +178,9 @@ def test_another_photograph_gets_a_note(run, photo, tmp_path, make):
     _, path = make()
     code, _, stderr = run(photo.parent, "--recipe", path)
     assert code == 0 and said(stderr) == [
-        f"{other}: the recipe is that of another photograph, 'photo.png', and "
-        "is used here"]
+        f"{other}: the recipe was made for another photograph, 'photo.png'"]
     assert record_in(tmp_path / "out", "other")["notes"] == [
-        "the recipe is that of another photograph, 'photo.png', and is used "
-        "here"]
+        "the recipe was made for another photograph, 'photo.png'"]
     assert record_in(tmp_path / "out")["notes"] == []
     assert sorted(files_in(tmp_path / "out")) == [
         f"{stem}{end}" for stem in ("other", "photo")
@@ -300,7 +298,7 @@ def test_what_is_no_recipe_is_refused(run, photo, tmp_path, make):
             (path, f"{path}: steering.warmth must be a number (received "
                    "'much')"),
             (photo, f"{photo}: a recipe must be JSON"),
-            (tmp_path / "none", f"{tmp_path / 'none'}: must be a recipe's")):
+            (tmp_path / "none", f"{tmp_path / 'none'}: must be a recipe ")):
         code, _, stderr = run(photo, "--recipe", source)
         assert code == 2
         [message] = errors_of(stderr)

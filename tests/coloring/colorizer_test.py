@@ -235,7 +235,7 @@ def test_bad_options_are_one_line(strong, photo, options, message):
 
 def test_a_misspelt_option_is_named(strong, photo):
     with pytest.raises(TypeError, match="colorize has no argument "
-                       "'num_sample'; those that steer are hints, keep, "):
+                       "'num_sample'; the steering arguments are hints, keep"):
         strong.colorize(photo, num_sample=3)
 
 
@@ -374,8 +374,8 @@ def test_a_keras_file_is_replaced_only_when_asked_for(strong, tmp_path):
     with pytest.raises(ValueError, match="model.keras: must be a new path"):
         strong.save(str(path))
     for more in ({"half": True}, {"seed": 3}):
-        with pytest.raises(ValueError, match="must be a folder to keep "
-                           f"{', '.join(more)} with the weights"):
+        with pytest.raises(ValueError, match="must be a folder for the "
+                           f"arguments {', '.join(more)}"):
             strong.save(path, overwrite=True, **more)
     assert path.read_bytes() == before
     strong.save(path, overwrite=True)

@@ -70,7 +70,7 @@ def test_photographs_of_one_name_from_two_folders(tmp_path, capsys):
     assert list(map(str, found.failed)) == [message]
     assert message.startswith(
         f"{tmp_path / 'b' / 'x.jpg'}: must have an output name of its own "
-        f"(received x.jpg, as {tmp_path / 'a' / 'x.jpg'} has")
+        f"(received x.jpg, also the name of {tmp_path / 'a' / 'x.jpg'};")
 
 
 def test_what_is_named_twice_counts_once(tmp_path, monkeypatch, capsys):
@@ -96,11 +96,11 @@ def test_standard_input(tmp_path, capsys):
 
 def test_what_is_left_out():
     assert listing.left_out([("a.txt", ".txt")]) == (
-        "1 other file was left out (1 .txt)")
+        "1 other file was skipped (1 .txt)")
     assert listing.left_out(
         [("a", ".txt"), ("b", ".xml"), ("c", ".txt"), ("d", "FIFO"),
          ("e", "link to nothing")]) == (
-        "5 other files were left out (2 .txt, 1 .xml, 1 FIFO, "
+        "5 other files were skipped (2 .txt, 1 .xml, 1 FIFO, "
         "1 link to nothing)")
 
 

@@ -89,9 +89,10 @@ def test_numbers_of_numpy_are_as_good():
 
 
 @pytest.mark.parametrize("path, value, message", [
-    (["extra"], 1, "^extra must not be there; known are tfdivcolor, version"),
-    (["steering", "bend"], 1, "^steering.bend must not be there"),
-    (["sampling", "s\nd"], 1, r"^sampling.s\\nd must not be there"),
+    (["extra"], 1,
+     "^extra must not be present; the known keys are tfdivcolor, version"),
+    (["steering", "bend"], 1, "^steering.bend must not be present"),
+    (["sampling", "s\nd"], 1, r"^sampling.s\\nd must not be present"),
     (["version"], 2, "^version must be 1, .*received 2"),
     (["version"], True, "^version must be 1"),
     (["version"], 1.0, "^version must be 1"),
@@ -127,9 +128,9 @@ def test_numbers_of_numpy_are_as_good():
     (["steering", "kept"], [math.inf], "^steering.kept must be a number"),
     (["steering", "kept"], [1e30], "^kept: latents must be a number of -1000"),
     (["steering", "warmth"], 31, "^warmth must be a number of -30 to 30"),
-    (["results"], [], "^results must be different ranks of 0 to 7, at least"),
-    (["results"], [1, 1], "^results must be different ranks"),
-    (["results"], [8], "^results must be different ranks"),
+    (["results"], [], "^results must be one or more different ranks of 0 to 7"),
+    (["results"], [1, 1], "^results must be one or more different ranks"),
+    (["results"], [8], "^results must be one or more different ranks"),
     (["results"], [0.0], "^results must be a whole number"),
     (["results"], 0, "^results must be a list"),
     (["format"], "psd", "^format must be null or one of png"),
@@ -170,7 +171,7 @@ def test_large_files_are_not_read(tmp_path):
     path.write_text(recipe().to_json())
     assert recipes.read(path) == recipe()
     for other in (tmp_path, tmp_path / "none", "/dev/zero"):
-        with pytest.raises(ValueError, match="must be a recipe's file"):
+        with pytest.raises(ValueError, match="must be a recipe file"):
             recipes.read(other)
 
 

@@ -51,6 +51,18 @@ def test_some_of_the_results(colorizer, photo):
     assert len(list(result)) == 4  # iterable, by the sequence protocol
 
 
+def test_a_pixel_too_dark_for_a_hint(colorizer):
+    photo = np.full([24, 32, 3], 119, np.uint8)  # L 50
+    photo[:4] = 0
+    hints = [Hint(9, 1, (200, 40, 40)), Hint(9, 9, (140, 110, 110))]
+    result = colorizer.colorize(photo, 1, hints=hints)
+    wanted = skcolor.rgb2lab([hint.rgb for hint in hints] / np.float64(255))
+    chroma = np.hypot(*wanted[0, 1:])  # black has none
+    np.testing.assert_allclose(
+        result.hints_beyond_gamut(), [chroma, 0], atol=0.1)
+    assert colorizer.colorize(photo, 1).hints_beyond_gamut().shape == (0,)
+
+
 @pytest.mark.parametrize("options", [{}, {"hints": [RED]}])
 def test_results_picked_by_rank(colorizer, photo, options):
     result = colorizer.colorize(photo, 5, **options)
@@ -66,7 +78,7 @@ def test_results_picked_by_rank(colorizer, photo, options):
     np.testing.assert_array_equal(
         result[2:].pick(np.array([3])).ab, result.ab[3:4])
     for ranks in ([5], [-1], [0, 2]):
-        with pytest.raises(ValueError, match=r"ranks must be of 3, 0, 4 \(rec"):
+        with pytest.raises(ValueError, match="ranks must be among 3, 0, 4"):
             picked.pick(ranks)
 
 
@@ -213,11 +225,11 @@ def test_interpolation_goes_from_one_to_the_other(colorizer, photo):
     vivid = colorizer.colorize(photo, 1, saturation=2.0)
     for arguments, message in (
             ((result, result[0], 3), "first must be one result"),
-            ((result[0], other, 3), "of one photograph"),
+            ((result[0], other, 3), "of the same photograph"),
             ((result[0], result[1], 1), "steps must be 2 to 100"),
             ((result[0], result[1], "3"), "steps must be a whole number"),
             ((result[0], None, 3), r"last must be a Coloring \(received None"),
-            ((result[0], vivid, 3), "must have one saturation")):
+            ((result[0], vivid, 3), "must have the same saturation")):
         with pytest.raises(ValueError, match=message):
             colorizer.interpolate(*arguments)
 

@@ -408,8 +408,8 @@ UNDER = ("[...document.querySelectorAll('.tile .under')].map("
 
 @needs_browser
 def test_a_tooltip_says_what_a_share_is(page):
-    expected = ("Of all colourings that the model holds possible, 37 % are "
-                "nearest to this one")
+    expected = ("37 % of the model's colourings are nearer to this result "
+                "than to the others")
     assert page.run("document.querySelector('[data-which=\"1\"] .under span')"
                     ".title") == expected
     page.press("1")

@@ -1,4 +1,4 @@
-"""One studio with small random weights, which the test files share."""
+"""Fixtures: one studio with small random weights for all test files."""
 
 import os
 
@@ -11,7 +11,7 @@ from studio_server import Studio
 
 @pytest.fixture(scope="session")
 def weights(tiny_photos, tmp_path_factory):
-    """Folder of small random weights."""
+    """A folder of small random weights."""
     folder = tmp_path_factory.mktemp("weights") / "tiny"
     tiny_photos.save(folder, data="none at all")
     return folder
@@ -19,7 +19,7 @@ def weights(tiny_photos, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def plates(tmp_path_factory):
-    """Folder of photographs that the studio is started with; one is bad."""
+    """A folder of photographs for the start of the studio; one is damaged."""
     folder = tmp_path_factory.mktemp("plates")
     studio_photos.write(folder, "1 first.png")
     studio_photos.write(folder, "2 turned.jpg", size=(90, 60),
@@ -33,16 +33,16 @@ def plates(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def studio(weights, plates, tmp_path_factory):
-    """A running studio whose strip begins with the plates."""
+    """A running studio; its strip starts with the plates."""
     with Studio(tmp_path_factory.mktemp("studio"), weights, plates) as studio:
         yield studio
-    # Whatever was asked of it, it never lost its way.
+    # No request of any test may cause a traceback.
     assert "Traceback" not in studio.log()
 
 
 @pytest.fixture
 def photo(studio, tmp_path):
-    """Id of a photograph in the strip that no other test has."""
+    """The id of a new photograph in the strip, for one test only."""
     identity = studio.add(studio_photos.write(tmp_path))
     yield identity
     studio.request("DELETE", f"/api/photos/{identity}")
@@ -50,7 +50,7 @@ def photo(studio, tmp_path):
 
 @pytest.fixture
 def page(browser, studio):
-    """The page in Chromium, as on the first visit; nothing may go wrong."""
+    """The page in Chromium, as on a first visit; it may log no error."""
     page = Page(browser, studio)
     yield page
     page.leave()
@@ -59,14 +59,14 @@ def page(browser, studio):
 @pytest.fixture(scope="session", params=[chromium, firefox],
                 ids=["chromium", "firefox"])
 def any_browser(request, tmp_path_factory):
-    """Each browser that the machine has."""
+    """Each browser of this machine."""
     with _started(request.param, tmp_path_factory) as browser:
         yield browser
 
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
-    """A Chromium."""
+    """A headless Chromium."""
     with _started(chromium, tmp_path_factory) as browser:
         yield browser
 

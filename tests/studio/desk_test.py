@@ -1,4 +1,4 @@
-"""What the studio keeps in memory."""
+"""The photographs in memory, and the queue of requests."""
 
 import asyncio
 
@@ -42,7 +42,7 @@ def test_few_photographs_stay_open(desk):
         assert list(desk._easels) == last
         desk.remove(entry)
         assert entry.id not in desk._easels
-        assert entry.path.exists()  # a file of the command line stays
+        assert entry.path.exists()  # the strip deletes only added files
 
     asyncio.run(open_all())
 

@@ -1,4 +1,4 @@
-"""Pictures for the screen, results, and what is said of points."""
+"""Pictures for the screen, results, and colours and notes of points."""
 
 import base64
 import io
@@ -115,7 +115,7 @@ def test_the_colours_at_a_point_are_those_of_the_draws(easel, tiny_photos):
                 *(color["rgb"] for color in found["colors"])]:
         shown = np.frombuffer(bytes.fromhex(rgb[1:]), np.uint8)
         assert abs(skcolor.rgb2lab(shown)[0] - found["lightness"]) < 0.6
-    # Independently: each draw's own colour there, by NumPy's interpolation.
+    # Interpolate each draw's colour at the point with NumPy.
     draws = easel.pool(tiny_photos, state, key)
     x, y = 120.5 / 400 * 32 - 0.5, 90.5 / 300 * 32 - 0.5
     i, j, u, v = int(y), int(x), y % 1, x % 1
@@ -143,7 +143,7 @@ def test_the_gamut_is_that_of_skimage():
         size = len(picture)
         middle = size // 2
         assert picture.shape == (size, size, 4) and size % 2
-        # Grey in the middle; a grows to the right, b upwards.
+        # The middle is grey; a increases to the right, b upwards.
         assert np.ptp(picture[middle, middle, :3].astype(int)) <= 1
         shown = picture[..., 3] > 0
         lab = skcolor.rgb2lab(picture[..., :3])

@@ -1,4 +1,4 @@
-"""Histories of photographs on disk."""
+"""Histories of photographs, stored on disk."""
 
 import json
 

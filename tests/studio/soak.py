@@ -1,12 +1,11 @@
-"""Does the studio's memory stay flat through an hour of use?
+"""Measures whether the studio's memory stays flat through an hour of use.
 
     python -m tests.studio.soak --minutes 60 --json soak.json
 
-A studio is started, and all that a page does is asked of it in turns, in a
-random order: photographs are opened, added and taken out; sliders and hints
-are dragged; pictures, parts, points, regions and gamuts are looked at; steps
-are written down and exports taken.  `benchmarks.soak` judges its resident
-memory, open files and threads.
+The program starts a studio and sends it the requests of a page in random
+order: it opens, adds and removes photographs, drags sliders and hints, views
+pictures, parts, points, regions and gamuts, and writes steps and exports.
+`benchmarks.soak` judges the studio's resident memory, open files and threads.
 """
 
 import argparse
@@ -29,7 +28,7 @@ FORMATS = ("png", "tiff", "jpeg", "webp", "psd", "recipe", "original")
 
 
 def main(arguments=None):
-    """Runs the program; returns its exit code, 0 if all is flat."""
+    """Runs the program; returns its exit code, 0 if nothing grows."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.studio.soak", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -37,7 +36,7 @@ def main(arguments=None):
     parser.add_argument("--weights", default="photos", metavar="NAME_OR_DIR")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--json", metavar="FILE",
-                        help="write all readings there")
+                        help="write all readings to FILE")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         readings, calls = use(Path(folder), options.weights,
@@ -54,15 +53,18 @@ def main(arguments=None):
 
 
 def use(folder, weights, seconds, seed=0, sizes=SIZES):
-    """Uses a studio for so long.
+    """Uses a studio for a time.
 
     Args:
-        folder: Path, of photographs that are made and all that is stored.
-        sizes: list of (width, height) of the photographs.
+        folder: Path of a folder for photographs and the studio's data.
+        weights: str or Path. Weights of the studio.
+        seconds: float. Length of the use.
+        seed: int. Seed of the random order.
+        sizes: list of (width, height) of the photographs, in pixels.
 
     Returns:
-        readings: list of dicts, as of `benchmarks.soak.run`.
-        calls: dict from a name to the number of times.
+        readings: list of dicts, as from `benchmarks.soak.run`.
+        calls: dict from the names of actions to their numbers of calls.
     """
     rng = np.random.default_rng(seed)
     (folder / "strip").mkdir(parents=True)
@@ -86,7 +88,7 @@ def use(folder, weights, seconds, seed=0, sizes=SIZES):
 
 
 def photograph(rng, size, path):
-    """Writes a grey picture that is smooth here and rough there."""
+    """Writes a grey picture with smooth areas and noise."""
     width, height = size
     coarse = rng.integers(0, 256, [9, 12], np.uint8)
     image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
@@ -95,7 +97,7 @@ def photograph(rng, size, path):
 
 
 class User:
-    """Somebody at the page: each method is one thing that they do."""
+    """A user of the page: each public method is one action."""
 
     def __init__(self, studio, rng, folder):
         self._studio, self._rng, self._folder = studio, rng, folder
@@ -113,7 +115,7 @@ class User:
         self._look()
 
     def _look(self, size=384):
-        """Results of the state, and their pictures."""
+        """Requests the results of the state and their pictures."""
         self._found = self._studio.ask(
             "POST", f"{self._at}/results", self._state)
         for rank in range(len(self._found["results"])):

@@ -1,4 +1,4 @@
-"""What the page sends is read strictly; equal states have equal keys."""
+"""States from the page: strict parsing, and equal keys for equal states."""
 
 import json
 
@@ -46,7 +46,7 @@ def test_keys_tell_results_apart_and_nothing_else():
 
 @pytest.mark.parametrize("values, message", [
     ([], "state must be an object"),
-    ({"sed": "1"}, "state has no 'sed'"),
+    ({"sed": "1"}, "state must not have 'sed'"),
     ({"seed": 1}, "seed must be a whole number, as text"),
     ({"seed": "1.5"}, "seed must be a whole number, as text"),
     ({"seed": str(2**64)}, "seed must"),
@@ -67,7 +67,7 @@ def test_keys_tell_results_apart_and_nothing_else():
     ({"hints": [{**HINT, "rgb": "red"}]}, "hint: must read"),
     ({"hints": [{**HINT, "rgb": 3}]}, "hint: rgb must read"),
     ({"hints": [{**HINT, "muted": 1}]}, "hint: muted must be"),
-    ({"hints": [{**HINT, "z": 1}]}, "hint has no 'z'"),
+    ({"hints": [{**HINT, "z": 1}]}, "hint must not have 'z'"),
 ])
 def test_what_no_page_sends_is_refused_in_one_line(values, message):
     with pytest.raises(ValueError, match=message) as caught:

@@ -1,4 +1,4 @@
-"""Requests that no page sends: each follows from one number."""
+"""Requests that no page sends; a number determines each request."""
 
 import json
 import random
@@ -10,7 +10,7 @@ STATE = {"seed": "1", "num_samples": 2, "temperature": 1.0, "warmth": 0,
          "hints": [{"x": 5, "y": 6, "rgb": "#336699", "muted": False}]}
 _STEP = {"state": STATE, "label": "a step", "thumb": None}
 
-# JSON texts, among them some that are none.
+# JSON texts, valid and invalid.
 _VALUES = (
     "null", "true", "false", "0", "-1", "1", "2", "1e9", "-1e300", "1e999",
     "NaN", "Infinity", "-Infinity", "0.5", "-0.0", "1" + "0" * 400,
@@ -43,17 +43,17 @@ _QUERY_VALUES = (
 
 @dataclass
 class Fuzz:
-    """One request; `bytes` of all of it, as it goes over the line."""
+    """One request; `bytes` makes its raw bytes."""
 
     method: str
     path: str
     body: bytes = b""
     headers: dict = field(default_factory=dict)
     chunked: bool = False
-    cut: int | None = None  # bytes of the body that do not come
+    cut: int | None = None  # number of missing bytes at the body's end
 
     def bytes(self, headers):
-        """The request, with a page's headers where it has none of its own."""
+        """The raw request; its own headers override the given ones."""
         headers = {**headers, "Connection": "close", **self.headers}
         body = self.body
         if self.chunked:
@@ -72,12 +72,16 @@ class Fuzz:
 
 
 def make(number, known, picture):
-    """The request of a number.
+    """Makes the request of a number.
 
     Args:
-        known: dict of photo: str, id of a photograph in the strip; revision:
-            int, of its session; job: str, id of an export.
+        number: int.
+        known: dict of photo (str, id of a photograph in the strip), revision
+            (int, of its session) and job (str, id of an export).
         picture: bytes of a picture file.
+
+    Returns:
+        `Fuzz`.
     """
     rng, photo = random.Random(number), known["photo"]
     kind = rng.choice((_of_json, _of_json, _of_json, _of_query, _of_path,
@@ -87,7 +91,7 @@ def make(number, known, picture):
         request.method = rng.choice((
             "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH",
             "TRACE", "get", "FOO", "CONNECT"))
-        if request.method == "DELETE":  # the photograph is still needed
+        if request.method == "DELETE":  # later requests need the photograph
             request.path = request.path.replace(photo, photo[::-1])
     request.chunked = rng.random() < 0.2
     if request.body and rng.random() < 0.05:
@@ -111,7 +115,8 @@ def _of_json(rng, known, _):
             "states": [_STEP, _STEP], "kept": [{"state": STATE}]}),
         ("/api/exports", {"format": "png", "items": [
             {"photo": photo, "state": STATE, "ranks": [0, 1]}]}),
-        ("/api/exports", {"format": "recipe", "items": "strip"})))
+        ("/api/exports", {"format": "recipe", "items": "strip",
+                           "recipe_format": "webp"})))
     text = _changed(rng, value, rng.choice((0, 1, 1, 2, 3)))
     data = text.encode("utf-8", "surrogatepass")
     chance = rng.random()
@@ -126,7 +131,7 @@ def _of_json(rng, known, _):
 
 
 def _changed(rng, value, times):
-    """JSON text of a value, some of whose parts are others."""
+    """The JSON text of a value with some parts replaced."""
     value = json.loads(json.dumps(value))
     marks = {}
     for _ in range(times):

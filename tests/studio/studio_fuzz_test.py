@@ -1,4 +1,4 @@
-"""Whatever is asked of it, the studio answers, and goes on."""
+"""The studio answers any request and continues to work."""
 
 import io
 import json
@@ -43,20 +43,20 @@ def test_no_request_makes_it_fail(studio, photo, pictures, numbers):
                 is_one_line(said["error"], number)
             elif request.path.endswith("/session"):
                 known["revision"] = said["revision"]
-                # What was taken can be had again.
+                # A later request returns the accepted session.
                 opened = studio.ask("GET", f"/api/photos/{photo}")
                 assert opened["session"]["revision"] == known["revision"]
             elif request.path == "/api/exports":
                 known["job"] = said["id"]
     assert "Traceback" not in studio.log()
-    # They are no monotony of refusals.
+    # The requests reach many kinds of answers, not only refusals.
     assert {200, 201, 400, 404, 405, 422} <= set(statuses), statuses
     assert known["revision"] > len(numbers) / 100 and known["job"] != "none"
     still_works(studio, photo)
 
 
 def is_one_line(error, number):
-    """What an error says must be fit for people."""
+    """Checks that an error is one line for people."""
     assert error and "\n" not in error, (number, error)
     assert len(error) < 600, (number, error)
     assert not re.search("Traceback|object at 0x|NoneType", error), (
@@ -73,5 +73,5 @@ def still_works(studio, photo):
         "GET", f"/api/photos/{photo}/pictures/0?size=128&key={found['key']}")
     assert Image.open(io.BytesIO(shown.body)).size == (96, 64)
     for entry in studio.ask("GET", "/api/studio")["photos"]:
-        if entry["added"] and entry["id"] != photo:  # by the way
+        if entry["added"] and entry["id"] != photo:  # tidies up
             studio.ask("DELETE", f"/api/photos/{entry['id']}")

@@ -1,4 +1,4 @@
-"""The studio's page as people use it: by keys, on a phone, in two tabs."""
+"""The studio's page in use: with the keyboard, on a phone, in two tabs."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from browsers import common
 from PIL import Image
 from studio_page import PATIENCE, Page
 
-# Minutes in all; the whole job, from grey to a file, is studio_page_test's.
+# These tests take minutes; studio_page_test runs the whole way to a file.
 pytestmark = pytest.mark.slow
 
 # --- Opening ---------------------------------------------------------------
@@ -28,7 +28,7 @@ def test_a_folder_is_a_film_strip_with_its_bad_file(page, plates):
         path.name.replace("\udcfc", "\ufffd") for path in plates.iterdir())
     assert page.text("#film .unreadable") == "4 broken.png"
     page.browser.press("ArrowRight")
-    page.wait_for_text("#details", "60 × 90")  # as it was seen
+    page.wait_for_text("#details", "60 × 90")  # upright
     page.browser.press("ArrowRight")
     page.wait_for_text("#details", "16 bits")
     page.colored()
@@ -98,7 +98,7 @@ def test_contradictory_hints_are_said_at_the_hint(page, tmp_path):
                             ".map(warning => warning.textContent)")
     assert said and all(re.search("Hint [12] asks for another", text)
                         for text in said), said
-    # Muted, it contradicts nobody.
+    # A muted hint contradicts no other hint.
     page.click("#hints li:nth-child(2) [data-act=mute]")
     page.wait_for_state(lambda state: state["hints"][1]["muted"])
     page.colored()
@@ -134,11 +134,11 @@ def test_sliders_and_others_change_all_results(page, photo):
     page.wait_for_state(lambda state: state == history[0]["state"])
 
 
-# --- By keys ---------------------------------------------------------------
+# --- Keyboard --------------------------------------------------------------
 
 
 def test_the_keyboard_is_enough(page, photo):
-    """From a photograph to a hint, its way, back, and a file."""
+    """The keyboard sets, moves, mutes and undoes a hint, and downloads."""
     browser = page.browser
     page.open(photo)
     for _ in range(2):
@@ -160,7 +160,7 @@ def test_the_keyboard_is_enough(page, photo):
     assert 0.38 < hint["x"] / 96 < 0.42
     page.colored()
 
-    # The hint has the focus, to be moved further.
+    # The hint has the focus, so arrow keys move it.
     browser.wait("document.activeElement.matches('#rings .hint')")
     browser.press("ArrowRight")
     moved, = page.wait_for_state(
@@ -187,7 +187,7 @@ def test_the_keyboard_is_enough(page, photo):
     page.wait_for("#keys", seen=False)
 
 
-# The name that a screen reader says.
+# Elements without a name for screen readers.
 UNNAMED = """[...document.querySelectorAll(
     "button, input, select, [role=slider], [role=group], dialog, img, canvas")]
     .filter(element => element.checkVisibility())
@@ -221,7 +221,7 @@ def test_keys_do_no_harm_without_a_photograph(page, plates):
     page.colored()
     names = sorted(path.name for path in plates.iterdir())
     for _ in range(names.index("4 broken.png")):
-        # The next photograph may still be read when the others come.
+        # The server may still read the next photograph at the later keys.
         for key in ("ArrowRight", "h", "Enter", "+", "c", *["Escape"] * 5):
             page.browser.press(key)
     page.wait_for_text("#notice", "4 broken.png")
@@ -233,7 +233,7 @@ def test_keys_do_no_harm_without_a_photograph(page, plates):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_random_use_leaves_no_error(any_browser, studio, photo, seed):
-    """Nor another history on the page than on the server."""
+    """After random use, the page and the server have the same history."""
     page, rng = Page(any_browser, studio), random.Random(seed)
     page.open(photo)
     for _ in range(120):
@@ -245,7 +245,7 @@ def test_random_use_leaves_no_error(any_browser, studio, photo, seed):
         else:
             start, end = ((rng.randrange(1440), rng.randrange(900))
                           for _ in range(2))
-            # No file chooser, and every photograph stays.
+            # Avoid file choosers and the removal of photographs.
             if any_browser.run("!document.elementFromPoint("
                                f"{start[0]}, {start[1]})?.closest("
                                "'.remove, #browse, #open, #drops_open')"):
@@ -259,8 +259,7 @@ def test_random_use_leaves_no_error(any_browser, studio, photo, seed):
 
 # --- Screens ---------------------------------------------------------------
 
-# What can be used and lies wholly or partly beside the screen, or below it
-# where nothing scrolls.
+# Controls that are not fully on the screen and that no scrolling reaches.
 BESIDE = """(() => {
     const scrolls = (element, axis) => {
         for (let at = element.parentElement; at; at = at.parentElement) {
@@ -321,7 +320,7 @@ def test_a_phone_shows_and_reaches_everything(page, tmp_path):
                 "undo", "redo", "take"} <= reached
         browser.press("Escape")
         browser.press("Escape")
-        # Two fingers that part enlarge the picture.
+        # A pinch with two fingers zooms in.
         x, y = page.point(0.5, 0.5)
         width = common.box(browser, "#frame")["width"]
         browser.touch(*([(x + side * (20 + 10 * i), y) for i in range(6)]
@@ -339,7 +338,7 @@ def test_a_phone_shows_and_reaches_everything(page, tmp_path):
     page.studio.ask("DELETE", f"/api/photos/{photo}")
 
 
-# Texts whose contrast to what is behind them is below that of WCAG AA.
+# Texts with less contrast to their background than WCAG AA requires.
 FAINT = """(() => {
     const parse = color => color.match(/[\\d.]+/g).map(Number);
     const light = ([r, g, b]) => [r, g, b].map(level => level / 255).map(
@@ -387,7 +386,7 @@ def test_dark_and_light_can_be_read(page, photo):
         page.browser.press("b")
     assert brightness[0] < 80 < brightness[1] < brightness[2]
     page.browser.press("b")
-    page.show(photo)  # remembered
+    page.show(photo)  # the browser remembers the surround
     assert page.browser.run("document.body.dataset.surround") == "grey"
 
 
@@ -417,7 +416,7 @@ def test_a_killed_server_is_said_and_the_work_goes_on(page, photo):
     browser.press("z", control=True)
     page.wait_for_state(lambda state: not state["warmth"])
     page.colored()
-    # The results of before, which the new server has never drawn.
+    # The page shows earlier results, which the new server has not drawn.
     browser.press("ArrowUp")
     browser.press("ArrowDown")
     browser.press("z")
@@ -437,7 +436,7 @@ def test_a_second_tab_works_and_is_told(page, photo):
         browser.press("3")
         page.wait_for_text("#status", "Another tab")
         page.colored()
-        # What the other tab did is here, and goes on.
+        # This tab shows the other tab's step and continues from it.
         assert page.number("#steps li") == 2
         browser.press("x")
         page.wait_for_state(lambda state: state["seed"] == "2")
@@ -445,7 +444,7 @@ def test_a_second_tab_works_and_is_told(page, photo):
         browser.tab(0)
 
 
-# --- Taking away -----------------------------------------------------------
+# --- Download --------------------------------------------------------------
 
 
 def test_several_results_come_as_a_zip(page, photo):
@@ -462,7 +461,7 @@ def test_several_results_come_as_a_zip(page, photo):
 
 
 def unzipped(download):
-    """Files of a download: dict from names to bytes."""
+    """The files of a zip download: dict from names to bytes."""
     name, data, _ = download
     assert name.endswith(".zip")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -485,7 +484,7 @@ def test_the_strip_comes_whole_but_for_the_bad_file(page, photo):
 
 @pytest.mark.parametrize("image_format", ["tiff", "webp", "psd", "recipe"])
 def test_formats_can_be_read_elsewhere(studio, photo, image_format):
-    """By the API: the page only chooses."""
+    """The server makes each format without the page."""
     state = {"seed": "3", "num_samples": 2, "warmth": 4}
     job = studio.ask("POST", "/api/exports", {
         "format": image_format,

@@ -1,4 +1,4 @@
-"""The studio's memory stays flat; an hour of it: `tests.studio.soak`."""
+"""The studio's memory stays flat; `tests.studio.soak` runs for an hour."""
 
 import os
 
@@ -18,7 +18,7 @@ def test_memory_stays_flat(weights, tmp_path):
     found = judging.judge(readings)
     assert found["memory"] != "grows", found
     assert found["files"] == found["threads"] == "flat", found
-    # Few minutes are not enough for a slope; for a step they are.
+    # A few minutes are too short for a slope, but show a step.
     third = len(readings) // 3
     first, last = (min(reading["resident"] for reading in part) for part in (
         readings[third:2 * third], readings[-third:]))

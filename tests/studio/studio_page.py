@@ -1,4 +1,4 @@
-"""The studio's page as tests use it, in either browser."""
+"""The studio's page for tests, in either browser."""
 
 import json
 import time
@@ -6,16 +6,16 @@ import urllib.parse
 
 from browsers import common
 
-PATIENCE = 120  # seconds; networks that have just been loaded are slow at first
+PATIENCE = 120  # seconds; the networks are slow after a start
 
-# What is seen; neither hidden nor without a size.
+# Whether an element is visible and has a size.
 _VISIBLE = """(selector => [...document.querySelectorAll(selector)].some(
     element => element.checkVisibility({visibilityProperty: true})
         && element.getBoundingClientRect().width > 0))"""
 
 
 class Page:
-    """The page in a browser; its methods wait for what they lead to."""
+    """The page in a browser; each method waits for its effect."""
 
     def __init__(self, browser, studio):
         self.browser, self.studio = browser, studio
@@ -23,20 +23,20 @@ class Page:
         browser.requests.clear()
 
     def open(self, photo=None):
-        """Opens the printed address, and one photograph."""
+        """Opens the printed address and shows a photograph."""
         self.browser.open(self.studio.address)
-        self.browser.wait("!!document.getElementById('warmth')")  # all is there
+        self.browser.wait("!!document.getElementById('warmth')")  # last part
         if photo:
             self.show(photo)
 
     def show(self, photo):
-        """Opens a photograph of the strip by its address."""
+        """Shows a photograph of the strip by its address."""
         self.browser.open("about:blank")
         self.browser.open(f"{self.studio.origin}/#{photo}")
         self.colored()
 
     def colored(self):
-        """Waits until all results are seen and nothing is being done."""
+        """Waits until the page shows all results and has no work left."""
         self.browser.wait("""(() => {
             const images = [...document.querySelectorAll(
                 '#grid .tile img, #results .thumb img, #after img.base')]
@@ -47,7 +47,7 @@ class Page:
                     && image.src.endsWith(image.dataset.source))
                 && !document.querySelector('#grid .waiting'); })()""", PATIENCE)
 
-    # --- What is there -----------------------------------------------------
+    # --- Contents ----------------------------------------------------------
 
     def text(self, selector):
         return self.browser.run(
@@ -66,31 +66,31 @@ class Page:
             f".includes({json.dumps(text)})", PATIENCE)
 
     def number(self, selector):
-        """Of the elements."""
+        """The number of matching elements."""
         return self.browser.run(
             f"document.querySelectorAll({json.dumps(selector)}).length")
 
     def stage(self, name):
-        """The "key" or "rank" of what lies on the stage."""
+        """The "key" or "rank" of the result on the stage."""
         return self.browser.run(
             f"document.getElementById('stage').dataset.{name}")
 
     def photo(self):
-        """Id of the photograph that is shown."""
+        """The id of the current photograph."""
         return self.browser.run("location.hash.slice(1)")
 
     def session(self, photo=None):
-        """The session, as the server has written it down."""
+        """The session on the server."""
         return self.studio.ask(
             "GET", f"/api/photos/{photo or self.photo()}")["session"]
 
     def state(self, photo=None):
-        """The state of the session's step that is shown."""
+        """The state of the current step on the server."""
         session = self.session(photo)
         return session["history"][session["at"]]["state"]
 
     def wait_for_state(self, is_there, photo=None):
-        """Waits until the server has a state; returns it."""
+        """Waits until a function accepts the server's state; returns it."""
         end = time.monotonic() + PATIENCE
         while True:
             session = self.session(photo)
@@ -102,7 +102,7 @@ class Page:
             time.sleep(0.05)
 
     def wait_for_history(self):
-        """Waits until the server has the page's steps, and no others."""
+        """Waits until the server has exactly the page's steps."""
         end = time.monotonic() + PATIENCE
         while True:
             shown = self.browser.run("""(() => {
@@ -110,34 +110,34 @@ class Page:
                 return [steps.length, steps.findIndex(
                     step => step.querySelector('[aria-current]'))]; })()""")
             session = self.session()
-            # One that was only opened is not written down.
+            # The server has no history before the first change.
             written = [max(1, len(session["history"])), session["at"]]
             if shown == written:
                 return
             assert time.monotonic() < end, (shown, written)
             time.sleep(0.1)
 
-    # --- What is done ------------------------------------------------------
+    # --- Actions -----------------------------------------------------------
 
     def click(self, selector):
-        """Clicks the middle of what can be seen of an element."""
+        """Scrolls to an element and clicks its middle."""
         self.wait_for(selector)
         self.browser.run(f"document.querySelector({json.dumps(selector)})"
                          ".scrollIntoView({block: 'nearest'})")
         self.browser.click(*common.point(self.browser, selector))
 
     def large(self):
-        """Goes to the large view, its picture whole."""
+        """Opens the large view and shows the whole picture."""
         self.browser.press("Enter")
         self.wait_for("#stage")
         self.colored()
 
     def point(self, x, y):
-        """A point of the large picture, in fractions of it."""
+        """The window's point (x, y) at fractions of the large picture."""
         return common.point(self.browser, "#frame", x, y)
 
     def hint(self, x, y, rgb=None):
-        """Sets a hint: the first possible colour, or one that is typed."""
+        """Sets a hint with the first possible colour, or with a typed one."""
         before = self.stage("key")
         self.browser.click(*self.point(x, y))
         self.wait_for("#point .chips .chip")
@@ -153,10 +153,14 @@ class Page:
         self.colored()
 
     def take_away(self, image_format, what="this"):
-        """Takes files away.
+        """Downloads files with the dialog.
+
+        Args:
+            image_format: str, a format of the dialog.
+            what: str, a choice of results: "this", "kept", "all" or "strip".
 
         Returns:
-            str, the name of the download; its bytes; str, what is said of it.
+            str, the name of the download; bytes; str, the dialog's message.
         """
         folder = self.browser.downloads
         for path in folder.iterdir():
@@ -181,10 +185,10 @@ class Page:
         self.click("#taking_cancel")
         return name, path.read_bytes(), said
 
-    # --- What must not be --------------------------------------------------
+    # --- Errors ------------------------------------------------------------
 
     def leave(self):
-        """Ends a test: nothing went wrong, and no other host was asked."""
+        """Ends a test: checks for errors, other hosts and leaked tokens."""
         self.browser.run("localStorage.clear()")
         origin = self.studio.origin
         strange = [url for url in self.browser.requests if not (
@@ -194,7 +198,7 @@ class Page:
         tokens = [url for url in self.browser.requests
                   if "token" in urllib.parse.urlsplit(url).query]
         assert set(tokens) <= {self.studio.address}, tokens
-        # Chromium counts each refusal (4xx) as an error; the page need not.
+        # Chromium logs each refusal (4xx), but the page may expect one.
         errors = [error for error in self.browser.errors
                   if "'source': 'network'" not in error]
         assert not errors, errors

@@ -1,4 +1,4 @@
-"""Small photographs for the studio: no two tests share one's history."""
+"""Small photographs, all different, so that tests share no history."""
 
 import itertools
 
@@ -11,30 +11,30 @@ _count = itertools.count(1)
 
 
 def pixels(number, width=96, height=64):
-    """A part of the astronaut, another one for each number: uint8 [H, W, 3]."""
+    """A part of the astronaut picture by number: uint8 [H, W, 3]."""
     top, left = np.random.default_rng(number).integers(0, 400, 2)
     return skimage.data.astronaut()[top:top + height, left:left + width]
 
 
 def write(folder, name=None, size=(96, 64), **options):
-    """Writes a grey photograph that is new; returns its path."""
+    """Writes a new grey photograph; returns its path."""
     number = next(_count)
     path = folder / (name or f"photo {number}.png")
     image = Image.fromarray(pixels(number, *size)).convert("L")
-    # A smaller part than asked for comes from the picture's edge.
+    # At the edge of the picture, the part is smaller than `size`.
     image.resize(size).save(path, **options)
     return path
 
 
 def turned():
-    """EXIF data of a camera that was held upright."""
+    """EXIF data of a photograph from an upright camera."""
     exif = Image.Exif()
     exif[0x0112] = 6
     return exif
 
 
 def write_16_bits(path):
-    """Writes a grey photograph of 16 bits; returns its path."""
+    """Writes a grey photograph with 16 bits; returns its path."""
     grey = pixels(next(_count))[..., 1].astype(np.uint16) * 257
     tifffile.imwrite(path, grey, photometric="minisblack")
     return path

@@ -1,4 +1,4 @@
-"""With the shipped weights: what is taken away, the command makes again."""
+"""The command makes the same files as the studio, with the shipped weights."""
 
 import io
 import os
@@ -48,11 +48,11 @@ def colorize(photo, recipe, out):
         capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     return {path.name: path.read_bytes() for path in out.iterdir()
-            if path.suffix != ".json"}  # which the command writes beside them
+            if path.suffix != ".json"}  # the command's records
 
 
 def states(width, height):
-    """States of each kind: dict from a name."""
+    """States of each kind: dict from names to states."""
     hints = [{"x": width // 3, "y": height // 2, "rgb": "#7a4a2a"},
              {"x": width // 2, "y": height // 4, "rgb": "#335577",
               "muted": True},
@@ -118,9 +118,9 @@ def test_the_page_works_with_the_shipped_weights(
 
 
 def test_it_answers_other_machines_only_when_told_to(weights, tmp_path):
-    """And then with the token, and after a warning."""
+    """With --host, the studio warns and still requires the token."""
     with Studio(tmp_path, weights, "--host", "0.0.0.0") as studio:
-        assert "token" in studio.log() and "nothing is encrypted" in (
+        assert "token" in studio.log() and "not encrypted" in (
             studio.log())
         name = socket.gethostname()
         for host, status in ((f"{name}:{studio.port}", 403),
@@ -134,7 +134,7 @@ def test_it_answers_other_machines_only_when_told_to(weights, tmp_path):
 
 
 def test_what_was_open_is_open_again(weights, tmp_path):
-    """Started again without photographs; after Ctrl-C as after a kill."""
+    """A start without photographs opens the last strip, even after a kill."""
     path = studio_photos.write(tmp_path)
     with Studio(tmp_path / "one", weights, path) as studio:
         added = studio.add(studio_photos.write(tmp_path))
@@ -151,7 +151,7 @@ def test_what_was_open_is_open_again(weights, tmp_path):
             assert studio.ask("GET", "/api/studio")["photos"] == before
             session = studio.ask("GET", f"/api/photos/{added}")["session"]
             assert session["history"][0]["state"] == state
-        os.unlink(path)  # a photograph that is gone is left out
+        os.unlink(path)  # the strip skips a deleted photograph
         studio.stop()
         studio.start()
         assert [photo["id"] for photo in studio.ask(

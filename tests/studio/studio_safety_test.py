@@ -1,4 +1,4 @@
-"""The studio lets in its own page only, and keeps to its own files."""
+"""The studio accepts its own page only, and reads its own files only."""
 
 import io
 import re
@@ -15,7 +15,7 @@ from studio_server import status_of
 SECRET = b"SECRET of another file"
 STATE = {"seed": "1", "num_samples": 2}
 
-# Every address, as far as it is known before a photograph is there.
+# Every kind of address; PHOTO stands for the id of a photograph.
 ROUTES = [
     ("GET", "/"), ("GET", "/static/index.html"), ("GET", "/api/studio"),
     ("GET", "/api/swatches"), ("GET", "/api/gamut/50"),
@@ -31,7 +31,7 @@ ROUTES = [
 
 
 def raw_head(studio, target, method="GET", **changed):
-    """The head of a request with a good cookie, its target not touched."""
+    """The head of a request with a valid cookie and an unchanged target."""
     headers = {**studio.headers(), "Host": f"127.0.0.1:{studio.port}",
                "Connection": "close", **changed}
     lines = [f"{method} {target} HTTP/1.1",
@@ -40,7 +40,7 @@ def raw_head(studio, target, method="GET", **changed):
     return "\r\n".join(lines).encode("latin-1")
 
 
-# --- Who may ask -----------------------------------------------------------
+# --- Host, origin and token ------------------------------------------------
 
 
 @pytest.mark.parametrize("cookie", ["none", "wrong", "empty", "of another"])
@@ -78,7 +78,7 @@ def test_the_token_becomes_a_cookie_that_scripts_do_not_see(studio):
     "2130706433:PORT", "127.1:PORT", "[::1", "[::]:PORT", "localhost:PORTx",
     "127.0.0.1:PORT, evil.example", "", None])
 def test_another_host_is_refused(studio, host):
-    """A name of someone else's may lead to this machine: DNS rebinding."""
+    """A foreign name may resolve to this machine: DNS rebinding."""
     host = host and host.replace("PORT", str(studio.port))
     for target in ("/api/studio", f"/?token={studio.token}"):
         answer = studio.raw(raw_head(studio, target, Host=host, Origin=None))
@@ -122,7 +122,7 @@ def test_another_page_is_refused(studio, photo, headers):
 def test_it_listens_to_this_machine_only(studio):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # nothing is sent
+            probe.connect(("192.0.2.1", 9))  # sends nothing
             address = probe.getsockname()[0]
         except OSError:
             pytest.skip("needs a network address other than loopback")
@@ -138,7 +138,7 @@ def test_websockets_are_refused(studio):
     assert status_of(answer) in (200, 400, 403, 404, 426)
 
 
-# --- Which files -----------------------------------------------------------
+# --- Files -----------------------------------------------------------------
 
 OUT = ["..", "../..", "../../../../../../etc/passwd", "%2e%2e",
        "%2e%2e%2fsecret.txt", "..%2f..%2fsecret.txt", "..%5csecret.txt",
@@ -226,7 +226,7 @@ def test_what_it_stores_is_its_owners_alone(studio, photo):
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-# --- How much --------------------------------------------------------------
+# --- Limits ----------------------------------------------------------------
 
 MEGABYTES_200 = 200 << 20
 
@@ -267,7 +267,7 @@ def test_200_megabytes_in_chunks_are_refused_and_not_kept(
                 connection.sendall(chunk)
                 sent += 1
             connection.sendall(b"0\r\n\r\n")
-        except OSError:  # it does not listen any more
+        except OSError:  # the server closed the connection
             pass
         try:
             while part := connection.recv(1 << 16):
@@ -275,7 +275,7 @@ def test_200_megabytes_in_chunks_are_refused_and_not_kept(
         except OSError:
             pass
     assert not answer or status_of(answer) in (404, 413), answer
-    # What the system holds between the two is some megabytes.
+    # The system's buffers hold a few megabytes.
     assert sent < most or answer
     assert studio.memory() < memory + 48
     assert set(studio.files()) == files
@@ -293,7 +293,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(studio, tmp_path):
     assert set(studio.files()) == files
 
 
-# --- What comes back -------------------------------------------------------
+# --- Answers ---------------------------------------------------------------
 
 SCRIPT = b"<script>alert(1)</script>"
 
@@ -371,5 +371,5 @@ def test_the_log_does_not_tell_the_token(studio, photo):
     studio.request("GET", "/none")
     told = {line for line in studio.log().splitlines()
             if studio.token in line}
-    # The address that a person opens, as it is printed at a start.
+    # Only the address that the studio prints at its start.
     assert told == {f"studio at {studio.address}"}

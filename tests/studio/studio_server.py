@@ -1,4 +1,4 @@
-"""A studio as a process of its own, for tests, and its requests."""
+"""A studio process for tests, and requests to it."""
 
 import http.client
 import json
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _COMMAND = "import sys; from tfdivcolor import cli; sys.exit(cli.main())"
-_PATIENCE = 180  # seconds, of a machine that has much else to do
+_PATIENCE = 180  # seconds; a busy machine is slow
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server answers: status, headers (names in small letters)."""
+    """An answer of the server; names of headers are in lower case."""
 
     status: int
     headers: dict
@@ -31,7 +31,7 @@ class Answer:
 
     @property
     def code(self):
-        """Status, and the error's code: what most tests compare."""
+        """The status and the code of an error answer."""
         return self.status, self.json["code"]
 
 
@@ -39,8 +39,8 @@ class Studio:
     """The command `tfdivcolor studio` on a free port.
 
     Args:
-        folder: Path. Everything that it stores comes there; its log too.
-        weights: folder of weights.
+        folder: Path of a folder for its data and its log.
+        weights: str or Path. Name or folder of weights.
         *arguments: photographs and options of the command.
     """
 
@@ -62,7 +62,7 @@ class Studio:
         self.stop(signal.SIGINT)
 
     def start(self):
-        """Starts it, and waits until the networks are loaded."""
+        """Starts the studio and waits until the networks are loaded."""
         at = self._log.stat().st_size if self._log.exists() else 0
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(
@@ -90,7 +90,7 @@ class Studio:
             return False
 
     def stop(self, how=signal.SIGKILL):
-        """Ends it by a signal; returns its exit code."""
+        """Sends a signal to the studio; returns its exit code."""
         if self._process.poll() is None:
             self._process.send_signal(how)
         try:
@@ -103,17 +103,17 @@ class Studio:
         return self._log.read_text(errors="replace")
 
     def files(self):
-        """All files that it has stored."""
+        """All files in the studio's data folder."""
         return [path for path in self.data.rglob("*") if path.is_file()]
 
     def memory(self):
-        """Its resident memory, MB."""
+        """The studio's resident memory in MB."""
         pages = int(Path(f"/proc/{self._process.pid}/statm").read_text()
                     .split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def counts(self):
-        """Its open files and its threads, as ints."""
+        """The studio's numbers of open files and threads."""
         return tuple(len(os.listdir(f"/proc/{self._process.pid}/{kind}"))
                      for kind in ("fd", "task"))
 
@@ -124,12 +124,12 @@ class Studio:
         return f"http://127.0.0.1:{self.port}"
 
     def headers(self):
-        """Headers as the page sends them."""
+        """The headers that the page sends."""
         return {"Cookie": self._cookie(), "Origin": self.origin,
                 "Sec-Fetch-Site": "same-origin", "X-Tab": self.tab}
 
     def _cookie(self):
-        if self.token != getattr(self, "_token", None):  # a new one
+        if self.token != getattr(self, "_token", None):  # after a new start
             answer = self.request("GET", f"/?token={self.token}", headers={})
             self._of_token = answer.headers["set-cookie"].partition(";")[0]
             self._token = self.token
@@ -140,7 +140,7 @@ class Studio:
             "127.0.0.1", self.port, timeout=_PATIENCE)
 
     def request(self, method, path, body=None, headers=None):
-        """One request; its headers are the page's where none are given."""
+        """Sends a request, with the page's headers by default."""
         headers = self.headers() if headers is None else headers
         connection = self.connection()
         try:
@@ -154,18 +154,18 @@ class Studio:
             connection.close()
 
     def ask(self, method, path, value=None):
-        """The JSON of an answer that must be good."""
+        """Sends a request that must succeed; returns the JSON value."""
         body = None if value is None else json.dumps(value)
         answer = self.request(method, path, body)
         assert answer.status < 300, (method, path, answer)
         return answer.json
 
     def raw(self, data, breaks_off=False):
-        """Sends bytes as they are; returns all that comes back.
+        """Sends raw bytes; returns the raw answer.
 
         Args:
             data: bytes of a request that asks to close the connection.
-            breaks_off: bool. Whether they are only a part of it.
+            breaks_off: bool. Whether the request is incomplete.
         """
         with socket.create_connection(
                 ("127.0.0.1", self.port), timeout=_PATIENCE) as connection:
@@ -173,7 +173,7 @@ class Studio:
                 connection.sendall(data)
                 if breaks_off:
                     connection.shutdown(socket.SHUT_WR)
-            except OSError:  # it has heard enough
+            except OSError:  # the server closed the connection
                 pass
             parts = []
             try:
@@ -192,7 +192,7 @@ class Studio:
         return answer.json["id"]
 
     def ready(self, job):
-        """Waits until an export is ready; returns what is said of it."""
+        """Waits until an export is ready; returns its description."""
         end = time.monotonic() + _PATIENCE
         while (found := self.ask("GET", f"/api/exports/{job}"))[
                 "state"] == "running":
@@ -209,6 +209,6 @@ def _free_port():
 
 
 def status_of(answer):
-    """Status of a raw answer; None if there is none."""
+    """The status of a raw answer; None for an empty answer."""
     found = re.match(rb"HTTP/1\.1 (\d{3}) ", answer)
     return int(found[1]) if found else None

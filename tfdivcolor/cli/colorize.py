@@ -1,4 +1,4 @@
-"""`tfdivcolor colorize`: photographs in, files of colourings out."""
+"""`tfdivcolor colorize`: writes colourings of photographs to files."""
 
 import argparse
 import contextlib
@@ -31,36 +31,37 @@ from tfdivcolor.utils.errors import ImageError
 from tfdivcolor.utils.messages import plural, report
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_TOO_STRONG = 10.0  # ab units of a hint that its pixel's lightness excludes
 
 
 def add(commands: Any) -> None:
     """Adds the command's parser."""
     parser = commands.add_parser(
         "colorize", help="colourise photographs",
-        description="Writes colourings of each photograph: NAME_00, the mean "
-        "of all that the model holds possible, then others, the more of its "
-        "draws they stand for the earlier (by probability with --mode "
-        "samples, by the weight of their components with --mode components; "
-        "the kept one first with --keep), and NAME.json, a record of how they "
-        "were made, with the share of each. NAME is the file's name without "
-        "its suffix, or with it (img.jpg_00.jpg) where another photograph has "
-        "the same. What the same call has made already is left as it is: that "
-        "is, one with the same photograph, page, weights, number, seed, mode, "
+        description="Writes colourings of each photograph, and a record of "
+        "the settings and shares, NAME.json. NAME_00 is the mean of all "
+        "colourings that the model finds possible. The other results are "
+        "ordered by the number of draws that they represent. With --mode "
+        "samples all results are ordered by probability, with --mode "
+        "components by weight; with --keep the kept result is first. NAME is "
+        "the file's name without its suffix, or with it (img.jpg_00.jpg) if "
+        "another photograph has the same. The same call keeps finished files: "
+        "a call with the same photograph, page, weights, number, seed, mode, "
         "temperature, steering and --format.")
     parser.set_defaults(run=_run)
     recipes.note_given(parser)
     parser.add_argument(
         "paths", nargs="+", metavar="PATH",
-        help="image file; or folder: all images in it and its folders, by "
-        "their suffixes, and by their content where they have none; hidden "
-        "files and folders are skipped; or -, standard input")
-    _add_input(parser.add_argument_group("what is read"))
-    _add_output(parser.add_argument_group("what is written"))
-    which = parser.add_argument_group("which colourings")
+        help="image file; folder (all images in it and its subfolders, by "
+        "suffix, or by content if a file has no suffix; hidden files and "
+        "folders are skipped); or -, standard input")
+    _add_input(parser.add_argument_group("input"))
+    _add_output(parser.add_argument_group("output"))
+    which = parser.add_argument_group("results")
     add_sampling(which)
     recipes.add(which)
-    _add_steering(parser.add_argument_group("a hand on the colours"))
-    running = parser.add_argument_group("how it runs")
+    _add_steering(parser.add_argument_group("steering"))
+    running = parser.add_argument_group("running")
     add_running(running)
     add_quiet(running)
 
@@ -68,16 +69,16 @@ def add(commands: Any) -> None:
 def _add_input(group):
     group.add_argument(
         "--page", type=_page, metavar="N",
-        help="page of files that have several, from 1, or all; the results "
-        "of page 2 are called NAME_p2_00 and so on (default: the page of full "
-        "resolution, called NAME_00)")
+        help="page of files with several, from 1, or all; the results of page "
+        "2 are NAME_p2_00 and so on (default: the page of full resolution, "
+        "with results NAME_00 and so on)")
     group.add_argument(
         "--lenient", action="store_true",
-        help="take truncated files too; what is missing of them is grey")
+        help="read truncated files too; the missing part is grey")
     group.add_argument(
         "--follow-links", action="store_true",
-        help="search linked folders too, each real folder once (linked files "
-        "are always taken)")
+        help="search linked folders too, each real folder once; linked files "
+        "are always read")
     group.add_argument(
         "--max-pixels", type=positive, default=MAX_PIXELS, metavar="N",
         help="refuse larger pictures (default: %(default)s)")
@@ -87,66 +88,65 @@ def _page(text):
     if text == "all" or text.isdecimal() and int(text):
         return text if text == "all" else int(text)
     raise argparse.ArgumentTypeError(
-        f"must be the number of a page, from 1, or all (received {text!r})")
+        f"must be a page number, 1 or more, or all (received {text!r})")
 
 
 def _add_output(group):
     group.add_argument(
         "--out", type=pipes.output, default=Path("out"), metavar="DIR",
-        help="folder to write to; or -, standard output, for the one result "
-        "of one photograph with -n 1 (default: %(default)s)")
+        help="folder to write to; or -, standard output, for one photograph "
+        "with -n 1 (default: %(default)s)")
     group.add_argument(
         "--format", choices=OUTPUT_FORMATS,
-        help="of the colourings (default: that of each photograph; PNG for "
-        "GIF, palette and 1-bit ones)")
+        help="format of the results (default: the photograph's; PNG for GIF, "
+        "AVIF, JPEG 2000, palette and 1-bit pictures)")
     group.add_argument(
         "--sheet", action="store_true",
         help="also write NAME_sheet.png, all results on one picture, with "
         "their shares")
     group.add_argument(
         "--gallery", action="store_true",
-        help="also write index.html, one page to look at all results and "
-        "choose, for any browser, without a network")
+        help="also write index.html, a page that shows all results in a "
+        "browser and needs no network")
     group.add_argument(
         "--keep-original", action="store_true",
-        help="put the own colours of photographs that have any beside the "
-        "results, on the sheet and in the gallery; also writes NAME_original")
+        help="also write NAME_original, a colour photograph in its own "
+        "colours, and show it on the sheet and in the gallery")
     group.add_argument(
         "--overwrite", action="store_true",
-        help="replace files that another call has written, and others of "
-        "their names; never the photographs themselves")
+        help="replace output files of other calls, and other files with the "
+        "same names, but never the photographs")
 
 
 def _add_steering(group):
     group.add_argument(
         "--hint", action="append", default=[], type=_hint, dest="hints",
         metavar="X,Y,#RRGGBB",
-        help="a colour that is known at a pixel of the upright photograph, "
-        "from its top left; may be given again")
+        help="colour of a pixel of the upright photograph, counted from the "
+        "top left; may be repeated")
     group.add_argument(
         "--keep", type=int, metavar="RANK",
-        help="begin again from this result (the number in its file's name) "
-        "of the same call without --keep: it comes first, then variations of "
-        "it")
+        help="vary this result (the number in its file name) of the same call "
+        "without --keep: the result comes first, then its variations")
     group.add_argument(
         "--strength", type=float, metavar="S",
-        help="how far those go: 0 not at all, 1 as far as the model would "
-        f"(default: {UNSTEERED.strength})")
+        help="size of the variations: 0 makes copies, 1 makes variations as "
+        f"different as ordinary results (default: {UNSTEERED.strength})")
     warmth = group.add_mutually_exclusive_group()
     warmth.add_argument(
         "--warmer", type=float, default=0.0, metavar="X",
-        help="draw results that are warmer on average, by so many CIE units, "
-        "where the photograph leaves it open; 10 is plain to see")
+        help="draw results that are on average X CIE units warmer, where the "
+        "model is unsure; 10 is plain to see")
     warmth.add_argument(
         "--cooler", type=float, default=0.0, metavar="X",
-        help="the opposite")
+        help="draw results that are on average X CIE units cooler")
     group.add_argument(
         "--saturation", type=float, default=UNSTEERED.saturation,
         metavar="F", help="factor on the chroma (default: %(default)s)")
     group.add_argument(
         "--same-z", action="store_true",
         help="give all photographs the latents of the first, in the order of "
-        "their names: for the frames of a film, which are alike")
+        "their names: for the frames of a film, which look alike")
 
 
 def _hint(text):
@@ -157,7 +157,7 @@ def _hint(text):
 
 
 def _run(options):
-    """Colourises; returns the exit code."""
+    """Colours the photographs; returns the exit code."""
     from tfdivcolor.coloring import listing, outputs
 
     with checking():
@@ -190,7 +190,7 @@ def _run(options):
 
 
 def _chosen(options):
-    """Which colourings: `Sampling` and `Steering`."""
+    """Makes `Sampling` and `Steering` from the options or the recipe."""
     if options.recipe:
         return options.recipe.sampling, options.recipe.steering
     if options.strength is not None and options.keep is None:
@@ -208,7 +208,7 @@ def _chosen(options):
 
 
 def _stream(options, work, path):
-    """Colourises one photograph to standard output."""
+    """Colours one photograph and writes it to standard output."""
     with _quiet_pillow():
         result, data = work.stream(path)
     if not options.quiet:
@@ -219,16 +219,18 @@ def _stream(options, work, path):
 
 
 def _write(options, work, pictures, failed):
-    """Colourises photographs to files, and says what was done.
+    """Colours photographs, writes files and prints a summary.
 
     Args:
-        failed: list, which gets errors.
+        failed: list. The function appends errors.
     """
     from tfdivcolor.coloring import outputs
 
     done = []
     try:
         written = _colorize(options, work, pictures, done, failed)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on from here") from None
     finally:
         _list_failed(options.out / outputs.FAILED, failed,
                      len(done) + len(failed))
@@ -243,10 +245,10 @@ def _write(options, work, pictures, failed):
 
 
 def _colorize(options, work, pictures, done, failed):
-    """Runs the work; returns how many photographs' outputs are new.
+    """Runs the work; returns the number of photographs with new outputs.
 
     Args:
-        done, failed: lists, which get bases and errors.
+        done, failed: lists. The function appends bases and errors.
     """
     from tqdm import tqdm
 
@@ -270,14 +272,14 @@ def _colorize(options, work, pictures, done, failed):
             if not options.quiet:
                 _say(path, outcome, told)
                 told = told or not outcome.is_grey
-            del outcome  # a photograph in memory, while the next is read
+            del outcome  # frees its memory before the next is read
     return written
 
 
 @contextlib.contextmanager
 def _quiet_pillow():
-    """Drops Pillow's warnings, on EXIF blocks and the like, which cost nothing
-    here."""
+    """Hides Pillow's warnings, about damaged EXIF blocks for example, which do
+    not affect the results."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         yield
@@ -303,29 +305,35 @@ def _start(options, sampling, steering, stdin):
 
 
 def _say(path, result, told=False):
-    """Says what the user must know of a photograph.
+    """Reports notes about a photograph, and the distances to hints.
 
     Args:
-        told: bool. Whether it has been said of an earlier one that it is in
-            colour: that is said once.
+        told: bool. Whether an earlier photograph was in colour: the command
+            reports only the first.
     """
     for note in result.photo.notes:
         report(f"{path}: {note}")
     if not (result.is_grey or told):
         report(f"{path} is in colour: its luminance is used")
-    for hint, before, after in zip(
+    for hint, before, after, beyond in zip(
             result.steering.hints, result.hints_before,
-            result.hints_after.T):
-        report(
-            f"{path}: hint {hint} is missed by {after[0]:.1f} ab units in "
-            f"the first result, by {after.max():.1f} at most; by "
-            f"{before:.1f} without hints")
+            result.hints_after.T, result.hints_beyond_gamut()):
+        text = (
+            f"{path}: the distance to hint {hint} is {after[0]:.1f} ab units "
+            f"in the first result, at most {after.max():.1f} in all results, "
+            f"and {before:.1f} without hints")
+        if beyond > _TOO_STRONG:
+            lightness = float(result.luminance[hint.y, hint.x, 0])
+            text += ("; the pixel is too "
+                     f"{'light' if lightness > 50 else 'dark'} for so strong "
+                     f"a colour (L {lightness:.0f})")
+        report(text)
 
 
 def _list_failed(path, failed, number):
-    """Writes what failed of several to a file; takes an earlier one away."""
-    # The errors have been reported; that their list cannot be written is not
-    # worth another one.
+    """Writes the errors of several photographs; removes an earlier list."""
+    # A list that cannot be written is no error of its own, because stderr
+    # shows all its lines.
     with contextlib.suppress(OSError, ImageError):
         if not failed:
             path.unlink(missing_ok=True)
@@ -335,14 +343,14 @@ def _list_failed(path, failed, number):
 
 
 def _check_gallery(options):
-    """Refuses to replace a page of someone else."""
+    """Refuses to replace a page that is not a gallery."""
     from tfdivcolor import gallery
     from tfdivcolor.coloring import outputs
 
     page = options.out / outputs.GALLERY
     if page.exists() and not (options.overwrite or gallery.is_page(page)):
         raise ImageError(
-            f"{page}: must be a gallery of an earlier call, or not there, or "
+            f"{page}: must be a gallery of an earlier call, or a new file, or "
             "--overwrite (received another file)")
 
 
@@ -354,15 +362,16 @@ def _write_gallery(options, bases, failed):
     page = gallery.write(path, bases, quiet=options.quiet)
     for _, reason in page.left_out:
         failed.append(reason)
-        report(f"left out of the gallery: {reason}")
+        report(f"skipped in the gallery: {reason}")
     return path
 
 
 def _made(work, written):
     each = "" if written == 1 else " each"
-    return (f"{plural(work.num_results, 'colouring')}{each} of "
-            f"{plural(written, 'photograph')} "
-            f"(weights {work.weights}, {work.sha256[:12]}...)")
+    made = (f"{plural(work.num_results, 'colouring')}{each} of "
+            f"{plural(written, 'photograph')}"
+            if written else "no new colourings")
+    return f"{made} (weights {work.weights}, {work.sha256[:12]}...)"
 
 
 def _summary(work, written, present, failed, places, list_of_failed):

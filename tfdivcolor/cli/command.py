@@ -34,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         report(error)
         return 1
-    except KeyboardInterrupt:
-        report("stopped")
+    except KeyboardInterrupt as stop:
+        report(": ".join(["stopped", *map(str, stop.args)]))
         return 130
 
 

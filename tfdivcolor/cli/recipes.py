@@ -1,20 +1,23 @@
-"""`tfdivcolor colorize --recipe`: what a recipe stands for, and excludes.
+"""`tfdivcolor colorize --recipe`: an option that sets other options.
 
-What takes time to import is imported by the functions, as in `command`.
+As in `command`, the functions import the modules that take time.
 """
 
 import argparse
 
-# What a recipe says itself.
+# Options that a recipe sets.
 _SET = ("--num-samples", "--seed", "--mode", "--temperature", "--hint",
         "--keep", "--strength", "--warmer", "--cooler", "--saturation",
         "--same-z", "--page")
 
 
 def note_given(parser: argparse.ArgumentParser) -> None:
-    """Has a parser, without arguments yet, note which options are given.
+    """Makes a parser note which options the user gives.
 
-    Their values do not tell: `--seed 0` is the default's, but not the recipe's.
+    Their values do not show it: a user may give `--seed 0`, the default.
+
+    Args:
+        parser: ArgumentParser without arguments.
     """
     for name, kind in ((None, _Noted), ("store", _Noted),
                        ("append", _NotedList), ("store_true", _NotedTrue)):
@@ -23,12 +26,12 @@ def note_given(parser: argparse.ArgumentParser) -> None:
 
 
 def add(group: argparse._ActionsContainer) -> None:
-    """Adds the option."""
+    """Adds the option --recipe."""
     group.add_argument(
         "--recipe", type=_recipe, metavar="FILE",
-        help="make the results of a recipe, a file that the studio writes, "
-        "and only these, under their ranks; it sets all of these options, "
-        "the page, the weights and mostly the format")
+        help="make only the results of a recipe, a file that the studio "
+        "writes, under their ranks; the recipe sets the options of this group, "
+        "steering, page, weights and usually the format")
 
 
 def _recipe(path):
@@ -41,7 +44,7 @@ def _recipe(path):
 
 
 class _Noted(argparse.Action):
-    """Stores a value, and that the option was given."""
+    """Stores a value, and notes that the user gave the option."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         setattr(namespace, self.dest, self.stored(namespace, values))
@@ -67,13 +70,13 @@ class _NotedTrue(_Noted):
 
 
 def check(options: argparse.Namespace) -> None:
-    """Refuses options that stand beside a recipe which sets them.
+    """Refuses options beside a recipe that sets them.
 
     Args:
-        options: those of `tfdivcolor colorize`.
+        options: the arguments of `tfdivcolor colorize`.
 
     Raises:
-        ValueError: one of them is given.
+        ValueError: if the user gave such an option.
     """
     if not options.recipe:
         return
@@ -85,17 +88,21 @@ def check(options: argparse.Namespace) -> None:
 
 
 def weights(options: argparse.Namespace) -> str:
-    """The weights of a call: the recipe's own, unless others are named."""
+    """Returns the weights of --weights if given, else the recipe's."""
     if options.recipe and "--weights" not in options.given:
         return options.recipe.weights
     return options.weights
 
 
 def check_weights(options: argparse.Namespace, sha256: str) -> None:
-    """Refuses weights that a recipe was not made with.
+    """Refuses weights other than those of the recipe.
+
+    Args:
+        options: the arguments of `tfdivcolor colorize`.
+        sha256: str. Checksum of the weights, 64 hexadecimal digits.
 
     Raises:
-        ValueError: their checksum is another.
+        ValueError: if the checksums differ.
     """
     recipe = options.recipe
     if recipe and sha256 != recipe.weights_sha256:

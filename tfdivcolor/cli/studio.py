@@ -1,4 +1,4 @@
-"""`tfdivcolor studio`: a page in the browser to colour photographs."""
+"""`tfdivcolor studio`: colour photographs in the browser."""
 
 import argparse
 from pathlib import Path
@@ -17,27 +17,26 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "studio", help="colour photographs in the browser",
         description="Opens a page in the browser where you colour "
-        "photographs: choose among results, give hints, undo, take files "
-        "away. Photographs can be given here, dropped on the page or chosen "
-        "there. The page is served to this machine only, and only to whoever "
-        "has the printed address. Your work is saved with every step. Started "
-        "again without photographs, the studio opens the last ones. Ctrl-C "
-        "ends it.")
+        "photographs: choose among results, set hints, undo, download files. "
+        "Name photographs here, or drop them on the page. Only this machine "
+        "can open the page, and only with the printed address. The studio "
+        "saves your work with every step. Without photographs, it opens the "
+        "last ones again. Press Ctrl-C to stop it.")
     parser.set_defaults(run=_run)
     parser.add_argument(
         "paths", nargs="*", metavar="PATH",
-        help="photograph, or folder: all photographs in it")
+        help="photograph, or folder of photographs")
     parser.add_argument(
         "--port", type=_port, metavar="N",
-        help="port to listen at; 0: any that is free (default: 8765, or the "
-        "next free one)")
+        help="port of the server; 0 takes any free port (default: 8765, or "
+        "the next free port)")
     parser.add_argument(
         "--host", default="127.0.0.1", metavar="ADDRESS",
-        help="address to listen at; 0.0.0.0 lets other machines in that have "
-        "the address with its token (default: %(default)s)")
+        help="address of the server; with 0.0.0.0 other machines can open the "
+        "page too, with the printed address (default: %(default)s)")
     parser.add_argument(
         "--no-browser", action="store_true",
-        help="do not open the browser; the address is printed")
+        help="print the address, but do not open a browser")
     add_running(parser)
 
 
@@ -57,8 +56,8 @@ def _run(options):
         if (error.name or "").startswith("tfdivcolor"):
             raise
         raise UsageError(
-            "the studio needs its libraries: pip install 'tfdivcolor[studio]' "
-            f"(received no {error.name})") from error
+            "studio: needs its libraries, pip install 'tfdivcolor[studio]' "
+            f"(received no module {error.name})") from error
     pictures, failed = [], []
     if options.paths:
         from tfdivcolor.coloring import listing

@@ -1,1 +1,1 @@
-"""Full-size colourings of photographs, one or a folder of them."""
+"""Colours photographs at full size: one, or all of a folder."""

@@ -1,4 +1,8 @@
-"""Photographs to files of colourings: many, resumably, whole or not at all."""
+"""Colours many photographs and writes the results to files.
+
+The files of a photograph are written completely or not at all, and the same
+call resumes.
+"""
 
 from __future__ import annotations
 
@@ -21,40 +25,41 @@ from tfdivcolor.settings import MAX_PIXELS, UNSTEERED, Sampling, Steering
 from tfdivcolor.utils import files
 from tfdivcolor.utils.errors import ImageError, reason
 
-if TYPE_CHECKING:  # they import TensorFlow
+if TYPE_CHECKING:  # these modules import TensorFlow
     from tfdivcolor.coloring.coloring import Coloring
     from tfdivcolor.models.joint import JointModel
 
-_OF_ANOTHER = "the recipe is that of another photograph, {}, and is used here"
+_OF_ANOTHER = "the recipe was made for another photograph, {}"
 
 
 @dataclass
 class Work:
-    """What one call does to every photograph.
+    """The settings of one call, for all its photographs.
 
     Attributes:
         colorizer: `Colorizer`.
         weights: str. Name of its weights.
-        sha256: str. Their checksum.
+        sha256: str. Checksum of the weights, 64 hexadecimal digits.
         sampling: `Sampling`.
-        steering: `Steering`.
-        ranks: tuple of int, or None. The results that are written, under
-            these ranks; None for all.
-        same_z: bool. Whether all photographs have the latents of the first.
-        image_format: one of `settings.OUTPUT_FORMATS`, or None for each
-            photograph's own.
+        steering: `Steering`. Defaults to none.
+        ranks: tuple of int, or None for all. Ranks of the results to write;
+            the names of the files show them.
+        same_z: bool. Whether all photographs get the latents of the first.
+        image_format: one of `settings.OUTPUT_FORMATS`, or None for the format
+            of each photograph.
         sheet: bool. Whether to write a contact sheet too.
-        original: bool. Whether to write the photograph as it came too, and
-            show it on the sheet.
-        overwrite: bool. Whether to replace another call's outputs.
-        max_pixels: int. Larger pictures are refused.
+        original: bool. Whether to write the photograph in its own colours
+            too, and show it on the sheet.
+        overwrite: bool. Whether to replace the outputs of other calls.
+        max_pixels: int. Larger pictures are refused. Defaults to
+            `settings.MAX_PIXELS`.
         page: int from 1, "all", or None for each file's page of full
-            resolution. The outputs of a page that is asked for have its
-            number in their names, if the file has several.
-        lenient: bool. Whether truncated files are taken too.
-        made_for: name and SHA-256 of the photograph that all this was chosen
-            for, or None; others get a note.
-        stdin: bytes. The picture that goes by the path `listing.STDIN`.
+            resolution. With a number or "all", the outputs' names contain the
+            page, if the file has several.
+        lenient: bool. Whether to read truncated files too.
+        made_for: (name, SHA-256) of the photograph that a recipe was made for,
+            or None. Other photographs get a note.
+        stdin: bytes. The picture of the path `listing.STDIN`.
     """
 
     colorizer: JointModel
@@ -78,27 +83,26 @@ class Work:
 
     @property
     def num_results(self) -> int:
-        """How many results of a photograph are written."""
+        """Number of results to write for each photograph."""
         return (self.sampling.num_samples if self.ranks is None
                 else len(self.ranks))
 
     def run(self, pictures: Sequence[tuple[Path, str]], folder: Path
             ) -> Iterator[tuple[Path, Path, Coloring | None | ImageError]]:
-        """Colourises photographs, one after the other.
+        """Colours photographs one after the other and writes the results.
 
         Args:
-            pictures: list of (path, stem), as `listing.find_pictures` gives
-                them.
-            folder: Path. Where the outputs go, by their stems.
+            pictures: list of (path, stem), from `listing.find_pictures`.
+            folder: Path of the folder for outputs; the stems are paths in it.
 
         Yields:
-            path, base: of every photograph, in order; with `page="all"` once
-                for each page.
-            outcome: its new `Coloring`, None where an earlier call has made
-                the same, or the `ImageError` that it failed with.
+            path, base: Paths of each photograph and of its outputs, in order;
+                with `page="all"` once for each page.
+            outcome: the new `Coloring`, None if the outputs of an equal call
+                exist, or the `ImageError` of a failure.
 
         Raises:
-            ImageError: with `same_z`, if the first photograph fails.
+            ImageError: if the first photograph fails and `same_z` is True.
         """
         inputs = {_identity(path) for path, _ in pictures} - {None}
         stems = [stem for _, stem in pictures]
@@ -115,20 +119,20 @@ class Work:
                 except _faults() as error:
                     outcome = self._failure(path, error)
                 yield path, base, outcome
-                del outcome  # a photograph in memory, while the next is read
+                del outcome  # frees its memory before the next is read
 
     def colorize(self, photo: images.Photo) -> Coloring:
-        """Colourises a photograph that has been read.
+        """Colours a `Photo`.
 
         Args:
             photo: `images.Photo`.
 
         Returns:
-            `Coloring` of the results that are written.
+            `Coloring` with the results of `ranks`.
 
         Raises:
-            ImageError: a hint lies outside of the photograph.
-            ValueError: the sampling or the steering are not for the model.
+            ImageError: if a hint lies outside the photograph.
+            ValueError: if sampling or steering do not suit the model.
         """
         from tfdivcolor.coloring import coloring
 
@@ -142,17 +146,17 @@ class Work:
         return result if self.ranks is None else result.pick(self.ranks)
 
     def encoded(self, result: Coloring) -> Iterator[tuple[str, bytes]]:
-        """The files of a photograph's results, into memory.
+        """Encodes the results of a photograph in memory.
 
         Args:
-            result: `Coloring`, of `colorize`.
+            result: `Coloring` from `colorize`.
 
         Yields:
-            ending: str, of a result's name: "03.png" of NAME_03.png.
-            data: bytes, the very file that `run` writes.
+            ending: str. End of the result's name: "03.png" for NAME_03.png.
+            data: bytes. The same file as `run` writes.
 
         Raises:
-            ImageError: the format cannot hold a picture of that size.
+            ImageError: if the format cannot hold a picture of this size.
         """
         image_format = self._format(result.photo)
         for index, rank in enumerate(result.rank):
@@ -160,16 +164,16 @@ class Work:
                    self._encoded(result, index, image_format))
 
     def stream(self, path: Path) -> tuple[Coloring, bytes]:
-        """Colourises one photograph, for a stream.
+        """Colours one photograph for a stream.
 
         Args:
             path: Path.
 
         Returns:
-            `Coloring`, and bytes, the file of its first result.
+            `Coloring`, and bytes: the image file of its first result.
 
         Raises:
-            ImageError: if it fails.
+            ImageError: if the photograph fails.
         """
         try:
             page = None if self.page == "all" else self.page
@@ -185,7 +189,7 @@ class Work:
             image_format, self._text())
 
     def _failure(self, path, error):
-        """What a photograph failed with, as an `ImageError`."""
+        """Converts the error of a photograph to an `ImageError`."""
         if not isinstance(error, ImageError):
             reason = str(error).partition("\n")[0] or type(error).__name__
             cause = error
@@ -197,7 +201,7 @@ class Work:
             error = ImageError(f"{path}{str(error).removeprefix('image')}")
         if self.same_z and self._first[0] is None:
             raise ImageError(
-                f"{error}; no other can have the latents of the first"
+                f"{error}; the other photographs need its latents"
             ) from error
         return error
 
@@ -205,7 +209,7 @@ class Work:
         return self.stdin if path == STDIN else path
 
     def _parts(self, path, stem, stems, folder):
-        """The pages to do of a file: list of (page, stem)."""
+        """Lists the pages of a file to colour: list of (page, stem)."""
         if self.page is None:
             return [(None, stem)]
         count = images.count_pages(self._source(path))
@@ -215,10 +219,10 @@ class Work:
         pages = naming.of_pages(name, stem, count, stems, folder)
         wanted = [(page, part) for page, part in enumerate(pages, 1)
                   if self.page in ("all", page)]
-        return wanted or [(self.page, stem)]  # which reading refuses
+        return wanted or [(self.page, stem)]  # reading refuses this page
 
     def _read(self, path, page):
-        """Reads a photograph: (`Photo`, format of results, was truncated)."""
+        """Reads a photograph: (`Photo`, format of results, is truncated)."""
         from tfdivcolor.coloring import coloring
 
         read = functools.partial(
@@ -242,16 +246,16 @@ class Work:
         return photo, self._format(photo), truncated
 
     def _format(self, photo):
-        """Format of a photograph's results, which can hold them."""
+        """Chooses a format that can hold a photograph's results."""
         chosen = formats.output_format(photo, self.image_format)
         height, width, _ = photo.pixels.shape
         formats.check_sides(photo.name, chosen, width, height)
         return chosen
 
     def _job(self, path, page, base, inputs):
-        """Reads a photograph, unless everything has been made of it."""
+        """Reads a photograph, unless all its outputs exist: `Job` or None."""
         record = self._record(path)
-        # What an equal call has made stays, and what it has not is added.
+        # Outputs of an equal call stay; the call adds missing ones.
         old = outputs.read_record(base)
         if not outputs.is_same(old, {
                 **record, "page": page, "lenient": self.lenient}):
@@ -266,7 +270,7 @@ class Work:
         extras = []
         if self.sheet or f"{base.name}_sheet.png" in before:
             extras.append("sheet.png")
-        # A grey photograph has no colours of its own to show.
+        # A grey photograph has no colours to show.
         wants_original = self.original or "original" in old
         if wants_original and not photo.is_grey:
             extras.append("original" + formats.suffix(image_format))
@@ -278,7 +282,7 @@ class Work:
         for name in (*names, outputs.record_path(base)):
             if _identity(name) in inputs:
                 raise ImageError(
-                    f"{path}: must have outputs that are no photographs of "
+                    f"{path}: must have outputs that replace no photograph of "
                     f"this call (received {name})")
         if not self.overwrite:
             new = [name for name in names if name.name not in before]
@@ -292,10 +296,16 @@ class Work:
         return writing.Job(base, record, names, image_format, photo)
 
     def checksum(self, path: Path) -> str:
-        """SHA-256 of a photograph's file, in hexadecimal digits.
+        """Computes the SHA-256 of a photograph's file.
+
+        Args:
+            path: Path.
+
+        Returns:
+            str of 64 hexadecimal digits.
 
         Raises:
-            ImageError: it cannot be read.
+            ImageError: if the file is unreadable.
         """
         if path == STDIN:
             return hashlib.sha256(self.stdin).hexdigest()
@@ -307,11 +317,11 @@ class Work:
                 f"(received {reason(error)})") from error
 
     def _record(self, path):
-        """What is known of a photograph's record before it is read."""
+        """Starts the record of a photograph, before the file is decoded."""
         checksum = self.checksum(path)
         steering = asdict(self.steering)
         steering["hints"] = [str(hint) for hint in self.steering.hints]
-        # As JSON gives it back. Records of versions before 0.7 lack it.
+        # As JSON returns it. Records of versions before 0.7 lack `kept`.
         kept = steering.pop("kept")
         if kept is not None:
             steering["kept"] = list(kept)
@@ -325,8 +335,11 @@ class Work:
             "input_sha256": checksum}
 
     def _one(self, path, page, base, inputs):
-        """Colourises a photograph and writes the results; None if they are
-        there."""
+        """Colours one photograph and writes the results.
+
+        Returns:
+            `Coloring`, or None if the outputs exist.
+        """
         job = self._job(path, page, base, inputs)
         if job is None:
             return None
@@ -337,9 +350,9 @@ class Work:
         return result
 
     def _text(self):
-        """What every result says of itself in its metadata."""
-        # The latents of a kept result are longer than all else together; the
-        # record has them.
+        """Makes the text for the metadata of every result."""
+        # Without the latents of a kept result, which are longer than all the
+        # rest; the record has them.
         steered = {key: value for key, value in asdict(self.steering).items()
                    if value != getattr(UNSTEERED, key) and key != "kept"}
         if self.steering.hints:
@@ -351,14 +364,14 @@ class Work:
 
 
 def _faults():
-    """Errors that one picture may fail with, at no cost to the others."""
+    """Errors of one picture that do not stop the call."""
     import tensorflow as tf
 
     return OSError, ValueError, MemoryError, tf.errors.OpError
 
 
 def _identity(path):
-    """The file itself, whatever it is called: (device, number), or None."""
+    """Identifies a file whatever its name: (device, number), or None."""
     try:
         status = os.stat(path)
     except OSError:

@@ -1,7 +1,7 @@
-"""Coloring: colourings of one photograph at its own size, and how they come.
+"""Coloring: colourings of one photograph at full size.
 
-`colorize` is what Python and the command line do to photographs; the
-Colorizer's methods of the same names say how to call it.
+Python and the command line both call `colorize`.  The docstrings of
+`Colorizer`'s methods describe the arguments of the functions here.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ from tfdivcolor.utils.arguments import check_whole
 class Coloring:
     """S colourings of one photograph, the safest first.
 
-    Colour fields are kept at the canvas's size; the full-size pictures are
-    made when asked for, one at a time with `image(i)`.  `coloring[i]`,
-    `coloring[i:j]` and `coloring.pick([i, j])` are Colorings of some of the
-    results.
+    The object stores colour fields at the size of the canvas. `image(i)` makes
+    one full-size picture on each call.  `coloring[i]`, `coloring[i:j]` and
+    `coloring.pick([i, j])` are Colorings with some of the results.
 
     Attributes:
-        photo: `images.Photo`, which has the picture as it came.
-        luminance: float32 [H, W, 1], 0..100. The photograph's own.
-        ab: float32 [S, canvas, canvas, 2]. Sampled fields, CIE units.
+        photo: `images.Photo`, the picture as read.
+        luminance: float32 [H, W, 1], 0..100. L* of the photograph.
+        ab: float32 [S, canvas, canvas, 2]. Colour fields, CIE units.
         log_prob: float32 [S]. log p(z | grey image), nats.
-        component: int32 [S]. Mixture component of each.
-        weight: float32 [S]. That component's weight.
-        share: float32 [S]. Share of the model's belief that each stands for:
-            of all colourings it holds possible, those nearest to this one.
+        component: int32 [S]. The mixture component of each result.
+        weight: float32 [S], 0 to 1. Weight of that component.
+        share: float32 [S], 0 to 1. Part of the mixture's draws that are
+            nearer to a result than to the call's other results.
         latents: float32 [S, D].
-        sampling: `settings.Sampling` that made it.
-        steering: `settings.Steering` that made it.
-        hints_before: float32 [N]. How far the first result was from each hint
-            without hints, and without a kept latent: distance in ab, CIE
-            units, of what can be shown at the pixel's own luminance.
-        hints_after: float32 [S, N]. How far every result is.
-        rank: int32 [S]. Place of each in the order of its call, from 0: that
-            of `coloring[3]` is 3.
+        sampling: `settings.Sampling` of the call.
+        steering: `settings.Steering` of the call. Defaults to none.
+        hints_before: float32 [N]. Distance of the first result from each hint
+            if the call had neither hints nor a kept latent: in ab, CIE units,
+            after the gamut limits the colour at the pixel's luminance.
+        hints_after: float32 [S, N]. The same distance for every result of the
+            call.
+        rank: int32 [S]. Rank of each result in its call, from 0. Selection
+            does not change it: the rank of `coloring[3]` is 3.
     """
 
     photo: images.Photo = field(repr=False)
@@ -91,22 +91,22 @@ class Coloring:
         return self._some(index)
 
     def pick(self, ranks: Sequence[int]) -> Coloring:
-        """Some of the results, by their ranks.
+        """Selects results by their ranks.
 
         Args:
-            ranks: sequence of ints, of `rank`.
+            ranks: sequence of ints, each in `rank`.
 
         Returns:
-            `Coloring` of these, in the order given.
+            `Coloring` of these results, in the given order.
 
         Raises:
-            ValueError: there is no result of such a rank.
+            ValueError: if no result has one of the ranks.
         """
         places = {rank: place for place, rank in enumerate(self.rank.tolist())}
         for rank in ranks:
             if rank not in places:
                 raise ValueError(
-                    f"ranks must be of {', '.join(map(str, places))} "
+                    f"ranks must be among {', '.join(map(str, places))} "
                     f"(received {rank})")
         return self._some([places[rank] for rank in ranks])
 
@@ -123,47 +123,63 @@ class Coloring:
 
     @property
     def is_grey(self) -> bool:
-        """Whether the photograph came without colour.
+        """Whether the photograph is grey.
 
-        Where not, its luminance was used.
+        `colorize` uses only the luminance of a colour photograph.
         """
         return self.photo.is_grey
 
     @property
     def images(self) -> np.ndarray:
-        """All colourings: uint8 [S, H, W, 3]."""
+        """All colourings: uint8 [S, H, W, 3], sRGB."""
         return np.stack([self.image(i) for i in range(len(self))])
+
+    def hints_beyond_gamut(self) -> np.ndarray:
+        """Computes how much of each hint's colour its pixel cannot show.
+
+        Returns:
+            float32 [N], ab units: the chroma of hint N that sRGB excludes at
+            the luminance of its pixel. 0 if the pixel can have the colour.
+        """
+        hints = self.steering.hints
+        if not hints:
+            return np.zeros([0], np.float32)
+        _, wanted = color.split(
+            np.array([hint.rgb for hint in hints], np.uint8))
+        possible = color.map_to_gamut(np.stack(
+            [self.luminance[hint.y, hint.x] for hint in hints]), wanted)
+        return tf.norm(wanted - possible, axis=-1).numpy()
 
     @property
     def grey(self) -> np.ndarray:
-        """The photograph without colour: uint8 [H, W, 3]."""
+        """The photograph without colour: uint8 [H, W, 3], sRGB."""
         return canvas.join(
             self.luminance, np.zeros([1, 1, 2], np.float32)).numpy()
 
     def image(self, index: int) -> np.ndarray:
-        """One colouring at the photograph's size: uint8 [H, W, 3]."""
+        """One colouring at the photograph's size: uint8 [H, W, 3], sRGB."""
         return self._without_missing(
             canvas.join(self.luminance, self.ab[index]).numpy())
 
     def image_16(self, index: int) -> np.ndarray:
-        """The same in 16 bits a channel: uint16 [H, W, 3]."""
+        """The same with 16 bits a channel: uint16 [H, W, 3], sRGB."""
         return self._without_missing(
             canvas.join_16(self.luminance, self.ab[index]).numpy())
 
     def _without_missing(self, pixels):
-        """Leaves grey what a truncated file lacks."""
+        """Makes the missing pixels of a truncated file grey."""
         if self.photo.missing is not None:
             pixels[self.photo.missing] = images.mid_grey(pixels.dtype)
         return pixels
 
     def luminance_error(self, pixels: np.ndarray) -> float:
-        """Largest difference of L* between a picture and the photograph.
+        """Computes the largest difference in L* from the photograph.
 
         Args:
-            pixels: uint8 [H, W, 3].
+            pixels: uint8 [H, W, 3], sRGB.
 
         Returns:
-            float.
+            float, 0..100.
         """
         return float(tf.reduce_max(tf.abs(
             canvas.luminance_of(pixels) - self.luminance)))
@@ -173,21 +189,22 @@ def colorize(
         colorizer: JointModel, photo: images.Photo, options: Sampling,
         steering: Steering = UNSTEERED, latents: np.ndarray | None = None
         ) -> Coloring:
-    """Colourises a photograph.
+    """Colours a photograph.
 
     Args:
         colorizer: `Colorizer`.
         photo: `images.Photo`.
         options: `settings.Sampling`.
-        steering: `settings.Steering`.
-        latents: float32 [S, D], to decode instead of sampling, or None.
+        steering: `settings.Steering`. Defaults to none.
+        latents: float32 [S, D]. Latents to decode instead of sampling.
+            Defaults to None.
 
     Returns:
         `Coloring`.
 
     Raises:
-        images.ImageError: a hint is outside of the picture.
-        ValueError: the options are not for this model.
+        images.ImageError: if a hint lies outside the picture.
+        ValueError: if the options do not suit this model.
     """
     check_hints(photo, steering.hints)
     luminance = canvas.luminance_of(photo.finest)
@@ -202,10 +219,14 @@ def colorize(
 
 
 def check_hints(photo: images.Photo, hints: Sequence[Hint]) -> None:
-    """Refuses hints outside of a picture.
+    """Refuses hints outside a picture.
+
+    Args:
+        photo: `images.Photo`.
+        hints: sequence of `settings.Hint`.
 
     Raises:
-        images.ImageError: naming the photograph and the hint.
+        images.ImageError: with the names of the photograph and the hint.
     """
     height, width, _ = photo.pixels.shape
     for hint in hints:
@@ -217,7 +238,7 @@ def check_hints(photo: images.Photo, hints: Sequence[Hint]) -> None:
 
 def interpolate(colorizer: JointModel, first: Coloring, last: Coloring,
                 steps: int) -> Coloring:
-    """Colourings on the way from one to another; see `Colorizer`."""
+    """Interpolates between two results; see `Colorizer.interpolate`."""
     check_whole("steps", steps, 2, MAX_SAMPLES)
     for name, end in (("first", first), ("last", last)):
         if not isinstance(end, Coloring):
@@ -227,10 +248,12 @@ def interpolate(colorizer: JointModel, first: Coloring, last: Coloring,
             raise ValueError(f"{name} must be one result, such as result[2] "
                              f"(received {len(end)})")
     if not np.array_equal(first.luminance, last.luminance):
-        raise ValueError("first and last must be results of one photograph "
+        raise ValueError("first and last must be results of the same "
+                         "photograph "
                          f"(received {first.name} and {last.name})")
     if first.steering.saturation != last.steering.saturation:
-        raise ValueError("first and last must have one saturation (received "
+        raise ValueError("first and last must have the same saturation "
+                         "(received "
                          f"{first.steering.saturation} and "
                          f"{last.steering.saturation})")
     share = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
@@ -243,7 +266,7 @@ def interpolate(colorizer: JointModel, first: Coloring, last: Coloring,
 
 
 def reconstruct(colorizer: JointModel, photo: images.Photo) -> Coloring:
-    """A photograph's own colours through the VAE; see `Colorizer`."""
+    """Reconstructs a photograph's own colours; see `Colorizer.reconstruct`."""
     if photo.is_grey:
         raise ValueError(f"{photo.name}: must be in colour to be "
                          "reconstructed (received a grey picture)")
@@ -258,7 +281,7 @@ def reconstruct(colorizer: JointModel, photo: images.Photo) -> Coloring:
 
 
 def _coloring(photo, luminance, found, options, steering):
-    """A Coloring of what sampling gave for one picture."""
+    """Makes the Coloring of a photograph from the dict of `drawing.draw`."""
     return Coloring(
         photo=photo, luminance=np.asarray(luminance),
         latents=found.pop("z"), sampling=options, steering=steering, **found)

@@ -1,4 +1,4 @@
-"""Colorizer: samples colourings of photographs; trains, saves and loads."""
+"""Colorizer: colours photographs; trains, saves and loads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tfdivcolor.settings import DEFAULTS, MAX_PIXELS, Sampling, Steering
 from tfdivcolor.utils import files
 from tfdivcolor.utils.arguments import check_whole
 
-# Name -> configuration, whose `colorizer()` builds one; `presets` fills it.
+# From name to configuration; `presets` fills the dict.
 PRESETS = {}
 
 
@@ -29,8 +29,8 @@ PRESETS = {}
 class Colorizer(JointModel):
     """Samples colourings of grey photographs; trains, saves and loads.
 
-    Training, and sampling on the canvas, are `JointModel`'s; this class adds
-    photographs at their own size, presets and files.
+    `JointModel` trains, and samples on the canvas. This class adds photographs
+    at full size, presets and files.
 
     Args:
         vae, mdn, stages: as in `JointModel`.
@@ -45,10 +45,16 @@ class Colorizer(JointModel):
 
     @classmethod
     def from_preset(cls, name: str = "photos") -> Colorizer:
-        """A new, untrained Colorizer; see `presets`.
+        """Makes an untrained Colorizer.
+
+        Args:
+            name: str, a key of `presets.PRESETS`. Defaults to "photos".
+
+        Returns:
+            `Colorizer` with random weights.
 
         Raises:
-            ValueError: if there is no such preset.
+            ValueError: if no preset has this name.
         """
         return preset(name).colorizer()
 
@@ -61,27 +67,31 @@ class Colorizer(JointModel):
                  page: int | None = None, lenient: bool = False,
                  latents: np.ndarray | None = None,
                  **steering: Any) -> Coloring:
-        """Colourises one photograph at its own size.
+        """Colours one photograph at full size.
 
         Args:
-            source: what `images.read` takes: path, bytes, open file, PIL image
-                or array. Of a colour picture the luminance counts.
+            source: a path, bytes, open file, PIL image or array, as in
+                `images.read`. Of colour pictures the method uses the
+                luminance.
             num_samples, seed, temperature, mode: as in `sample`.
             max_pixels: int. Larger pictures are refused before decoding.
-            page, lenient: as in `images.read`. What that says of how it read
-                the picture (`result.photo.notes`) is given as a warning.
-            latents: float32 [S, D], to decode instead of sampling: those of
-                another frame of the same film. Or None.
+                Defaults to `settings.MAX_PIXELS`.
+            page, lenient: as in `images.read`. Notes about the reading
+                (`result.photo.notes`) become warnings.
+            latents: float32 [S, D]. Latents to decode instead of sampling,
+                such as those of another frame of the same film. Defaults to
+                None.
             **steering: fields of `settings.Steering`: hints, keep or kept,
                 strength, warmth, saturation.
 
         Returns:
-            `Coloring`.
+            `Coloring` with S = `num_samples` results.
 
         Raises:
-            images.ImageError: a ValueError; the source is not a picture that
-                can be read, or a hint lies outside of it.
+            images.ImageError: a ValueError, if the picture is unreadable or a
+                hint lies outside it.
             ValueError: if another argument is outside its range.
+            TypeError: if `Steering` has no field of an argument's name.
 
         Example:
             hint = tdc.Hint(120, 80, (178, 34, 34))  # a red jacket
@@ -93,8 +103,8 @@ class Colorizer(JointModel):
         options = Sampling(num_samples, seed, temperature, mode)
         known = [field.name for field in fields(Steering)]
         if unknown := [name for name in steering if name not in known]:
-            raise TypeError(f"colorize has no argument {unknown[0]!r}; those "
-                            f"that steer are {', '.join(known)}")
+            raise TypeError(f"colorize has no argument {unknown[0]!r}; the "
+                            f"steering arguments are {', '.join(known)}")
         steered = Steering(**steering)
         check_whole("max_pixels", max_pixels, 1)
         photo = images.read(source, max_pixels, page, lenient)
@@ -104,39 +114,39 @@ class Colorizer(JointModel):
 
     def interpolate(self, first: Coloring, last: Coloring,
                     steps: int) -> Coloring:
-        """Colourings on the way from one to another, both included.
+        """Makes colourings between two results.
 
         Args:
-            first, last: `Coloring` of one result each, of one photograph,
-                such as result[0] and result[3].
+            first, last: `Coloring` of one result each, of the same photograph
+                and with the same saturation, such as result[0] and result[3].
             steps: int, 2 to `settings.MAX_SAMPLES`.
 
         Returns:
-            `Coloring` of `steps` results at even distances in z, from first
-            to last.
+            `Coloring` of `steps` results at equal distances in z, from `first`
+            to `last`, both included.
 
         Raises:
-            ValueError: if an argument is not so.
+            ValueError: if an argument breaks one of these rules.
         """
         return coloring.interpolate(self, first, last, steps)
 
     def reconstruct(self, source: Any,
                     max_pixels: int = MAX_PIXELS) -> Coloring:
-        """A photograph's own colours, through the latent and back.
+        """Encodes a photograph's own colours and decodes them.
 
-        As near as any result can come to them.
+        No result of the model can come nearer to these colours.
 
         Args:
-            source: as in `colorize`, in colour.
+            source: a colour photograph, as in `colorize`.
             max_pixels: int. Larger pictures are refused before decoding.
+                Defaults to `settings.MAX_PIXELS`.
 
         Returns:
             `Coloring` of one result, the mean of the VAE's posterior.
 
         Raises:
-            images.ImageError: a ValueError; the source is not a picture that
-                can be read.
-            ValueError: the picture has no colours.
+            images.ImageError: a ValueError, if the picture is unreadable.
+            ValueError: if the picture is grey.
         """
         check_whole("max_pixels", max_pixels, 1)
         return coloring.reconstruct(
@@ -149,20 +159,20 @@ class Colorizer(JointModel):
         """Saves everything that `tdc.load` needs.
 
         Args:
-            path: str or path. A folder, which `tdc.load` reads; or a file
-                ending in .keras, for `keras.models.load_model` in a program
-                that has imported tfdivcolor and touched `tdc.Colorizer`.
-            overwrite: bool. Whether to replace what is there.
-            half: bool. Store a folder's weights as float16; see
-                `storage.save`.
-            **about: JSON values to keep with the weights of a folder (seed,
-                data, training settings).
+            path: str or path. A folder, which `tdc.load` reads; or a file that
+                ends in .keras, for `keras.models.load_model` in programs that
+                have imported tfdivcolor and accessed `tdc.Colorizer`.
+            overwrite: bool. Whether to replace an existing path. Defaults to
+                False.
+            half: bool. Whether to store weights as float16, in a folder only;
+                see `storage.save`. Defaults to False.
+            **about: JSON values to store beside the weights, in a folder only:
+                seed, data, training settings.
 
         Raises:
-            ValueError: if there is something at `path` and not `overwrite`, or
-                something else than a saved Colorizer; if `path` is named like
-                a file of another format (.h5, ...); or if a .keras file is to
-                be `half` or to keep something.
+            ValueError: if `path` exists and `overwrite` is False, if it is not
+                a saved Colorizer, or if its ending is that of another format
+                (.h5, ...); also for `half` or `about` with a .keras file.
         """
         if not str(path).endswith(".keras"):
             storage.save(
@@ -170,8 +180,8 @@ class Colorizer(JointModel):
             return
         if half or about:
             kept = ", ".join(["half"] * half + list(about))
-            raise ValueError(f"{path}: must be a folder to keep {kept} with "
-                             "the weights (received the name of a file)")
+            raise ValueError(f"{path}: must be a folder for the arguments "
+                             f"{kept} (received the name of a file)")
         storage.check_free(Path(path), overwrite)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with files.whole_file(path) as part:
@@ -188,17 +198,20 @@ class Colorizer(JointModel):
             `Colorizer`.
 
         Raises:
-            ValueError: if there are no such weights, or they do not load
-                completely. A .keras file is for `keras.models.load_model`.
+            ValueError: if no such weights exist, or if they do not load
+                completely. `keras.models.load_model` loads .keras files.
         """
         return storage.load(storage.find(weights))
 
 
 def preset(name: str) -> Any:
-    """The configuration of that name; see `presets`.
+    """Returns the configuration with this name; see `presets`.
+
+    Args:
+        name: str, a key of `PRESETS`.
 
     Raises:
-        ValueError: if there is no such preset.
+        ValueError: if no preset has this name.
     """
     if name not in list(PRESETS):  # not every name can be hashed
         raise ValueError(

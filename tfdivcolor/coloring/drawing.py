@@ -1,11 +1,12 @@
-"""Drawing: colour fields of one photograph, of its small luminance alone.
+"""Drawing: colour fields of one photograph, from its small luminance.
 
-`coloring.colorize` draws here, whoever calls it: the same photograph, options
-and steering give the same bytes.  Full-size pictures are `Coloring`'s.
+All colourings come from here, through `coloring.colorize`: the same
+photograph, options and steering give the same bytes.  `Coloring` makes
+full-size pictures from the fields.
 
-Steering is traced once for each kind of it (hints or none, a kept latent or
-none), for any number of hints and results: without that a call takes ten times
-as long.  The graphs are the colorizer's own.
+TensorFlow traces steering once for each kind (with or without hints, with or
+without a kept latent), for any number of hints and results. Without traces a
+call takes ten times as long.  Each colorizer has its own graphs.
 """
 
 from __future__ import annotations
@@ -30,27 +31,27 @@ from tfdivcolor.utils.types import Tensor
 
 
 def seen(colorizer: JointModel, luminance: Tensor) -> Tensor:
-    """A photograph's luminance as the networks see it.
+    """Reduces a photograph's luminance to the size that the networks see.
 
     Args:
         colorizer: `Colorizer`.
         luminance: float32 [H, W, 1], 0..100.
 
     Returns:
-        float32 [s, s, 1], 0..100, with s its `luminance_size`.
+        float32 [s, s, 1], 0..100; s is the colorizer's `luminance_size`.
     """
     return canvas.on_canvas(luminance, colorizer.luminance_size)
 
 
 def look(colorizer: JointModel, small: Tensor
          ) -> tuple[Any, MixtureParameters]:
-    """What the networks see in a photograph: `JointModel.look`, traced.
+    """Runs the networks on one photograph: `JointModel.look`, traced.
 
     Args:
         colorizer, small: as in `draw`.
 
     Returns:
-        grey, params: as of `JointModel.look`, for one picture.
+        grey, params: the outputs of `JointModel.look` for one picture.
     """
     small = tf.convert_to_tensor(small, tf.float32)[None]
     return colorizer.graphs.trace(
@@ -63,18 +64,19 @@ def draw(colorizer: JointModel, small: Tensor, size: tuple[int, int],
          ) -> dict[str, np.ndarray]:
     """Draws the results of one photograph.
 
-    One at a time: how sums are rounded depends on a row's place in a batch,
-    and the same photograph is to give the same bytes in any company.
+    The function takes no batches, because the rounding of sums depends on a
+    row's place in a batch. A photograph must always give the same bytes.
 
     Args:
         colorizer: `Colorizer`.
-        small: float32 [s, s, 1], 0..100. Of `seen`.
-        size: two ints. Width and height of the photograph.
-        lightness: float32 [N, 1], 0..100. The photograph's own luminance at
-            the pixels of the N hints.
+        small: float32 [s, s, 1], 0..100, from `seen`.
+        size: (width, height) of the photograph in pixels.
+        lightness: float32 [N, 1], 0..100. The photograph's luminance at the
+            pixels of the N hints.
         options: `settings.Sampling`.
-        steering: `settings.Steering`.
-        latents: float32 [S, D], to decode instead of sampling, or None.
+        steering: `settings.Steering`. Defaults to none.
+        latents: float32 [S, D]. Latents to decode instead of sampling.
+            Defaults to None.
 
     Returns:
         dict of ab: float32 [S, canvas, canvas, 2], CIE units; z: float32
@@ -83,8 +85,9 @@ def draw(colorizer: JointModel, small: Tensor, size: tuple[int, int],
         hints_after: float32 [S, N].
 
     Raises:
-        ValueError: the options or the steering are not for this model, or a
-            hint lies outside of the photograph.
+        ValueError: if options, steering or latents do not suit this model, if
+            latents come with steering other than saturation, or if a hint lies
+            outside the photograph.
     """
     check(colorizer, options, steering)
     if latents is not None:
@@ -97,7 +100,8 @@ def draw(colorizer: JointModel, small: Tensor, size: tuple[int, int],
                 f"latents must have shape [S, {colorizer.latent_dim}] "
                 f"(received {list(latents.shape)})")
         if not np.isfinite(latents).all():
-            raise ValueError("latents must be finite numbers (received others)")
+            raise ValueError(
+                "latents must be finite numbers (received NaN or infinity)")
         return decode(
             colorizer, small, latents, steering.saturation, options.seed)
     if steering.moves_latents:
@@ -112,24 +116,24 @@ def draw(colorizer: JointModel, small: Tensor, size: tuple[int, int],
 def pool(colorizer: JointModel, small: Tensor, size: tuple[int, int],
          lightness: Tensor, options: Sampling, steering: Steering,
          count: int) -> np.ndarray:
-    """Draws what results of mode "diverse" sum up, in the order of drawing.
+    """Draws the pool that mode "diverse" clusters into results.
 
     Args:
         colorizer, small, size, lightness, options, steering: as in `draw`.
-        count: int. How many draws.
+        count: int, 1 or more. Number of draws.
 
     Returns:
-        float32 [count, canvas, canvas, 2], CIE units.
+        float32 [count, canvas, canvas, 2], CIE units, in the order of drawing.
 
     Raises:
-        ValueError: as `draw`.
+        ValueError: as in `draw`.
     """
     check(colorizer, options, steering)
     grey, mixture = look(colorizer, small)
     if steering.moves_latents:
         _, mixture = _steered(
             colorizer, small, size, lightness, options, steering)
-    # As "diverse" draws.
+    # The same draws as in mode "diverse".
     z = plain_tensorflow.draw(
         mixture, tf.constant([options.seed], tf.int64), count,
         tf.constant(options.temperature ** 0.5, tf.float32))
@@ -139,11 +143,16 @@ def pool(colorizer: JointModel, small: Tensor, size: tuple[int, int],
 
 def check(colorizer: JointModel, options: Sampling, steering: Steering
           ) -> None:
-    """Refuses what cannot be drawn from this model.
+    """Refuses options and steering that do not suit this model.
+
+    Args:
+        colorizer: `Colorizer`.
+        options: `settings.Sampling`.
+        steering: `settings.Steering`.
 
     Raises:
-        ValueError: more components are asked for than there are, the kept
-            result is none of the call, or the kept latent is another model's.
+        ValueError: if the call asks for more components than the model has, if
+            `keep` is not a rank of the call, or if `kept` has not D numbers.
     """
     colorizer.check_sampling(options)
     steering.check(options)
@@ -156,16 +165,17 @@ def check(colorizer: JointModel, options: Sampling, steering: Steering
 
 def decode(colorizer: JointModel, small: Tensor, z: Tensor, saturation: float,
            seed: int = DEFAULTS.seed) -> dict[str, np.ndarray]:
-    """Results of given latents.
+    """Decodes given latents.
 
     Args:
         colorizer, small: as in `draw`.
         z: float32 [S, D].
         saturation: float. Factor on the chroma.
-        seed: int. Of the draws that shares are counted among.
+        seed: int. Seed of the draws that shares count. Defaults to
+            `settings.DEFAULTS.seed`.
 
     Returns:
-        dict as of `draw` without hints.
+        dict, as from `draw` without hints.
     """
     grey, params = colorizer.look(small[None])
     decoder = colorizer.vae.decoder
@@ -177,7 +187,7 @@ def decode(colorizer: JointModel, small: Tensor, z: Tensor, saturation: float,
 
 
 def _steered(colorizer, small, size, lightness, options, steering):
-    """The results of one photograph under steering, and the mixture."""
+    """Results of one photograph under steering, and the steered mixture."""
     grey, params = look(colorizer, small)
     numbers = {
         "seed": tf.constant([options.seed], tf.int64),
@@ -199,7 +209,7 @@ def _steered(colorizer, small, size, lightness, options, steering):
         return colorizer.graphs.trace(_chosen, signature, mode)(*seen, hints)
 
     def varied(latent, as_it_is, **more):
-        # There is one component now: its mean would be the only result.
+        # The mixture has one component now, with one mean.
         mode = "samples" if options.mode == "samples" else "diverse"
         return drawn(
             mode, kept=latent, as_it_is=tf.constant(as_it_is),
@@ -210,7 +220,7 @@ def _steered(colorizer, small, size, lightness, options, steering):
     found, mixture = drawn(options.mode)
     if steering.keep is not None:
         before = {name: found[name] for name in ("hints_before",) if hints}
-        # It meets the hints, and is as warm as it shall be.
+        # Hints and warmth have already moved the kept result.
         variations, mixture = varied(
             found["z"][:, steering.keep], True, warmth=tf.constant(0.0))
         found = {**variations, **before}
@@ -218,7 +228,7 @@ def _steered(colorizer, small, size, lightness, options, steering):
 
 
 def _like(tensors, any_number=False):
-    """Their types, for a graph: of their shapes, or for any number of rows."""
+    """Types of tensors for a graph, with or without the number of rows."""
     return tf.nest.map_structure(
         lambda tensor: tf.TensorSpec(
             [None, *tensor.shape[1:]] if any_number else tensor.shape,
@@ -226,28 +236,28 @@ def _like(tensors, any_number=False):
 
 
 def _chosen(colorizer, mode, grey, params, numbers, hints):
-    """Latents of a steered mixture, and their fields, as a graph.
+    """Draws latents of a steered mixture and decodes them, as a graph.
 
     Args:
         colorizer: `Colorizer`.
         mode: str, one of `settings.MODES`.
-        grey, params: of `colorizer.look`, for one picture.
+        grey, params: from `colorizer.look`, for one picture.
         numbers: dict of seed: int64 [1]; num_samples: int32; temperature,
-            saturation, warmth: float32. With a latent to vary also of kept:
-            float32 [1, D]; strength: float32; as_it_is: bool, whether hints
-            and warmth leave it alone, though not its variations.
-        hints: dict of weights and targets, as of `hints.observations`, and
-            lightness: float32 [N, 1]; or {} without any.
+            saturation, warmth: float32. To vary a latent also kept: float32
+            [1, D]; strength: float32; as_it_is: bool, whether the first result
+            is this latent unmoved by hints and warmth.
+        hints: dict of weights and targets from `hints.observations`, and
+            lightness: float32 [N, 1]; {} without hints.
 
     Returns:
-        found: dict of tensors, as of `draw`, with one row for the picture.
+        found: dict of tensors, as in `draw`, with one row for the picture.
         mixture: the steered mixture.
     """
     decoder = colorizer.vae.decoder
     saturation = numbers["saturation"]
     weights, targets = hints.get("weights"), hints.get("targets")
     if hints:
-        # So that the hints are met in the picture, with its saturation.
+        # The colours agree with the hints after multiplication by saturation.
         targets /= tf.where(saturation > 0.0, saturation, 1.0)
     mixture, first = steer.apply(
         decoder, grey, params, weights, targets, warmth=numbers["warmth"],
@@ -268,7 +278,7 @@ def _chosen(colorizer, mode, grey, params, numbers, hints):
     found = {"ab": fields(drawn["z"]), **drawn}
     if hints:
         def distance(ab):
-            # As it can be shown: a black pixel has no colour.
+            # In the gamut: a black pixel has no colour.
             shown = color.map_to_gamut(
                 hints["lightness"], hint_points.means(ab, weights))
             return tf.norm(shown - hints["targets"], axis=-1)

@@ -1,4 +1,4 @@
-"""Which photographs a call has: those of files, folders and standard input."""
+"""Listing: finds the photographs of a call in files, folders and stdin."""
 
 import functools
 import os
@@ -12,19 +12,19 @@ from tfdivcolor.images import finding
 from tfdivcolor.utils.errors import ImageError
 from tfdivcolor.utils.messages import plural, report
 
-STDIN = Path("/dev/stdin")  # whatever the system calls it
+STDIN = Path("/dev/stdin")  # on every system
 STDIN_NAMES = ("-", str(STDIN))
 
 
 class Listing(NamedTuple):
-    """What `find_pictures` has found.
+    """The result of `find_pictures`.
 
     Attributes:
-        pictures: list of (path, stem). Paths, or `STDIN`; the stems, what
-            outputs are called, are different on any file system.
-        failed: list of `ImageError`. Those reported.
-        others: list of (path, kind), as `images.find` gives them: what was
-            left out of folders, without the outputs of earlier calls.
+        pictures: list of (path, stem). Path, or `STDIN`; and str, the start of
+            the outputs' names. No two stems are equal on any file system.
+        failed: list of `ImageError`, the reported errors.
+        others: list of (path, kind), as in `images.finding.Found`: skipped
+            files, except outputs of earlier calls.
     """
 
     pictures: list[tuple[Path, str]]
@@ -34,17 +34,16 @@ class Listing(NamedTuple):
 
 def find_pictures(paths: Sequence[str], folder: Path | None = None,
                   follow_links: bool = False) -> Listing:
-    """Lists the photographs, with the names of their outputs.
+    """Lists the photographs of a call and names their outputs.
 
-    Reports what cannot be read. An output of an earlier call is not taken for
-    a photograph, unless it is named. What is named twice counts once.
+    Reports missing and unreadable paths. Skips outputs of earlier calls in
+    folders, but not those that `paths` names. Lists each photograph once.
 
     Args:
-        paths: list of str. Files and folders; `STDIN_NAMES`.
-        folder: Path or None. Where the outputs go. Defaults to None: nowhere
-            yet.
-        follow_links: bool. Whether linked folders are searched too. Defaults
-            to False.
+        paths: list of str. Files, folders and `STDIN_NAMES`.
+        folder: Path of the folder for outputs. Defaults to None: unknown.
+        follow_links: bool. Whether to search linked folders too. Defaults to
+            False.
 
     Returns:
         `Listing`.
@@ -56,7 +55,7 @@ def find_pictures(paths: Sequence[str], folder: Path | None = None,
             failed[str(error)] = error
             report(error)
 
-    # Asked for once for each output: whole records would fill the memory.
+    # Cached as names, because whole records would fill the memory.
     @functools.cache
     def written(base):
         return frozenset(outputs.read_record(base).get("outputs", ()))
@@ -78,8 +77,8 @@ def find_pictures(paths: Sequence[str], folder: Path | None = None,
             elif not _is_same(path, pictures[name]):
                 fail(ImageError(
                     f"{path}: must have an output name of its own (received "
-                    f"{name}, as {pictures[name]} has; in another call, with "
-                    "another --out, it has)"))
+                    f"{name}, also the name of {pictures[name]}; use another "
+                    "call with another --out)"))
         for path, kind in found.others:
             is_record = kind == outputs.RECORD and written(path.with_suffix(""))
             is_of_call = (path.name in outputs.OF_CALLS and folder
@@ -95,7 +94,7 @@ def find_pictures(paths: Sequence[str], folder: Path | None = None,
 
 
 def left_out(others: Sequence[tuple[Path, str]]) -> str:
-    """What to say of the files of folders that are no photographs.
+    """Counts the skipped files of folders for a message.
 
     Args:
         others: list of (path, kind), as in `Listing`; not empty.
@@ -104,12 +103,12 @@ def left_out(others: Sequence[tuple[Path, str]]) -> str:
         str, one line.
     """
     were = "was" if len(others) == 1 else "were"
-    return (f"{plural(len(others), 'other file')} {were} left out "
+    return (f"{plural(len(others), 'other file')} {were} skipped "
             f"({finding.summary(kind for _, kind in others)})")
 
 
 def _is_same(one, other):
     try:
         return os.path.samefile(one, other)
-    except OSError:  # gone by now; that is reported when it is read
+    except OSError:  # a missing file; the reader reports it
         return False

@@ -1,15 +1,15 @@
-"""What the outputs of each photograph are called, so that no two are mixed up.
+"""Naming: gives the outputs of each photograph a stem of their own.
 
-The outputs of beach.jpg are called beach. Where several photographs of a call
-would have one name, each has its whole name: beach.jpg and beach.tif; so has
-one whose results would be called as another photograph is: beach.jpg, where
-there is beach_00.jpg. What an earlier call has called a photograph's outputs,
-they stay, and no other photograph's outputs are called so: whatever is added
-later, what is done is neither done again nor replaced.
+The stem of beach.jpg is beach. Photographs of a call with the same stem keep
+their suffixes: beach.jpg and beach.tif. So does a photograph with results that
+would have another photograph's name: beach.jpg beside beach_00.jpg. A
+photograph keeps its stem in later calls, and no other photograph gets it.
+Therefore new photographs in a folder cause neither repeated nor replaced
+results.
 
-Names that differ only in case, or in how Unicode writes an accent, count as
-one, as there are file systems that hold them so. Where even the whole names
-are one, a number follows: IMG.JPG and img.jpg~2.
+Names that differ only in case, or in the Unicode form of an accent, count as
+equal, because some file systems treat them so. If even the names with suffix
+are equal, a number follows: IMG.JPG and img.jpg~2.
 """
 
 import functools
@@ -23,22 +23,22 @@ from pathlib import Path, PurePosixPath
 from tfdivcolor.coloring import outputs
 from tfdivcolor.images import finding
 
-_NUMBERS = 8  # of names that are one, whose earlier names are looked for
+_NUMBERS = 8  # numbered names to search for an earlier stem
 
 
 def tell_apart(names: Iterable[str], folder: Path | None = None
                ) -> dict[str, str]:
-    """Names of the outputs of each photograph, its stem.
+    """Chooses a stem for the outputs of each photograph.
 
     Args:
-        names: iterable of str, all different. The photographs' paths from the
-            folders they were found in, with slashes: "holiday/beach.jpg".
-        folder: Path or None. Where the outputs go: what earlier calls have
-            called photographs stays so. Defaults to None: nowhere yet.
+        names: iterable of str, all different. Paths of the photographs from
+            their folders, with slashes: "holiday/beach.jpg".
+        folder: Path of the folder for outputs, where photographs keep the
+            stems of earlier calls. Defaults to None: unknown.
 
     Returns:
         dict from name to stem, in the order of the names. No two stems are
-        the same on any file system.
+        equal on any file system.
     """
     names = list(names)
     wanted = Counter(_key(finding.without_suffix(name)) for name in names)
@@ -51,7 +51,7 @@ def tell_apart(names: Iterable[str], folder: Path | None = None
         stems[name] = stem
         taken.add(_key(stem))
 
-    # First what earlier calls have named, then what is alone with its name.
+    # First the stems of earlier calls, then names that are unique.
     for name in names:
         for stem in itertools.islice(_candidates(name), _NUMBERS):
             if _key(stem) not in taken and owner(stem) == _file_name(name):
@@ -72,18 +72,18 @@ def tell_apart(names: Iterable[str], folder: Path | None = None
 
 def of_pages(name: str, stem: str, count: int, stems: Iterable[str],
              folder: Path) -> list[str]:
-    """Names of the outputs of each page of a file of several.
+    """Chooses a stem for each page of a file with several.
 
     Args:
-        name: str. The file's, as in `tell_apart`.
-        stem: str. What its outputs would be called without pages.
-        count: int. Number of its pages.
-        stems: iterable of str. Those of all photographs of the call.
-        folder: Path. Where the outputs go.
+        name: str. Path of the file, as in `tell_apart`.
+        stem: str. Stem of the file's outputs without pages.
+        count: int. Number of pages.
+        stems: iterable of str. Stems of all photographs of the call.
+        folder: Path of the folder for outputs.
 
     Returns:
         list of `count` str: "scan_p1", "scan_p2"; or "scan.tif_p1" and so on
-        where one of those is another photograph's.
+        if another photograph has one of those stems.
     """
     taken = set(map(_key, stems))
     owner = functools.partial(_owner, folder)
@@ -109,7 +109,7 @@ def _is_free(stem, name, taken, owner):
 
 
 def _owners(folder) -> Callable[[str], object]:
-    """`_owner` for many stems: opens no record that is not listed."""
+    """`_owner` for many stems: opens only records that the folder lists."""
     @functools.cache
     def listed(parent):
         try:
@@ -128,7 +128,7 @@ def _owners(folder) -> Callable[[str], object]:
 
 
 def _owner(folder, stem):
-    """Name of the file that an earlier call has given a stem, or None."""
+    """Name of the photograph that an earlier call gave a stem, or None."""
     return outputs.read_record(folder / stem).get("input")
 
 

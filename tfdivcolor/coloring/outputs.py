@@ -1,11 +1,11 @@
-"""What is written for one photograph: its files' names, and its record.
+"""Outputs: names and record of the files written for one photograph.
 
-For outputs at BASE, say out/beach, the pictures are beach_00.png (the first
-result) upwards, beach_sheet.png and beach_original.png where asked for, and
-beach.json, the record: how they were made, what the model says of each, and
-whether they are complete. It is there before the first of them, so that what a
-killed call leaves is known for its own. The pictures' endings are those of
-their formats.
+With the base out/beach, the pictures are beach_00.png (the first result),
+beach_01.png and so on, and optionally beach_sheet.png and beach_original.png.
+The endings are those of the formats. The record, beach.json, holds the call's
+settings, the model's numbers for each result, and whether the outputs are
+complete. It is written before the pictures, so that a later call knows the
+outputs of a killed one.
 """
 
 import errno
@@ -19,11 +19,11 @@ from tfdivcolor import images
 from tfdivcolor.utils import files
 from tfdivcolor.utils.errors import reason
 
-# What makes two calls for one picture the same call.
+# Keys that have the same values in equal calls.
 IDENTITY = ("seed", "num_samples", "mode", "temperature", "steering",
             "same_z_as", "format", "weights_sha256", "input_sha256")
 RECORD = ".json"
-# What is written once for all photographs of a call.
+# Files of a whole call.
 GALLERY = "index.html"
 FAILED = "tfdivcolor_failed.txt"
 OF_CALLS = (GALLERY, FAILED)
@@ -32,13 +32,14 @@ _PICTURE = re.compile(r"(.+)_(\d\d|sheet|original)\.\w+", re.DOTALL)
 
 def names(base: Path, num_samples: int, suffix: str = ".png",
           extras: Sequence[str] = ()) -> list[Path]:
-    """Paths of the pictures made of one photograph, in their order.
+    """Paths of the pictures for one photograph, in order.
 
     Args:
-        base: Path of the outputs, up to their endings.
-        num_samples: int.
-        suffix: str. The results' ending.
-        extras: names of further pictures, with their endings: "sheet.png".
+        base: Path of the outputs without their endings.
+        num_samples: int. Number of results.
+        suffix: str. Suffix of the results. Defaults to ".png".
+        extras: sequence of str. Endings of other pictures, such as
+            "sheet.png". Defaults to none.
 
     Returns:
         list of Path.
@@ -49,18 +50,19 @@ def names(base: Path, num_samples: int, suffix: str = ".png",
 
 
 def record_path(base: Path) -> Path:
-    """Path of the record of a photograph's outputs."""
+    """Path of the record beside a photograph's outputs."""
     return base.with_name(base.name + RECORD)
 
 
 def read_record(base: Path) -> dict:
-    """The record that an earlier call wrote, or {} if there is none.
+    """Reads the record of an earlier call.
 
     Args:
-        base: Path of the outputs, up to their endings.
+        base: Path of the outputs without their endings.
 
     Returns:
-        dict. Its "outputs" are names of pictures of that base.
+        dict, in which "outputs" lists names of pictures with this base; {} if
+        the record is missing or damaged.
     """
     try:
         record = json.loads(record_path(base).read_bytes())
@@ -68,7 +70,7 @@ def read_record(base: Path) -> dict:
         return {}
     if not isinstance(record, dict):
         return {}
-    # A record may come from anyone: what it lists is later removed.
+    # A record may come from anyone, and `remove` deletes the listed files.
     outputs = record.get("outputs")
     good = isinstance(outputs, list) and all(
         isinstance(name, str) and "/" not in name
@@ -77,18 +79,18 @@ def read_record(base: Path) -> dict:
 
 
 def base_of(path: Path) -> Path | None:
-    """Base of the outputs that a picture belongs to by its name, or None."""
+    """Base of the outputs that a picture's name belongs to, or None."""
     match = _PICTURE.fullmatch(path.name)
     return path.with_name(match[1]) if match else None
 
 
 def is_whole(base: Path, record: dict, sheet: bool, original: bool) -> bool:
-    """Whether everything that a record tells of is there.
+    """Whether all outputs of a record exist.
 
     Args:
-        base: Path of the outputs, up to their endings.
-        record: dict, of `read_record`.
-        sheet, original: bool. Whether these pictures must be among it.
+        base: Path of the outputs without their endings.
+        record: dict from `read_record`.
+        sheet, original: bool. Whether the outputs must include these pictures.
 
     Returns:
         bool.
@@ -96,26 +98,26 @@ def is_whole(base: Path, record: dict, sheet: bool, original: bool) -> bool:
     names = record.get("outputs", ())
     return (record.get("complete") is True
             and (not sheet or f"{base.name}_sheet.png" in names)
-            # Of a grey photograph it is None.
+            # The value is None for a grey photograph.
             and (not original or "original" in record)
             and all(base.with_name(name).exists() for name in names))
 
 
 def is_same(record: dict, wanted: dict) -> bool:
-    """Whether a record is of a call equal to the one that would write it.
+    """Whether a record belongs to a call equal to the present one.
 
     Args:
-        record: dict, of `read_record`; {} is none.
-        wanted: dict. The keys of `IDENTITY`; "ranks", those of the results
-            that are written, if not all are; "page", the number of a file's
-            page, or None for the one that is read unless another is asked
-            for; "lenient", whether a truncated file may be taken.
+        record: dict from `read_record`; {} equals no call.
+        wanted: dict of the present call. The keys of `IDENTITY`; "ranks", the
+            ranks of the results to write, unless all are written; "page", a
+            page number, or None for the default page; "lenient", whether the
+            call reads truncated files.
 
     Returns:
         bool.
     """
-    # Records of versions before 0.7 have neither; a whole file gives the same
-    # whether or not a truncated one would have been taken.
+    # Records of versions before 0.7 lack the last two keys. `lenient` does not
+    # change the results of a complete file.
     return (bool(record)
             and record.get("ranks") == wanted.get("ranks")
             and all(record.get(key) == wanted[key] for key in IDENTITY)
@@ -124,24 +126,28 @@ def is_same(record: dict, wanted: dict) -> bool:
 
 
 def check_free(name: str | os.PathLike, paths: Iterable[Path]) -> None:
-    """Refuses to write where something else is.
+    """Refuses to write to existing paths.
 
     Args:
-        name: str. The photograph's.
+        name: str. Name of the photograph, for the message.
         paths: iterable of Path.
 
     Raises:
-        images.ImageError: one of the paths exists.
+        images.ImageError: if one of the paths exists.
     """
     for path in paths:
         if path.exists():
             raise images.ImageError(
-                f"{name}: must have outputs that are not there yet, or "
-                f"--overwrite (received {path})")
+                f"{name}: must have no output files of another call in the "
+                f"folder; choose another --out, or --overwrite (received "
+                f"{path})")
 
 
 def remove(base: Path) -> None:
-    """Removes the outputs of an earlier call, its record last.
+    """Removes the outputs of an earlier call, the record last.
+
+    Args:
+        base: Path of the outputs without their endings.
 
     Raises:
         images.ImageError: if a file cannot be removed.
@@ -159,21 +165,27 @@ def remove(base: Path) -> None:
 
 
 def write_record(base: Path, record: dict) -> None:
-    """Writes a record, whole or not at all.
+    """Writes a record, completely or not at all.
+
+    Args:
+        base: Path of the outputs without their endings.
+        record: dict of JSON values.
 
     Raises:
-        images.ImageError: if it cannot be written.
+        images.ImageError: if the record cannot be written.
     """
     files.write_atomically(
         record_path(base), (json.dumps(record, indent=1) + "\n").encode())
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder for outputs, with those above it.
+    """Makes a folder for outputs, and its parents.
+
+    Args:
+        folder: Path. It may exist.
 
     Raises:
-        images.ImageError: if there can be none, or nothing can be written to
-            it.
+        images.ImageError: if the folder cannot be made or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

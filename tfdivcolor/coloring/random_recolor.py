@@ -1,4 +1,4 @@
-"""RandomRecolor: training pictures in other plausible colours."""
+"""RandomRecolor: gives training pictures other plausible colours."""
 
 import math
 import numbers
@@ -23,41 +23,42 @@ _PIXEL_RANGE = (0, 255)  # of uint8
 class RandomRecolor(keras.layers.Layer):
     """Recolours training pictures at random, and keeps their luminance.
 
-    Each picture is chosen with the given probability.  A chosen one gets one
-    draw of P(z | its luminance), decoded and joined with its own luminance at
-    its own size; the others pass as they are.  As Keras' own random layers, it
-    acts unless it is called with `training=False`, as `evaluate` and `predict`
-    do: call a model with it so yourself, and export one without it.  It belongs
-    before normalisation.
+    The layer chooses each picture with the given probability. A chosen picture
+    gets one draw of P(z | its luminance), decoded and joined with its own
+    luminance at its own size. The others do not change.  Like Keras' own random
+    layers, it works unless a model is called with `training=False`, as
+    `evaluate` and `predict` do. Pass that argument in your own calls, and
+    export models without the layer.  Put it before normalisation.
 
-    Random numbers are those of Keras' own layers: a generator that counts
-    calls.  Two layers with one seed treat the same calls alike.  In `tf.data`
-    that takes `map` without `num_parallel_calls`, as parallel calls count in
-    any order; `recolor` takes seeds instead and counts nothing.
+    Random numbers come from a generator that counts calls, as in Keras' own
+    layers: two layers with the same seed treat equal calls alike.  In
+    `tf.data`, use `map` without `num_parallel_calls`, because parallel calls
+    count in any order. Or use `recolor`, which takes seeds.
 
     Args:
-        colorizer: `Colorizer`, or what `tdc.load` takes: a name of shipped
-            weights, or a folder. The layer has its own frozen copy, which is
-            saved with the model that contains it.
-        probability: float, 0 to 1. Share of the pictures to recolour.
+        colorizer: `Colorizer`, or an argument of `tdc.load`: a name of shipped
+            weights, or a folder. The layer makes a frozen copy, and models
+            that contain the layer save this copy.
+        probability: float, 0 to 1. Share of the pictures to recolour. Defaults
+            to 0.5.
         temperature: float, 0 or more. Factor on the standard deviations of
-            the mixture's components: 1 for P(z | luminance) as it is, less
-            for likelier and paler colours.
-        value_range: pair of numbers. What black and white are in pictures of
-            floating point; they are rounded to 8 bits where they are
-            recoloured. Those of uint8 are 0..255.
-        seed: int, or None for a random one.
-        **kwargs: `keras.layers.Layer`'s (name).
+            the mixture's components: 1 for P(z | luminance) itself, less for
+            likelier and paler colours. Defaults to 1.
+        value_range: pair of numbers, black and white in pictures of floating
+            point. The layer rounds recoloured pictures to 8 bits. Defaults to
+            (0, 255), which uint8 pictures need.
+        seed: int. Defaults to None: a random seed.
+        **kwargs: arguments of `keras.layers.Layer`, such as name.
 
     Call arguments:
         images: [H, W, 3] or [B, H, W, 3], sRGB, uint8 or floating.
-        training: bool. Whether to act.
+        training: bool. Whether to recolour. Defaults to True.
 
     Returns (call):
-        as `images`: shape, dtype and range.
+        pictures with the shape, dtype and range of `images`.
 
     Raises:
-        ValueError: if an argument is outside its range, or pictures are of
+        ValueError: if an argument is outside its range, or if pictures have
             another shape or dtype.
 
     Example:
@@ -81,17 +82,17 @@ class RandomRecolor(keras.layers.Layer):
         with full_precision():
             self.colorizer = _own(colorizer)
             self.colorizer.trainable = False
-            # Traced here, where no outer layer is being called: inside of one,
-            # its precision would reach the colorizer, and the colorizer's
-            # training=False the layers that come next.
+            # Traced outside any call of an outer layer. Within one, its
+            # precision would affect the colorizer, and the colorizer's
+            # training=False would affect later layers.
             self._recolor = _recolor_function(
                 self.colorizer, self.temperature).get_concrete_function()
-        self.supports_jit = False  # XLA wants to know how many are chosen
+        self.supports_jit = False  # the number of chosen pictures varies
         self.built = True
 
     @property
     def trainable(self):
-        """False, also when the model that contains the layer is trainable."""
+        """Always False, even if the model that contains the layer trains."""
         return False
 
     @trainable.setter
@@ -99,7 +100,7 @@ class RandomRecolor(keras.layers.Layer):
         pass
 
     def __call__(self, images, **kwargs):
-        # Checked here, as Keras makes a page of what fails in `call`.
+        # Errors from `call` itself would fill a page: Keras adds to them.
         if not hasattr(images, "shape"):
             images = tf.convert_to_tensor(images)
         self._check(images)
@@ -114,7 +115,7 @@ class RandomRecolor(keras.layers.Layer):
             tf.random.split(self.generator.next(), 2))
         chosen = tf.where(tf.random.stateless_uniform(
             count, choice_key) < self.probability)  # [N, 1]
-        # None: all of int64's range, which TensorFlow's stubs do not know.
+        # None means all of int64's range. TensorFlow's stubs lack it.
         seed = tf.random.stateless_uniform(
             count, seed_key, dtype=tf.int64,
             minval=None, maxval=None)  # pyright: ignore[reportArgumentType]
@@ -131,15 +132,15 @@ class RandomRecolor(keras.layers.Layer):
             tf.reshape(pictures, tf.shape(images)), images.shape)
 
     def recolor(self, pixels: Tensor, seed: Tensor) -> Tensor:
-        """Recolours pictures, all of them, each by its own seed.
+        """Recolours all given pictures, each with its own seed.
 
         Args:
-            pixels: uint8 [B, H, W, 3], sRGB; at least one picture.
-            seed: int64 [B]. What a picture gets depends on its luminance and
-                its seed alone.
+            pixels: uint8 [B, H, W, 3], sRGB; B is at least 1.
+            seed: int64 [B]. The new colours of a picture depend only on its
+                luminance and its seed.
 
         Returns:
-            uint8 [B, H, W, 3].
+            uint8 [B, H, W, 3], sRGB.
         """
         return self._recolor(
             tf.convert_to_tensor(pixels, tf.uint8),
@@ -157,7 +158,7 @@ class RandomRecolor(keras.layers.Layer):
                 f"images must be uint8 or floating (received {dtype.name})")
         if dtype == tf.uint8 and self.value_range != _PIXEL_RANGE:
             raise ValueError(
-                f"images must be floating where value_range is not "
+                f"images must be floating if value_range is not "
                 f"{_PIXEL_RANGE} (received uint8 and {self.value_range})")
 
     def _to_pixels(self, images):
@@ -206,12 +207,12 @@ def _check_numbers(probability, temperature, value_range):
 
 
 def _own(colorizer):
-    """A Colorizer that nobody else trains: a copy, or newly made."""
+    """Makes a Colorizer that no other program trains: a copy, or a new one."""
     if isinstance(colorizer, Colorizer):
         copy = deserialize(serialize(colorizer))
         copy.set_weights(colorizer.get_weights())
         return copy
-    if isinstance(colorizer, dict):  # its configuration
+    if isinstance(colorizer, dict):  # a configuration
         return deserialize(colorizer)
     if not isinstance(colorizer, (str, os.PathLike)):
         raise ValueError(
@@ -221,7 +222,7 @@ def _own(colorizer):
 
 
 def _recolor_function(colorizer, temperature):
-    """tf.function: uint8 [B, H, W, 3], seed int64 [B] -> uint8 [B, H, W, 3]."""
+    """Makes a graph from uint8 [B, H, W, 3] and int64 [B] to new pictures."""
     side = colorizer.luminance_size
 
     def look(pixels):

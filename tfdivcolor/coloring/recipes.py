@@ -1,8 +1,8 @@
-"""Recipes: files that say how results of a photograph are made again.
+"""Recipes: files that make chosen results of a photograph again.
 
-A recipe is JSON, written by the studio and replayed by `tfdivcolor colorize
-PHOTO --recipe FILE`, to the same bytes.  It may come from anyone, so nothing
-in it is taken on trust.
+A recipe is JSON. The studio writes it, and `tfdivcolor colorize PHOTO --recipe
+FILE` makes its results again, to the same bytes.  A recipe may come from
+anyone, so the reader checks every value.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tfdivcolor.utils.errors import ImageError, reason
 
 VERSION = 1
 MAX_BYTES = 1_000_000
-# More of them are no person's, and would take all of the memory.
+# Limits far above any person's recipe; more would fill the memory.
 _MAX_HINTS = 1000
 _MAX_LATENTS = 10_000
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -36,22 +36,22 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How some results of one photograph are made.
+    """The settings that make chosen results of one photograph.
 
     Attributes:
         photo: str. Name of the photograph's file, without folders.
         photo_sha256: str. The file's checksum, 64 hexadecimal digits.
-        page: int from 1, or None for the page that is read by default.
+        page: int from 1, or None for the default page.
         weights: str. Name of the weights.
-        weights_sha256: str. Their checksum.
+        weights_sha256: str. Checksum of the weights, 64 hexadecimal digits.
         sampling: `settings.Sampling`.
         steering: `settings.Steering`.
-        results: tuple of int. Ranks of the results, in ascending order.
-        image_format: one of `settings.OUTPUT_FORMATS`, or None for the
-            photograph's own.
+        results: tuple of int. Ranks of the chosen results, in ascending order.
+        image_format: one of `settings.OUTPUT_FORMATS`, or None for the format
+            of the photograph. Defaults to None.
 
     Raises:
-        ValueError: if a value is outside its range, naming its key.
+        ValueError: if a value is outside its range; with the key.
     """
 
     photo: str
@@ -82,8 +82,8 @@ class Recipe:
         if not (results and len(set(results)) == len(results)
                 and 0 <= results[0] and results[-1] < count):
             raise ValueError(
-                f"results must be different ranks of 0 to {count - 1}, at "
-                f"least one (received {_shown(list(self.results))})")
+                f"results must be one or more different ranks of 0 to "
+                f"{count - 1} (received {_shown(list(self.results))})")
         object.__setattr__(self, "results", tuple(map(int, results)))
         if self.image_format not in (None, *OUTPUT_FORMATS):
             raise ValueError(
@@ -91,11 +91,11 @@ class Recipe:
                 f"(received {_shown(self.image_format)})")
 
     def applied(self, work: batch.Work) -> batch.Work:
-        """What makes these results: to files, or into memory.
+        """Replaces the settings of a call by those of the recipe.
 
         Args:
-            work: `batch.Work` with the recipe's weights. Its format is taken
-                where the recipe has none.
+            work: `batch.Work` with the recipe's weights. Its format applies if
+                the recipe has none.
 
         Returns:
             `batch.Work`, a new one.
@@ -107,7 +107,7 @@ class Recipe:
             made_for=(self.photo, self.photo_sha256))
 
     def to_json(self) -> str:
-        """The file's text, as `parse` reads it."""
+        """Returns the text of the recipe's file, which `parse` reads."""
         steering = asdict(self.steering)
         steering["hints"] = [str(hint) for hint in self.steering.hints]
         return json.dumps({
@@ -121,7 +121,7 @@ class Recipe:
 
 
 def read(path: str | os.PathLike) -> Recipe:
-    """Reads a recipe's file.
+    """Reads the file of a recipe.
 
     Args:
         path: str or path.
@@ -130,15 +130,16 @@ def read(path: str | os.PathLike) -> Recipe:
         `Recipe`.
 
     Raises:
-        ValueError: it cannot be read, or is no recipe, naming it and the key.
+        ValueError: if the file is unreadable or not a recipe; with the path,
+            and the key of a wrong value.
     """
     try:
-        if not Path(path).is_file():  # one that never ends, for example
-            raise ValueError("none")
+        if not Path(path).is_file():  # a device may never end
+            raise ValueError("a path that is not a file")
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise ImageError(f"{path}: must be a recipe's file that can be read "
+        raise ImageError(f"{path}: must be a recipe file that can be read "
                          f"(received {reason(error)})") from error
     try:
         return parse(data)
@@ -147,16 +148,17 @@ def read(path: str | os.PathLike) -> Recipe:
 
 
 def parse(data: str | bytes) -> Recipe:
-    """Reads a recipe.
+    """Reads the text of a recipe.
 
     Args:
-        data: str or bytes, JSON, at most `MAX_BYTES`.
+        data: str or bytes, JSON. At most `MAX_BYTES`.
 
     Returns:
         `Recipe`.
 
     Raises:
-        ValueError: it is no recipe of this version; one line, naming the key.
+        ValueError: if the text is not a recipe of this version; one line, with
+            the key of a wrong value.
     """
     if len(data) > MAX_BYTES:
         raise ValueError(f"a recipe must have at most {MAX_BYTES:,} bytes "
@@ -169,11 +171,11 @@ def parse(data: str | bytes) -> Recipe:
     kind = values.get("tfdivcolor") if isinstance(values, dict) else None
     if kind != "recipe":
         raise ValueError('a recipe must be an object with "tfdivcolor": '
-                         '"recipe" (received another)')
+                         '"recipe" (received other JSON)')
     version = values.get("version")
     if not _is_whole(version) or version != VERSION:
-        raise ValueError(f"version must be {VERSION}, which this tfdivcolor "
-                         f"reads (received {_shown(version)})")
+        raise ValueError(f"version must be {VERSION}, the only one that this "
+                         f"tfdivcolor reads (received {_shown(version)})")
     found = _fields("", values, _RECIPE)
     photo, weights = found["photo"], found["weights"]
     return Recipe(
@@ -182,22 +184,22 @@ def parse(data: str | bytes) -> Recipe:
         Steering(**found["steering"]), found["results"], found["format"])
 
 
-# --- What each key holds ---------------------------------------------------
+# --- Readers of keys -------------------------------------------------------
 
 
 def _fields(name, values, readers):
-    """Reads an object, all of whose keys are known and there."""
+    """Reads an object that must have these keys and no others."""
     if not isinstance(values, dict):
         raise ValueError(
             f"{name} must be an object (received {_shown(values)})")
     prefix = f"{name}." if name else ""
     for key in values:
         if key not in readers:
-            raise ValueError(f"{prefix}{_key(key)} must not be there; known "
-                             f"are {', '.join(readers)}")
+            raise ValueError(f"{prefix}{_key(key)} must not be present; the "
+                             f"known keys are {', '.join(readers)}")
     for key in readers:
         if key not in values:
-            raise ValueError(f"{prefix}{key} must be there (received none)")
+            raise ValueError(f"{prefix}{key} must be present (received none)")
     return {key: reader(f"{prefix}{key}", values[key])
             for key, reader in readers.items()}
 
@@ -269,7 +271,7 @@ _RECIPE = {
 def _without_twins(pairs):
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise ValueError("one key twice")
+        raise ValueError("a key that occurs twice")
     return values
 
 
@@ -278,6 +280,6 @@ def _key(key):
 
 
 def _shown(value):
-    """A value in a message: one short line of ASCII."""
+    """Shortens a value for a message: one line of ASCII."""
     text = ascii(value)
     return text if len(text) <= 60 else f"{text[:60]}..."

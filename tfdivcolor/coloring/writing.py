@@ -1,4 +1,4 @@
-"""Results of one photograph to files, all or none."""
+"""Writing: writes the results of one photograph, all files or none."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from tfdivcolor.coloring import outputs
 from tfdivcolor.images import formats
 from tfdivcolor.utils import files
 
-if TYPE_CHECKING:  # it imports TensorFlow
+if TYPE_CHECKING:  # the module imports TensorFlow
     from tfdivcolor.coloring.coloring import Coloring
 
-# Encoding one result, and writing it, goes on beside the making of the next.
+# Threads that encode and write results while the main thread makes the next.
 _WRITERS = 2
 
 
 @dataclass(frozen=True)
 class Job:
-    """A photograph that has been read, and where its outputs go.
+    """A `Photo`, and the paths of its outputs.
 
     Attributes:
-        base: Path of the outputs, up to their endings.
-        record: dict. What is recorded beside what `write` adds.
-        names: list of Path. The pictures, results first.
+        base: Path of the outputs without their endings.
+        record: dict. The record, without the entries that `write` adds.
+        names: list of Path. Pictures to write, results first.
         image_format: str, a key of `images.FORMATS`.
         photo: `images.Photo`.
     """
@@ -43,19 +43,19 @@ class Job:
     photo: images.Photo
 
     def named(self, extra: str) -> Path | None:
-        """Path of a further picture, or None if there is to be none."""
+        """Path of "sheet" or "original", or None if the job lacks it."""
         beginning = f"{self.base.name}_{extra}."
         return next((name for name in self.names
                      if name.name.startswith(beginning)), None)
 
 
 def write(job: Job, result: Coloring, text: Mapping[str, str]) -> None:
-    """Writes all files of one photograph, or none; those before are removed.
+    """Writes all files of one photograph, or none; replaces earlier outputs.
 
     Args:
         job: `Job`.
         result: `Coloring` of its photograph.
-        text: dict. What all pictures say in their metadata.
+        text: dict of str. Metadata of all its results.
 
     Raises:
         images.ImageError: if a file cannot be written or removed.
@@ -84,7 +84,7 @@ def write(job: Job, result: Coloring, text: Mapping[str, str]) -> None:
             **record, **_described(result), "luminance_error": errors,
             "complete": True})
     except BaseException:
-        # So that the same command does this photograph anew.
+        # Without the record, the same command starts again.
         for name in reversed(written):
             with contextlib.suppress(OSError):
                 name.unlink()
@@ -92,8 +92,17 @@ def write(job: Job, result: Coloring, text: Mapping[str, str]) -> None:
 
 
 def pixels(result: Coloring, index: int, image_format: str) -> np.ndarray:
-    """A result at full size: uint8 [H, W, 3], or uint16 where the photograph
-    has 16 bits a channel and the format holds them."""
+    """Makes one result at full size.
+
+    Args:
+        result: `Coloring`.
+        index: int. Place of the result in it.
+        image_format: str, a key of `images.FORMATS`.
+
+    Returns:
+        uint8 [H, W, 3]; or uint16 if the photograph has 16 bits a channel and
+        the format can store them. sRGB.
+    """
     deep = (result.photo.pixels_16 is not None
             and image_format in formats.DEEP_FORMATS)
     return result.image_16(index) if deep else result.image(index)
@@ -101,20 +110,21 @@ def pixels(result: Coloring, index: int, image_format: str) -> np.ndarray:
 
 def encode(result: Coloring, index: int, made: np.ndarray, image_format: str,
            text: Mapping[str, str]) -> bytes:
-    """The file of one result.
+    """Encodes one result.
 
     Args:
         result: `Coloring`.
-        index: int. Which of its results.
-        made: uint8 or uint16 [H, W, 3], of `pixels`.
+        index: int. Place of the result in it.
+        made: uint8 or uint16 [H, W, 3], sRGB, from `pixels`.
         image_format: str, a key of `images.FORMATS`.
-        text: dict. What it says in its metadata, beside its rank.
+        text: dict of str. Metadata; the function adds rank, share and
+            log-probability.
 
     Returns:
-        bytes.
+        bytes of an image file.
 
     Raises:
-        images.ImageError: if the format cannot hold a picture of that size.
+        images.ImageError: if the format cannot hold a picture of this size.
     """
     photo = result.photo
     return images.encode(
@@ -125,19 +135,20 @@ def encode(result: Coloring, index: int, made: np.ndarray, image_format: str,
 
 
 def _write_results(job, result, text, sheet, written):
-    """Writes the results, each while the next one is made.
+    """Writes the results, each while the next is made.
 
     Args:
         job: `Job`.
         result: `Coloring`.
-        text: dict. What all of them say in their metadata.
-        sheet: bool. Whether there is to be a sheet.
-        written: list of Path, which gets what is written.
+        text: dict of str. Metadata of all results.
+        sheet: bool. Whether to make tiles for a contact sheet.
+        written: list of Path. The function appends each path before it is
+            written.
 
     Returns:
-        tiles: list of what a sheet shows of each, if there is to be one.
-        errors: list of float, the largest error of L* in each result; or
-            None for lossless formats, which have less than 0.5.
+        tiles: list of reduced pictures for the sheet, empty without one.
+        errors: list of float, the largest error of L* in each result; None
+            for lossless formats, with errors below 0.5.
     """
     pending, tiles, errors = collections.deque(), [], []
     if sheet:
@@ -167,7 +178,7 @@ def _write_results(job, result, text, sheet, written):
 
 
 def _described(result):
-    """What a record says of a photograph's results."""
+    """Makes the entries of a record that describe the results."""
     from tfdivcolor.models import storage
 
     height, width, _ = result.luminance.shape

@@ -1,4 +1,4 @@
-"""One page of finished results to look at and choose from, offline."""
+"""A page to view finished results and choose among them, offline."""
 
 from tfdivcolor.gallery.page import Gallery, is_page, write
 

@@ -1,4 +1,4 @@
-// Small parts that the gallery and the studio share.
+// Small functions that the gallery and the studio share.
 
 export const $ = id => document.getElementById(id);
 
@@ -15,7 +15,7 @@ export function clamp(value, least, most) {
   return Math.min(most, Math.max(least, value));
 }
 
-// For screen readers; on the screen as well if it is to be seen.
+// Gives a message to screen readers, and shows it on the screen if `seen`.
 export function say(text, seen = false) {
   $("status").textContent = text;
   $("status").classList.toggle("seen", seen);
@@ -32,8 +32,8 @@ export function percent(share) {
 
 // --- Memory ---------------------------------------------------------------
 
-// A browser may forbid storage to pages from files: what is remembered then
-// lasts as long as the page.
+// A browser may forbid storage to pages from files. The page then forgets
+// everything when it closes.
 export function recall(name) {
   try {
     return JSON.parse(localStorage.getItem(name));
@@ -69,14 +69,14 @@ export function recallSurround() {
 
 // --- Keys -----------------------------------------------------------------
 
-const HOLD = 300;  // ms after which a key counts as held, not tapped
+const HOLD = 300;  // ms from which a key counts as held, not tapped
 let held = null;
 
 export function press(key) {
   held = {key, since: performance.now()};
 }
 
-// "tapped" or "held", of the key that was pressed last; null of any other.
+// "tapped" or "held" for the last pressed key; null for any other key.
 export function release(key) {
   if (!held || key.toLowerCase() !== held.key) return null;
   const long = performance.now() - held.since > HOLD;
@@ -96,7 +96,7 @@ export function closeByClickBehind() {
 
 // --- Tiles ----------------------------------------------------------------
 
-// As many columns as make the tiles of a list largest.
+// Chooses the number of columns that makes the tiles of a list largest.
 export function fitTiles(list, aspect, largest) {
   const count = list.children.length, gap = 12, edge = 6;
   const width = list.clientWidth - edge, height = list.clientHeight - edge;
@@ -109,7 +109,7 @@ export function fitTiles(list, aspect, largest) {
       ((height - gap * (rows - 1)) / rows - under) * aspect);
     if (size > best) [best, columns] = [size, tried];
   }
-  // Where all would be small, they scroll instead.
+  // If all tiles would be small, the list scrolls instead.
   const least = width < 600 ? (width - gap) / 2 : 130;
   if (best < least) {
     best = least;
@@ -120,7 +120,7 @@ export function fitTiles(list, aspect, largest) {
   return best;
 }
 
-// Thumbnails so large that all can be seen, within reason.
+// Sizes thumbnails so that all of them fit, within limits.
 export function fitThumbs(list, aspect) {
   const count = list.children.length;
   const room = (list.clientHeight - 15 - 10 * (count - 1)) / count;

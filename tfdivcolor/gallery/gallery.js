@@ -11,9 +11,9 @@ const state = {
 };
 const stage = makeStage(() => photos[state.at], {
   tap: toggleZoom, swipe: flip, changed: renderStage});
-let target = null;      // what the address asks for, until it has been read
+let target = null;      // the place in the address, until the page has it
 
-// --- Data: read while the page still loads ---------------------------------
+// --- Data, while the page still loads --------------------------------------
 
 let last = null, pending = [];
 
@@ -24,7 +24,7 @@ function scan() {
   for (;;) {
     const node = last ? last.nextElementSibling
       : holder && holder.firstElementChild;
-    // The last block so far may not be all there.
+    // The last block may be incomplete.
     if (!node || !(whole || node.nextElementSibling)) break;
     last = node;
     if (node.type === "application/json") {
@@ -75,7 +75,7 @@ function source(photo, which) {
   return photo.pictures[index].textContent;
 }
 
-// Previews of this photograph and its neighbours only are in memory.
+// Only the current photograph and its neighbours have previews in memory.
 function preload(index, whichs) {
   if (!photos[index]) return;
   if (!images.has(index)) images.set(index, new Map());
@@ -117,7 +117,7 @@ function toggleKept(rank = state.rank) {
   say(`${label(rank)} ${photo.kept.has(rank) ? "kept" : "not kept"}`);
 }
 
-// --- Moving about ----------------------------------------------------------
+// --- Navigation ------------------------------------------------------------
 
 function listed() {
   return [...photos.keys()].filter(
@@ -175,7 +175,7 @@ function open(view, show = "after", against = "grey") {
 
 function setOnly(only) {
   if (only && !photos.some(photo => photo.kept.size)) {
-    say("Nothing is kept yet", true);
+    say("No kept results yet", true);
     return;
   }
   state.only = only;
@@ -213,8 +213,7 @@ function minus(number) {
   return number.toFixed(1).replace("-", "\u2212");
 }
 
-// A result's share; its density where the record has no shares, as those of
-// tfdivcolor 0.5.
+// A result's share. Records of tfdivcolor 0.5 have no shares, only densities.
 function rating(rank) {
   const share = photos[state.at].share?.[rank];
   if (typeof share === "number") return percent(share);
@@ -224,11 +223,11 @@ function rating(rank) {
 
 function explanation(rank) {
   return typeof photos[state.at].share?.[rank] === "number"
-    ? `Of all colourings that the model holds possible, ${rating(rank)} `
-      + "are nearest to this one" : "";
+    ? `${rating(rank)} of the model's colourings are nearer to this result `
+      + "than to the others" : "";
 }
 
-// What a result is called: its rank in its call, of which a recipe picks some.
+// A result's name: its rank in its call. A recipe picks some of the ranks.
 function number(place) {
   return String(photos[state.at].ranks?.[place] ?? place);
 }
@@ -299,7 +298,7 @@ function render() {
   try {
     history.replaceState(null, "", `#${state.at}.${state.rank}`);
   } catch (error) { /* the address stays */ }
-  // Neighbours, once this one is on the screen.
+  // Load the neighbours when this photograph is on the screen.
   for (const index of images.keys()) {
     if (Math.abs(index - state.at) > 1) images.delete(index);
   }
@@ -328,7 +327,7 @@ function tile(which) {
     "aria-label": (isResult ? label(which) : which) + ": enlarge"},
     picture(which));
   const under = isResult
-    ? make("button", {type: "button", class: "under", title: "Keep (space)"},
+    ? make("button", {type: "button", class: "under", title: "Keep (Space)"},
       make("b", {}, number(which)),
       make("span", {title: explanation(which)}, rating(which)), make("i"))
     : make("div", {class: "under"}, make("span", {}, which));
@@ -381,7 +380,7 @@ function renderMarks() {
   renderBar();
 }
 
-// What depends on the chosen result and on how it is shown.
+// Draws everything that depends on the chosen result and its view.
 function renderChoice() {
   const photo = photos[state.at];
   for (const element of document.querySelectorAll(".tile")) {
@@ -420,7 +419,7 @@ function renderChoice() {
   renderMarks();
 }
 
-// In a tile, another picture in place of its own.
+// Shows another picture in a tile.
 function glance(element, which) {
   const now = String(which);
   if ((element.dataset.glance || element.dataset.which) === now) return;
@@ -437,13 +436,13 @@ function draw(image, which, full) {
   const key = `${state.at}/${which}` + (full ? `/${state.rank}/full` : "");
   if (image.dataset.key === key) return;
   image.dataset.key = key;
-  image.decoding = "sync";  // so that the old one stays until the new one is
+  image.decoding = "sync";  // keeps the old picture until the new one is ready
   image.classList.toggle("luminance", !!full && which === "grey");
   image.src = full ? full.src : source(photos[state.at], which);
 }
 
-// The result itself, shown at 100 % as soon as the browser has read it; TIFF
-// and HEIC most cannot read, and the page may have been moved.
+// The result file, for a zoom beyond the preview. Most browsers cannot read
+// TIFF and HEIC, and the link fails if the user has moved the page.
 let result = {};
 
 function full() {
@@ -480,19 +479,19 @@ function layout() {
     fitTiles($("contact"), aspect, 2 * photo.preview[0]);
     return;
   }
-  fitThumbs($("results"), aspect);  // first: it leaves the stage its width
+  fitThumbs($("results"), aspect);  // first, because it sets the stage's width
   stage.layout();
 }
 
-// What depends on the zoom as well.
+// Draws everything that depends on the zoom.
 function renderStage() {
   const sharp = full();
   draw($("after"), state.rank, sharp);
   draw($("before"), state.against, state.against === "grey" && sharp);
   $("caption").textContent = caption();
   $("zoom").setAttribute("aria-pressed", !!stage.zoom);
-  const shown = stage.zoom ? stage.scale : stage.close;
-  $("zoom").textContent = `${Math.round(100 * shown * devicePixelRatio)} %`;
+  $("zoom").textContent =
+    `${Math.round(100 * stage.scale * devicePixelRatio)} %`;
 }
 
 addEventListener("resize", layout);
@@ -509,7 +508,7 @@ const clicks = {
 };
 for (const [id, act] of Object.entries(clicks)) {
   $(id).addEventListener("click", event => {
-    // So that keys go on to act on the photograph after a click.
+    // Keys act on the photograph again after a click.
     if (event.detail && id !== "copy") $(id).blur();
     act();
   });
@@ -545,8 +544,8 @@ document.addEventListener("keydown", event => {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const control = event.target.closest("button, a");
   const onSlider = event.target.id === "slider";
-  // What Enter and space do to a focused control is the browser's to say;
-  // but space on a picture marks it.
+  // The browser handles Enter and space on a focused control, except for
+  // space on a picture, which keeps the result.
   const native = key === "Enter"
     || (key === " " && !event.target.closest(".open, .thumb"));
   if (control && native) return;
@@ -577,7 +576,7 @@ document.addEventListener("keyup", event => {
   }
 });
 
-// --- List of the kept ------------------------------------------------------
+// --- List of kept results --------------------------------------------------
 
 function openList() {
   const files = keptFiles();
@@ -585,7 +584,7 @@ function openList() {
   $("kept_note").textContent = files.length
     ? `${count(files.length, "result")} of ${count(some, "photograph")}. `
       + "Names are relative to this page."
-    : "Nothing yet: space, or a click below a picture, marks a keeper.";
+    : "No kept results yet. Press Space or click below a picture to keep it.";
   $("names").value = files.map(file => file.name + "\n").join("");
   $("copy").textContent = "Copy";
   for (const id of ["copy", "download"]) $(id).disabled = !files.length;
@@ -601,7 +600,7 @@ async function copy() {
   try {
     await navigator.clipboard.writeText($("names").value);
   } catch (error) {
-    // Refused, or not there, on a page from a file.
+    // A page from a file may have no clipboard.
     $("names").select();
     done = document.execCommand("copy");
   }
@@ -609,7 +608,7 @@ async function copy() {
   say($("copy").textContent);
 }
 
-// The names' own bytes, which need not be Unicode.
+// The list has the bytes of the names, which need not be Unicode.
 function download() {
   const parts = keptFiles().map(file => Uint8Array.from(
     (file.href + "%0A").match(/%..|./g),

@@ -1,13 +1,13 @@
-"""A page to choose among colourings: one HTML file, for any browser, offline.
+"""A page to choose among results: one HTML file, for any browser, offline.
 
-Every photograph's grey picture and results stand in the page as previews,
-with a slider before/after, a keyboard map, and marks for the keepers. Links
-lead from there to the results themselves, which stay where they are.
+The page contains previews of each photograph's grey picture and results, with
+a divider between before and after, keyboard shortcuts and marks for kept
+results. Links lead to the result files, which stay in their places.
 
-The page is the template gallery.html with its styles, its scripts and a run
-of data blocks put in, which the browser does not take for scripts. A
-photograph is the blocks of its previews, then one that describes it, so
-that the page shows the first ones while the others are still being read.
+The page is the template gallery.html with styles, scripts and data blocks. The
+browser does not run a data block as a script. Each photograph has a block for
+each preview, then a block that describes it. So the page shows the first
+photographs while the browser still reads the others.
 """
 
 import base64
@@ -35,10 +35,10 @@ from tfdivcolor.utils.messages import readable
 PREVIEW_PIXELS = 960  # longer side of a preview
 THUMBNAIL_PIXELS = 120  # longer side of a picture in the filmstrip
 
-_READERS = 2  # pictures at once: each may take a third of a gigabyte
+_READERS = 2  # pictures at once; each may need a third of a gigabyte
 _PLACE = b"<!-- photographs -->"
 _STYLES = ("look.css", "gallery.css")
-_SCRIPTS = ("common.js", "stage.js", "gallery.js")  # each after its imports
+_SCRIPTS = ("common.js", "stage.js", "gallery.js")  # imported ones first
 
 _HEX_COLOR = re.compile("#[0-9a-fA-F]{6}")
 _SHOWN = ("input", "seed", "temperature", "mode", "weights")
@@ -46,13 +46,13 @@ _SHOWN = ("input", "seed", "temperature", "mode", "weights")
 
 @dataclass(frozen=True)
 class Gallery:
-    """What has been written.
+    """A summary of a written gallery.
 
     Attributes:
-        photographs: int. How many are in it.
+        photographs: int. Number of photographs in the page.
         size: int. Bytes of the file.
-        left_out: list of (Path, str). The bases of photographs that are not
-            in it, and why, in one line.
+        left_out: list of (Path, str). The base of each skipped photograph, and
+            the reason in one line.
     """
 
     photographs: int = 0
@@ -64,25 +64,25 @@ def write(path: str | os.PathLike, bases: Iterable[str | os.PathLike],
           title: str = "Colourings", quiet: bool = True) -> Gallery:
     """Writes a gallery, whole or not at all.
 
-    The grey picture is made of a photograph's first result, whose luminance
-    is the photograph's. Memory does not grow with the number of photographs.
-    The same arguments and files give the same bytes.
+    The grey picture comes from a photograph's first result, which has the
+    photograph's luminance. Memory does not grow with the number of
+    photographs. The same arguments and files give the same bytes.
 
     Args:
-        path: str or os.PathLike. The page; an existing file is replaced. Its
-            links are relative, so it is moved together with the results.
+        path: str or os.PathLike. The page; the function replaces an existing
+            file. Its links are relative: move it together with the results.
         bases: iterable of paths. The outputs of each photograph, up to their
-            endings. One whose record or pictures cannot all be read is left
-            out.
-        title: str. Heading of the page.
-        quiet: bool. Show no progress bar.
+            endings. The gallery skips a photograph with an unreadable record
+            or picture.
+        title: str. Heading of the page. Defaults to "Colourings".
+        quiet: bool. Show no progress bar. Defaults to True.
 
     Returns:
         `Gallery`.
 
     Raises:
-        images.ImageError: if the page cannot be written, or if no photograph
-            can be shown; then nothing has changed.
+        images.ImageError: the page cannot be written, or has no photograph to
+            show. An existing file stays unchanged.
     """
     path = Path(path)
     before, after = _template(title).split(_PLACE)
@@ -109,7 +109,14 @@ def write(path: str | os.PathLike, bases: Iterable[str | os.PathLike],
 
 
 def is_page(path: str | os.PathLike) -> bool:
-    """Whether a file is a gallery that `write` has written."""
+    """Whether `write` has written a file.
+
+    Args:
+        path: str or os.PathLike.
+
+    Returns:
+        bool; False for a file that does not exist.
+    """
     try:
         with open(path, "rb") as file:
             return b'content="tfdivcolor gallery"' in file.read(1000)
@@ -121,17 +128,17 @@ def is_page(path: str | os.PathLike) -> bool:
 
 
 def _template(title):
-    """The page without its photographs, whose place is marked."""
+    """The page without photographs, with a mark in their place."""
     page = _text("gallery.html")
     style = "".join(map(_text, _STYLES))
     script = _joined(map(_text, _SCRIPTS))
-    # The policy holds the page to its own style and script, whatever a file
-    # may be called, and keeps it off the network.
+    # The policy allows only this style and this script, whatever the names of
+    # files contain, and no network.
     for name, text in (("style", style), ("script", script)):
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest())
         page = page.replace(f"{{{{{name}_sha256}}}}", digest.decode())
         page = page.replace(f"{{{{{name}}}}}", text)
-    # Last, as a title may read like a mark.
+    # The title comes last, because it may look like a mark.
     title = html.escape(readable(title)).encode()
     page = page.encode().split(_PLACE)
     return _PLACE.join(
@@ -143,7 +150,7 @@ def _text(name):
 
 
 def _joined(modules):
-    """One script of JavaScript modules, as modules need a server."""
+    """Joins JavaScript modules to one script, because modules need a server."""
     lines = re.compile(r"^import\s[^;]*;\n|^export ", re.MULTILINE)
     return '"use strict";\n(() => {\n%s})();\n' % "".join(
         lines.sub("", module) for module in modules)
@@ -154,7 +161,7 @@ def _block(kind, text):
 
 
 def _json(values):
-    # No character of it has a meaning in HTML, or is beyond ASCII.
+    # The text is ASCII, without characters that have a meaning in HTML.
     text = json.dumps(values, separators=(",", ":"), allow_nan=False)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -162,18 +169,18 @@ def _json(values):
 
 
 def _blocks(base, folder):
-    """The data of one photograph.
+    """The data blocks of one photograph.
 
     Args:
         base: Path of its outputs, up to their endings.
-        folder: Path. Where the page is.
+        folder: Path of the page's folder.
 
     Returns:
         list of bytes: previews of the grey picture, of the results in their
-        order, and of the original if there is one, then what is known of them.
+        order and of the original if it exists, then their description.
 
     Raises:
-        images.ImageError: if anything of it cannot be read.
+        images.ImageError: the record or a picture cannot be read.
     """
     record = outputs.read_record(base)
     ending = re.compile(re.escape(base.name) + r"_\d+\.\w+")
@@ -182,7 +189,7 @@ def _blocks(base, folder):
     if not names:
         raise images.ImageError(
             f"{outputs.record_path(base)}: must be the record of a "
-            "photograph's results (received none that can be read)")
+            "photograph's results (received no readable record)")
     original = record.get("original")
     if original is not None and original not in record["outputs"]:
         raise images.ImageError(
@@ -206,7 +213,7 @@ def _blocks(base, folder):
         "results": [_file(base.with_name(name), folder) for name in names]}
     if original:
         about["original"] = _file(base.with_name(original), folder)
-    # Marks belong to these results: made anew, they are to be chosen anew.
+    # Marks belong to exactly these results: new results start without marks.
     about["key"] = hashlib.sha256(repr([
         about["results"], [record.get(key) for key in outputs.IDENTITY]
     ]).encode()).hexdigest()[:24]
@@ -215,8 +222,8 @@ def _blocks(base, folder):
 
 
 def _about(record, num_results):
-    """What a page tells of a record; whatever it lacks is left out."""
-    # As text: a seed has more digits than JavaScript's numbers.
+    """The part of a record that the page shows, without missing fields."""
+    # Text, because a seed may have more digits than a JavaScript number.
     about: dict[str, Any] = {
         key: readable(str(record[key])) for key in _SHOWN if key in record}
     ranks = record.get("ranks")
@@ -245,7 +252,7 @@ def _is_number(value):
 
 def _file(path, folder):
     relative = os.path.relpath(path, folder).replace(os.sep, "/")
-    # Its bytes, so that a name that is not Unicode leads there too.
+    # The link has the bytes of the name, which need not be Unicode.
     return {"name": readable(relative),
             "href": urllib.parse.quote(os.fsencode(relative))}
 

@@ -1,4 +1,4 @@
-"""Small pictures of photographs and results, as pages show them."""
+"""Previews of photographs and results for pages."""
 
 import base64
 import io
@@ -11,11 +11,11 @@ from tfdivcolor import images
 from tfdivcolor.images import formats
 from tfdivcolor.utils.errors import reason
 
-# Options of JPEG; chrominance is the point.
+# JPEG options; previews keep the full chrominance, because it matters most.
 PREVIEW = {"quality": 88, "subsampling": 0}
 THUMBNAIL = {"quality": 80}
 
-_SURROUND = (43, 43, 43)  # of the page; shows through transparent pixels
+_SURROUND = (43, 43, 43)  # background of the page, behind transparent pixels
 
 # Linear sRGB -> luminance: IEC 61966-2-1, as in color/lab.py.
 _LUMINANCE = np.array([0.212671, 0.715160, 0.072169])
@@ -23,25 +23,25 @@ _LUMINANCE = np.array([0.212671, 0.715160, 0.072169])
 
 def read(path: str | os.PathLike, size: int
          ) -> tuple[Image.Image, tuple[int, int]]:
-    """Reads a picture, made small, as economically as can be.
+    """Reads a picture at a small size, with little memory and time.
 
     Args:
         path: str or os.PathLike.
-        size: int. What its longer side becomes, at most.
+        size: int. Limit for the longer side, in pixels.
 
     Returns:
-        image: PIL image, RGB.
-        size: (int, int). Width and height of the picture itself.
+        image: PIL image, RGB, upright.
+        size: (int, int). Width and height of the full picture, upright.
 
     Raises:
-        images.ImageError: if it cannot be read.
+        images.ImageError: the picture cannot be read.
     """
     limits = (size, size)
     try:
         with open(path, "rb") as file:
             image, _ = formats.open_image(file, str(path))
             width, height = image.size
-            image.draft("RGB", limits)  # a JPEG need not be decoded whole
+            image.draft("RGB", limits)  # decodes a JPEG at a smaller size
             if image.mode in ("P", "PA", "LA", "La", "RGBa"):
                 image = image.convert("RGBA")
             image.thumbnail(limits, reducing_gap=2.0)
@@ -61,13 +61,13 @@ def read(path: str | os.PathLike, size: int
 
 
 def grey(image: Image.Image) -> Image.Image:
-    """The grey picture of the same luminance.
+    """The grey picture with the same luminance.
 
     Args:
-        image: PIL image, RGB. sRGB.
+        image: PIL image, RGB, in sRGB.
 
     Returns:
-        PIL image, L. The sRGB curve of linear luminance, within half a level.
+        PIL image, L, with the sRGB curve, exact to half a level.
     """
     srgb = np.arange(256) / 255
     linear = np.where(srgb <= 0.04045, srgb / 12.92,
@@ -76,7 +76,7 @@ def grey(image: Image.Image) -> Image.Image:
     pixels = np.asarray(image)
     luminance = sum(luminance[:, channel][pixels[..., channel]]
                     for channel in range(3))
-    # Between which two levels: at their middle in sRGB one gives way.
+    # The border between two levels is their middle in sRGB.
     middles = (np.arange(255) + 0.5) / 255
     borders = np.where(middles <= 0.04045, middles / 12.92,
                        ((middles + 0.055) / 1.055) ** 2.4)
@@ -85,14 +85,29 @@ def grey(image: Image.Image) -> Image.Image:
 
 
 def jpeg(image: Image.Image, **options: int) -> bytes:
-    """A JPEG file; options as Pillow's."""
+    """Encodes a picture as JPEG.
+
+    Args:
+        image: PIL image, L or RGB.
+        **options: Pillow's options, such as `quality`.
+
+    Returns:
+        bytes of a JPEG file.
+    """
     image = image.copy()
-    image.info.pop("comment", None)  # Pillow would write that of the file read
+    image.info.pop("comment", None)  # Pillow would copy the source's comment
     file = io.BytesIO()
     image.save(file, "JPEG", optimize=True, **options)
     return file.getvalue()
 
 
 def data_uri(image: Image.Image, **options: int) -> bytes:
-    """A JPEG file as a data URI."""
+    """Encodes a picture as the data URI of a JPEG file.
+
+    Args:
+        image, **options: as in `jpeg`.
+
+    Returns:
+        bytes, ASCII.
+    """
     return b"data:image/jpeg;base64," + base64.b64encode(jpeg(image, **options))

@@ -1,23 +1,23 @@
-// One picture, large: fit, zoom, pan, and a divider between before and after.
-// Both lie in one frame, so that they move in lockstep. What lies on the stage
-// with data-own is dragged by others; of it only pinches belong to the stage.
+// The stage: one large picture with zoom, pan, and a divider between before
+// and after. Both pictures share one frame, so they move together. Elements
+// with data-own handle drags themselves; the stage handles only pinches there.
 
 import {$, clamp} from "./common.js";
 
-const CLOSEST = 8;     // pixels of the screen for one of the picture
-const MOVED = 4;       // pixels that make a press a drag
-const SWIPE = 50;
+const CLOSEST = 8;     // limit of the zoom, screen pixels per picture pixel
+const MOVED = 4;       // pixels from which a press counts as a drag
+const SWIPE = 50;      // pixels from which a drag counts as a swipe
 
-// photo() is {width, height, preview: [w, h]} or null. act has: tap(x, y,
-// event), a press without a move, at a point in fractions of the picture;
-// swipe(step), of a picture that fits; changed(), after every layout.
+// photo() returns {width, height, preview: [w, h]} or null. act has tap(x, y,
+// event) for a press without a move, in fractions of the picture; swipe(step)
+// for a swipe over a picture that fits; and changed() after every layout.
 export function makeStage(photo, act) {
   const root = $("stage"), frame = $("frame"), slider = $("slider");
   const stage = {
-    zoom: null,  // or {x, y, scale}: the point in the middle, as fractions
-                 // of the picture, and screen pixels (CSS) a pixel of it
+    zoom: null,  // or {x, y, scale}: the middle point in fractions of the
+                 // picture, and CSS pixels per pixel of the picture
     split: false, divider: 0.5,
-    box: {x: 0, y: 0, width: 1, height: 1},  // the frame within the stage
+    box: {x: 0, y: 0, width: 1, height: 1},  // the frame on the stage
     fit: 1, close: 1, scale: 1,
     layout, toggleZoom, zoomBy, setSplit, nudge, pan, visible, fractions,
     isPinched: () => !!pinch,
@@ -32,7 +32,7 @@ export function makeStage(photo, act) {
     stage.fit = Math.min(width / now.width, height / now.height,
                          2 * now.preview[0] / now.width);
     const pixel = 1 / devicePixelRatio;
-    // A picture that fits at its own size is enlarged instead.
+    // If the picture fits at 100 %, zoom enlarges it beyond.
     stage.close = pixel > 1.1 * stage.fit ? pixel : 2 * stage.fit;
     stage.scale = stage.zoom ? stage.zoom.scale ?? stage.close : stage.fit;
     const box = {width: now.width * stage.scale,
@@ -48,7 +48,7 @@ export function makeStage(photo, act) {
     frame.style.width = `${box.width}px`;
     frame.style.height = `${box.height}px`;
     root.classList.toggle("zoomed", !!stage.zoom);
-    // Each pixel is to be seen, where it is that large.
+    // Show large pixels as squares.
     frame.classList.toggle("coarse", stage.scale * devicePixelRatio >= 4);
     layoutDivider(width, height);
     act.changed();
@@ -73,20 +73,20 @@ export function makeStage(photo, act) {
     }
   }
 
-  // Where the picture is within the stage, from left to right.
+  // The left and right edge of the visible picture on the stage.
   function visible() {
     return [Math.max(0, stage.box.x),
             Math.min(root.clientWidth, stage.box.x + stage.box.width)];
   }
 
-  // The point in the middle of the stage, within the picture.
+  // The middle of the stage, in fractions of the picture.
   function middle() {
     const {box} = stage;
     return {x: (root.clientWidth / 2 - box.x) / box.width,
             y: (root.clientHeight / 2 - box.y) / box.height};
   }
 
-  // A point of the window as fractions of the picture.
+  // A point of the window, in fractions of the picture.
   function fractions(clientX, clientY) {
     const box = frame.getBoundingClientRect();
     return [(clientX - box.left) / box.width,
@@ -101,7 +101,7 @@ export function makeStage(photo, act) {
     layout();
   }
 
-  // Whatever is at a point of the window stays there.
+  // Zooms around a point of the window, by default the middle of the stage.
   function zoomBy(factor, clientX, clientY) {
     if (!photo()) return;
     const bounds = root.getBoundingClientRect();
@@ -136,7 +136,7 @@ export function makeStage(photo, act) {
     layout();
   }
 
-  // Moves the divider, if a key of that name does so.
+  // Moves the divider with a key; returns whether the key is for it.
   function nudge(key) {
     const by = {ArrowLeft: -0.05, ArrowDown: -0.05, ArrowRight: 0.05,
                 ArrowUp: 0.05, PageDown: -0.2, PageUp: 0.2,
@@ -147,7 +147,7 @@ export function makeStage(photo, act) {
 
   // --- Pointer ---
 
-  const pointers = new Map();  // those that are down: where they are now
+  const pointers = new Map();  // positions of the pressed pointers
   let drag = null, pinch = null;
 
   root.addEventListener("pointerdown", event => {
@@ -222,7 +222,7 @@ export function makeStage(photo, act) {
   root.addEventListener("wheel", event => {
     if (!photo()) return;
     event.preventDefault();
-    // Wheels count pixels, lines or pages; pinches of a trackpad are finer.
+    // Wheels report pixels, lines or pages; trackpads report small pinches.
     const unit = [1, 33, 300][event.deltaMode] * (event.ctrlKey ? 5 : 1);
     const turn = clamp(event.deltaY * unit, -300, 300);
     zoomBy(Math.exp(-0.002 * turn), event.clientX, event.clientY);

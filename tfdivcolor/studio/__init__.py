@@ -1,13 +1,17 @@
 """The studio: a page in the browser where a person colours a photograph.
 
-    server    starts it: data folder, port, networks
-    safety    who may ask
-    app       requests and answers
-    desk      what they share; worker, the one thread that runs the networks
-    strip, sessions, states    what is open, what was done, one step of it
-    easel     a photograph's pictures and results; points, of single points
-    exports   files to take away
+    server    starts the studio: data folder, port, networks
+    safety    decides which requests are allowed
+    app       reads requests and makes answers
+    desk      holds the state that requests share
+    worker    runs the networks on one thread
+    strip     lists the open photographs
+    sessions  stores the history of each photograph
+    states    reads one step of a history
+    easel     makes pictures and results of a photograph
+    points    computes colours and notes for single points
+    exports   makes files for download
     page/     the page itself
 
-Only `server` and `app` need the extra [studio].
+Only `server`, `app`, `desk` and `safety` need the extra [studio].
 """

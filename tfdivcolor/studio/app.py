@@ -1,7 +1,7 @@
-"""The studio's requests and answers: what the page asks for, by address.
+"""The studio's web interface: one function for each address.
 
-Each function here reads a request, lets a module of this room do the work,
-and makes the answer.  `desk.Desk` holds what they share.
+Each function reads a request, calls a module of this folder, and makes the
+answer.  The functions share one `desk.Desk`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 import tfdivcolor
-from tfdivcolor.settings import MAX_SAMPLES, MAX_WARMTH
+from tfdivcolor.settings import MAX_SAMPLES, MAX_WARMTH, OUTPUT_FORMATS
 from tfdivcolor.studio import exports, points, states
 from tfdivcolor.studio.desk import Desk, Refused
 from tfdivcolor.studio.easel import SIZES, Gone
@@ -49,18 +49,18 @@ async def _static(request):
 
 
 def _file(name):
-    """A file of the page, of this room's folder or the gallery's."""
+    """A file of the page, from the folder of the studio or the gallery."""
     package = importlib.resources.files(tfdivcolor)
     for room in ("studio/page", "gallery"):
         folder = package.joinpath(*room.split("/"))
-        # Only what is there by that very name: no path leads out.
+        # The exact name of a file in the folder: no path leads outside.
         if name in {file.name for file in folder.iterdir()} and (
                 name.endswith((".html", ".css", ".js", ".svg"))):
             kind = mimetypes.guess_type(name)[0]
             return Response(folder.joinpath(name).read_bytes(),
                             media_type=kind,
                             headers={"Cache-Control": "no-cache"})
-    raise Refused(404, "page", "there is no such page")
+    raise Refused(404, "page", "this page does not exist")
 
 
 async def _about(request):
@@ -75,6 +75,7 @@ async def _about(request):
                    "warmth": MAX_WARMTH, "saturation": 10, "strength": 10},
         "defaults": states.START,
         "formats": [{"id": name} for name in exports.FORMATS],
+        "recipe_formats": OUTPUT_FORMATS,
         "photos": [entry.described()
                    for entry in desk.strip.entries.values()]})
 
@@ -91,7 +92,7 @@ async def _add(request):
     name = plain_name(urllib.parse.unquote(
         request.headers.get("x-name", "photograph"), errors="replace"))
     digest = hashlib.sha256()
-    # In the data folder, so that it can be moved to its place.
+    # The file is in the data folder, so that the strip can rename it.
     with tempfile.NamedTemporaryFile(
             dir=desk.folder / "added", prefix=".", delete=False) as file:
         path = Path(file.name)
@@ -157,7 +158,7 @@ async def _picture(request):
         desk.model()
         data = await desk.on_thread(easel.result, key, int(which), part)
     else:
-        raise Refused(404, "picture", "there is no such picture")
+        raise Refused(404, "picture", "this picture does not exist")
     return _jpeg(data)
 
 
@@ -170,7 +171,8 @@ def _whole_numbers(request, name, count, default=""):
     if len(texts) != count or not all(
             text.isascii() and text.isdecimal() and len(text) < 10
             for text in texts):
-        raise Refused(422, name, f"{name} must be {count} whole numbers")
+        raise Refused(422, name, f"{name} must be a list of whole numbers, "
+                      f"of length {count}")
     return [int(text) for text in texts]
 
 
@@ -204,7 +206,7 @@ async def _point(request):
 
     def state_of(body):
         if not isinstance(body, dict) or set(body) != {"state", "x", "y"}:
-            raise ValueError("a point must be an object of state, x, y")
+            raise ValueError("point must be an object with state, x and y")
         point.update(x=body["x"], y=body["y"])
         return body["state"]
 
@@ -221,7 +223,12 @@ async def _point(request):
 
 
 async def _asked(request, kind, state_of):
-    """A request about a state: its photograph, the state and its key."""
+    """Reads a request that has a state.
+
+    Returns:
+        `Desk`, `Easel`, `State`, its key, and the pair that names the request
+        for `Worker.run`, or None.
+    """
     desk = _desk(request)
     entry = desk.entry(request)
     state = states.parse(state_of(await _json(request)))
@@ -262,7 +269,7 @@ async def _session(request):
             desk.sessions.change, easel.checksum, model.sha256, body)
     except Changed as changed:
         return JSONResponse(
-            {"error": "another tab has changed this photograph's history",
+            {"error": "another tab changed the history of this photograph",
              "code": "revision", "session": changed.args[0]}, 409)
     return JSONResponse({"revision": now["revision"]})
 
@@ -285,7 +292,7 @@ async def _export_state(request):
 async def _export_file(request):
     job = _job(request)
     if job.state != "ready" or job.path is None:
-        raise Refused(409, "running", "the file is not ready")
+        raise Refused(409, "running", "the file is not ready yet")
     return FileResponse(job.path, media_type="application/octet-stream",
                         filename=job.name)
 
@@ -294,7 +301,7 @@ def _job(request):
     try:
         return _desk(request).exports.jobs[request.path_params["job"]]
     except KeyError:
-        raise Refused(404, "export", "there is no such export") from None
+        raise Refused(404, "export", "this export does not exist") from None
 
 
 def _desk(request) -> Desk:
@@ -302,13 +309,13 @@ def _desk(request) -> Desk:
 
 
 async def _json(request):
-    """The JSON value of a request's body."""
+    """The JSON value in the body of a request."""
     def refused(text):
-        raise ValueError(f"{text} is no number")
+        raise ValueError(f"{text} is not a number")
 
     try:
         value = json.loads(await request.body(), parse_constant=refused)
-        # Halves of characters, which could not be sent back.
+        # Fails for lone surrogates, which no answer can contain.
         json.dumps(value, ensure_ascii=False).encode()
         return value
     except (ValueError, RecursionError) as error:
@@ -320,7 +327,16 @@ async def _json(request):
 
 
 def build(desk: Desk) -> Starlette:
-    """The ASGI application; `safety.Guard` goes before it."""
+    """Makes the ASGI application.
+
+    The application answers every request: put `safety.Guard` in front of it.
+
+    Args:
+        desk: `Desk`. The application closes it when it stops.
+
+    Returns:
+        Starlette application.
+    """
     photo = "/api/photos/{photo}"
     app = Starlette(
         routes=[
@@ -357,14 +373,17 @@ def _answer(status, code, text):
 
 _HANDLERS: Mapping[Any, Any] = {
     Refused: lambda _, error: _answer(error.status, error.code, error),
-    Replaced: lambda *_: _answer(409, "replaced", "a newer request has come"),
-    Gone: lambda *_: _answer(404, "gone", "these results are to be asked "
-                             "for again"),
-    # Of pictures, states and sessions: one line that names what is wrong.
+    Replaced: lambda *_: _answer(409, "replaced",
+                                 "a newer request replaced this one"),
+    Gone: lambda *_: _answer(404, "gone", "these results are no longer in "
+                             "memory; request them again"),
+    # Pictures, states and sessions raise it with one line for the user.
     ValueError: lambda _, error: _answer(422, "value", error),
     OSError: lambda _, error: _answer(507, "disk", error),
     TooLarge: lambda _, error: too_large(error.args[0]),
-    ClientDisconnect: lambda *_: _answer(400, "gone", "the page has left"),
-    404: lambda *_: _answer(404, "page", "there is no such page"),
-    405: lambda *_: _answer(405, "method", "not by this method"),
+    ClientDisconnect: lambda *_: _answer(400, "gone",
+                                         "the page closed the connection"),
+    404: lambda *_: _answer(404, "page", "this page does not exist"),
+    405: lambda *_: _answer(405, "method",
+                            "this address does not accept this method"),
 }

@@ -1,4 +1,4 @@
-"""What the studio's requests share: the strip, opened photographs, networks."""
+"""The state that requests share: strip, open photographs and networks."""
 
 from __future__ import annotations
 
@@ -29,13 +29,20 @@ if TYPE_CHECKING:  # it imports TensorFlow
 THUMBNAIL_PIXELS = 160
 Answer = TypeVar("Answer")
 
-# Of photographs in memory: their pixels, and how many (each has results too).
+# Limits for photographs in memory: their pixels in total, and their number,
+# because each photograph keeps results too.
 _OPEN_PIXELS, _MOST_OPEN = 120_000_000, 8
 
 
 @dataclass(frozen=True)
 class Model:
-    """The networks, and what they are called."""
+    """The networks and the identity of their weights.
+
+    Attributes:
+        colorizer: `Colorizer`.
+        name: str. Name of the weights.
+        sha256: str. Checksum of the weights.
+    """
 
     colorizer: Colorizer
     name: str
@@ -43,7 +50,13 @@ class Model:
 
 
 class Refused(Exception):
-    """A request cannot be answered: status, code and one line."""
+    """The studio refuses a request.
+
+    Args:
+        status: int. HTTP status of the answer.
+        code: str. The reason, for the page.
+        text: object. The reason, one line for the user.
+    """
 
     def __init__(self, status: int, code: str, text: object):
         super().__init__(str(text))
@@ -51,13 +64,20 @@ class Refused(Exception):
 
 
 class Desk:
-    """What the requests share.
+    """The state that all requests share.
 
     Args:
-        folder: Path. The data folder, which is there.
+        folder: Path. The data folder; it exists.
         strip: `Strip`.
-        worker: `Worker`, whose `loaded` becomes a `Model`.
-        name: str. Of the weights, as the command line has it.
+        worker: `Worker` that loads a `Model`.
+        name: str. Name of the weights on the command line.
+
+    Attributes:
+        folder, strip, worker: as given.
+        weights_name: str. `name`.
+        sessions: `Sessions` of the data folder.
+        exports: `Exports` of the data folder.
+        threads: ThreadPoolExecutor for pictures.
     """
 
     def __init__(self, folder: Path, strip: Strip, worker: Worker, name: str):
@@ -65,41 +85,81 @@ class Desk:
         self.weights_name = name
         self.sessions = Sessions(folder)
         self.exports = Exports(folder / "exports")
-        # Reading and drawing for the screen, beside the networks.
+        # Read photographs and draw pictures while the networks run.
         self.threads = ThreadPoolExecutor(2, thread_name_prefix="pictures")
-        # Of a strip of scans, each may take a second; nothing waits for them.
+        # A scan may take a second, so thumbnails never delay other pictures.
         self._thumbnails = ThreadPoolExecutor(1, thread_name_prefix="strip")
         self._easels: collections.OrderedDict[str, asyncio.Future[Easel]] = (
             collections.OrderedDict())
 
     async def on_thread(self, function: Callable[..., Answer],
                         *arguments: Any) -> Answer:
-        """Runs what takes its time beside the event loop."""
+        """Runs a slow function on a thread of `threads`.
+
+        Args:
+            function: any function.
+            *arguments: its arguments.
+
+        Returns:
+            the function's value. Its exceptions pass through.
+        """
         return await asyncio.get_running_loop().run_in_executor(
             self.threads, functools.partial(function, *arguments))
 
     async def thumbnail(self, entry: Entry) -> bytes:
-        """A small picture of a photograph, a JPEG file."""
+        """Makes a small picture of a photograph.
+
+        Args:
+            entry: `Entry`.
+
+        Returns:
+            bytes of a JPEG file, at most `THUMBNAIL_PIXELS` on a side.
+
+        Raises:
+            images.ImageError: the photograph cannot be read.
+        """
         return await asyncio.get_running_loop().run_in_executor(
             self._thumbnails, _thumbnail, entry)
 
     def close(self) -> None:
-        """Ends everything that still runs."""
+        """Stops exports, the networks and all threads."""
         self.exports.close()
         self.worker.stop()
         for threads in (self.threads, self._thumbnails):
             threads.shutdown(wait=False, cancel_futures=True)
 
     def entry(self, request: Request) -> Entry:
-        """The photograph that a request is about."""
+        """The photograph that a request names.
+
+        Args:
+            request: Request with the path parameter `photo`.
+
+        Returns:
+            `Entry`.
+
+        Raises:
+            Refused: the photograph is not in the strip.
+        """
         try:
             return self.strip.entries[request.path_params["photo"]]
         except KeyError:
             raise Refused(404, "photo",
-                          "there is no such photograph in the strip") from None
+                          "this photograph is not in the strip") from None
 
     async def easel(self, entry: Entry) -> Easel:
-        """An opened photograph; it is read once for all that ask at once."""
+        """Opens a photograph, or finds it in memory.
+
+        Simultaneous requests share one read.
+
+        Args:
+            entry: `Entry`.
+
+        Returns:
+            `Easel`.
+
+        Raises:
+            images.ImageError: the photograph cannot be read.
+        """
         future = self._easels.get(entry.id)
         if future is None:
             future = asyncio.ensure_future(self.on_thread(_read, entry))
@@ -115,12 +175,12 @@ class Desk:
         return found
 
     def remove(self, entry: Entry) -> None:
-        """Takes a photograph out of the strip and out of memory."""
+        """Removes a photograph from the strip and from memory."""
         self.strip.remove(entry.id)
         self._easels.pop(entry.id, None)
 
     def _forget(self):
-        """Lets go of photographs that were not asked for of late."""
+        """Drops the least recently used photographs beyond the limits."""
         total, kept = 0, 0
         for identity, future in reversed(list(self._easels.items())):
             if not future.done() or future.cancelled() or future.exception():
@@ -131,9 +191,16 @@ class Desk:
                 del self._easels[identity]
 
     def model(self) -> Model:
-        """The networks, once they are loaded."""
+        """The networks.
+
+        Returns:
+            `Model`.
+
+        Raises:
+            Refused: the networks are still loading.
+        """
         if self.worker.loaded is None:
-            raise Refused(503, "loading", "the networks are being loaded")
+            raise Refused(503, "loading", "the networks are still loading")
         return self.worker.loaded
 
 
@@ -143,7 +210,7 @@ def _read(entry):
 
 def _thumbnail(entry):
     if _is_plain_jpeg(entry.path):
-        # A file that lacks its end, the reader takes and Pillow does not.
+        # Pillow refuses a truncated file, which the reader accepts.
         with contextlib.suppress(images.ImageError):
             image, _ = previews.read(entry.path, THUMBNAIL_PIXELS)
             return previews.jpeg(image, **previews.THUMBNAIL)
@@ -152,10 +219,10 @@ def _thumbnail(entry):
 
 
 def _is_plain_jpeg(path):
-    """Whether Pillow alone shows a file right, and fast."""
+    """Whether Pillow alone decodes a file correctly and fast."""
     try:
         with open(path, "rb") as file:
             image, image_format = formats.open_image(file, path.name)
             return image_format == "JPEG" and image.mode in ("L", "RGB")
-    except Exception:  # decoders raise almost anything; the reader says what
+    except Exception:  # decoders raise anything; the reader reports the fault
         return False

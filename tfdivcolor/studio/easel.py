@@ -1,8 +1,8 @@
-"""One opened photograph: its pictures for the screen, and its results.
+"""One open photograph: its pictures for the screen, and its results.
 
-The photograph is read once and kept as it is; its results are colour fields
-of the canvas, which become pictures only where the screen asks for them, at
-the size that it asks for.
+The easel keeps the photograph at full size and its results as colour fields
+of the canvas.  A result becomes a picture when the page requests it, in the
+part and at the size that the page shows.
 """
 
 from __future__ import annotations
@@ -25,26 +25,27 @@ from tfdivcolor.studio.states import State
 if TYPE_CHECKING:  # it imports TensorFlow
     from tfdivcolor.coloring.colorizer import Colorizer
 
-SIZES = (128, 384, 1024, 2048)  # longer sides of whole pictures
-REDUCTIONS = (1, 2, 4, 8)  # of parts
+SIZES = (128, 384, 1024, 2048)  # longer sides of whole pictures, in pixels
+REDUCTIONS = (1, 2, 4, 8)  # allowed factors for parts
 MAX_PART_PIXELS = 4_200_000
-POOL = 96  # draws that show what is possible at a point
-_RESULTS = 32  # states whose results are kept, of one photograph
+POOL = 96  # draws that give the possible colours of a point
+_RESULTS = 32  # states per photograph whose results stay in memory
 _POOLS = 4
 
 _SCREEN = {"quality": 90, "subsampling": 0}
 
 
 def warm_ups(colorizer: Colorizer) -> list[Callable[[], None]]:
-    """Calls that make the graphs of all that a page may ask for.
+    """Calls that compile a graph for every kind of request.
 
-    Each takes a second or two, which a person would wait for otherwise.
+    Each call takes a second or two.  A user waits for it at the first request
+    of its kind unless the server makes the call earlier.
 
     Args:
         colorizer: `Colorizer`.
 
     Returns:
-        list of functions without arguments, the most needed first.
+        list of functions without arguments, the most frequent kind first.
     """
     from tfdivcolor.coloring import drawing
 
@@ -62,12 +63,17 @@ def warm_ups(colorizer: Colorizer) -> list[Callable[[], None]]:
 
 
 class Gone(Exception):
-    """Results are asked for that are not in memory (any more)."""
+    """The requested results are not in memory."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a photograph at one of its sizes, in pixels of that size."""
+    """A rectangle of a photograph that is reduced to some size.
+
+    Attributes:
+        left, top, right, bottom: ints. The rectangle, in reduced pixels.
+        width, height: ints. The whole photograph, in reduced pixels.
+    """
 
     left: int
     top: int
@@ -78,13 +84,13 @@ class Part:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is all of the photograph."""
+        """Whether the part is the whole photograph."""
         return (self.right - self.left, self.bottom - self.top) == (
             self.width, self.height)
 
 
 class Easel:
-    """A photograph, and the results of the states that were asked for.
+    """A photograph, and the results of recent states.
 
     Args:
         photo: `images.Photo`.
@@ -92,7 +98,7 @@ class Easel:
 
     Attributes:
         photo, checksum: as given.
-        width, height: ints. Of the photograph.
+        width, height: ints. Pixels of the photograph.
     """
 
     def __init__(self, photo: images.Photo, checksum: str):
@@ -104,12 +110,19 @@ class Easel:
         self._pools: collections.OrderedDict[str, np.ndarray] = (
             collections.OrderedDict())
         self._seen: Any = None
-        self._luminances: dict[Part, Any] = {}  # at most one of each size
+        self._luminances: dict[Part, Any] = {}  # whole pictures, by size
 
     # --- On the networks' thread -------------------------------------------
 
     def seen(self, colorizer: Colorizer) -> tuple[Any, Any]:
-        """Luminance as the networks see it, and on the canvas of the fields."""
+        """The luminance for the networks, and on the canvas of the fields.
+
+        Args:
+            colorizer: `Colorizer`.
+
+        Returns:
+            as of `drawing.seen`, and as of `canvas.on_canvas`.
+        """
         if self._seen is None:
             from tfdivcolor.color import canvas
             from tfdivcolor.coloring import drawing
@@ -121,7 +134,7 @@ class Easel:
 
     def results(self, colorizer: Colorizer, state: State, key: str
                 ) -> dict[str, Any]:
-        """Draws the results of a state, or finds them again.
+        """Draws the results of a state, or finds them in memory.
 
         Args:
             colorizer: `Colorizer`.
@@ -132,7 +145,7 @@ class Easel:
             dict as of `drawing.draw`.
 
         Raises:
-            ValueError: a hint is outside of the photograph.
+            ValueError: a hint is outside the photograph.
         """
         from tfdivcolor.coloring import drawing
 
@@ -141,14 +154,26 @@ class Easel:
 
     def pool(self, colorizer: Colorizer, state: State, key: str
              ) -> np.ndarray:
-        """The fields that a state's results sum up: as of `drawing.pool`."""
+        """Draws the fields behind a state's results, or finds them in memory.
+
+        Args:
+            colorizer: `Colorizer`.
+            state: `State`.
+            key: str, its key.
+
+        Returns:
+            float32 [POOL, canvas, canvas, 2], as of `drawing.pool`.
+
+        Raises:
+            ValueError: a hint is outside the photograph.
+        """
         from tfdivcolor.coloring import drawing
 
         return self._drawn(self._pools, _POOLS, key, lambda: drawing.pool(
             *self._arguments(colorizer, state), count=POOL))
 
     def _arguments(self, colorizer, state):
-        """Those of `drawing`'s functions."""
+        """The arguments of `drawing.draw` and `drawing.pool`."""
         from tfdivcolor.coloring import coloring
 
         hints = state.steering.hints
@@ -172,7 +197,14 @@ class Easel:
         return found
 
     def lightness(self, x: int, y: int) -> float:
-        """L of a pixel, 0..100."""
+        """The luminance of a pixel.
+
+        Args:
+            x, y: ints. A pixel of the photograph.
+
+        Returns:
+            float, L* from 0 to 100.
+        """
         from tfdivcolor.color import canvas
 
         return float(canvas.luminance_of(
@@ -181,7 +213,14 @@ class Easel:
     # --- On any thread -----------------------------------------------------
 
     def whole(self, size: int) -> Part:
-        """All of the photograph, its longer side at most `size`."""
+        """The whole photograph, reduced.
+
+        Args:
+            size: int. Limit for the longer side, in pixels.
+
+        Returns:
+            `Part`.
+        """
         factor = min(1.0, size / max(self.width, self.height))
         width, height = (max(1, round(factor * side))
                          for side in (self.width, self.height))
@@ -189,10 +228,18 @@ class Easel:
 
     def part(self, left: int, top: int, width: int, height: int,
              reduction: int) -> Part:
-        """A part, given in the photograph's pixels, reduced.
+        """A rectangle of the photograph, reduced.
+
+        Args:
+            left, top, width, height: ints. Pixels of the photograph.
+            reduction: int, one of `REDUCTIONS`.
+
+        Returns:
+            `Part`.
 
         Raises:
-            ValueError: it is not inside the photograph, or too large.
+            ValueError: the rectangle is not inside the photograph, or has more
+                than `MAX_PART_PIXELS` reduced pixels; or another reduction.
         """
         if not (0 <= left < left + width <= self.width
                 and 0 <= top < top + height <= self.height):
@@ -211,20 +258,28 @@ class Easel:
         pixels = (edges[0] - starts[0]) * (edges[1] - starts[1])
         if pixels > MAX_PART_PIXELS:
             raise ValueError(
-                f"box must have at most {MAX_PART_PIXELS} pixels once reduced "
+                f"box must have at most {MAX_PART_PIXELS} reduced pixels "
                 f"(received {pixels})")
         return Part(*starts, *edges, *sides)
 
     def grey(self, part: Part) -> bytes:
-        """The picture without colours, a JPEG file."""
+        """A part of the grey picture: bytes of a JPEG file."""
         return previews.jpeg(previews.grey(self._image(part)), quality=90)
 
     def original(self, part: Part) -> bytes:
-        """The picture as it came, a JPEG file."""
+        """A part of the photograph itself: bytes of a JPEG file."""
         return previews.jpeg(self._image(part), **_SCREEN)
 
     def result(self, key: str, rank: int, part: Part) -> bytes:
-        """A result, a JPEG file.
+        """A part of a result.
+
+        Args:
+            key: str. The key of the state.
+            rank: int. The rank of the result.
+            part: `Part`.
+
+        Returns:
+            bytes of a JPEG file.
 
         Raises:
             Gone: the state's results are not in memory.
@@ -249,7 +304,7 @@ class Easel:
         def found():
             return canvas.luminance_of(np.asarray(self._image(part)))
 
-        # Whole pictures come again with every state, parts seldom.
+        # The page requests whole pictures for every state, and parts rarely.
         if not part.is_whole:
             return found()
         with self._lock:
@@ -258,7 +313,7 @@ class Easel:
             return self._luminances[part]
 
     def _image(self, part):
-        """The photograph's own pixels there: PIL image, RGB."""
+        """The pixels of the photograph in a part: PIL image, RGB."""
         pixels = self.photo.pixels
         across, down = self.width / part.width, self.height / part.height
         box = (part.left * across, part.top * down,

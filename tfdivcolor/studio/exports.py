@@ -1,8 +1,8 @@
-"""Results at full size, as files to take away: one, or a zip of several.
+"""Results at full size, as files for download: one file, or a zip of several.
 
-A job is made of whole photographs and their states; it runs beside the page,
-which asks how far it is.  The bytes of a result are those that `tfdivcolor
-colorize --recipe` writes, as the same function makes them.
+A job runs in the background; the page polls its progress.  A result has the
+same bytes as from `tfdivcolor colorize --recipe`, because the same function
+makes them.
 """
 
 from __future__ import annotations
@@ -27,37 +27,41 @@ from tfdivcolor.utils.messages import readable
 if TYPE_CHECKING:
     from tfdivcolor.studio.desk import Desk
 
-# What the page offers, in its order; "original": the photograph's own format.
+# The formats in the page's order; "original" is the photograph's own format.
 FORMATS = ("original", "png", "tiff", "jpeg", "webp", "psd", "recipe")
 STRIP = "strip"
-_JOBS = 20  # whose files are kept
+_JOBS = 20  # jobs whose files stay on disk
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be taken away.
+    """The content and format of a download.
 
     Attributes:
-        items: list of (entry, state or None, ranks). A state of None is the
-            one that the photograph's session shows, and its chosen result.
+        items: list of (entry, state or None, ranks). None stands for the
+            current step of the photograph's session and its chosen result.
         format: one of `FORMATS`.
+        image_format: one of `settings.OUTPUT_FORMATS` for the pictures, or for
+            those that a recipe makes; None for the photograph's own.
     """
 
     items: list[tuple[Entry, states.State | None, tuple[int, ...]]]
     format: str
+    image_format: str | None
 
 
 @dataclass
 class Job:
-    """An order that is being carried out.
+    """An order in progress.
 
     Attributes:
         order: `Order`.
-        done, total: ints. Files.
+        done, total: ints. Numbers of files.
         state: "running", "ready", "failed" or "stopped".
-        error: str, or None. What it failed with.
-        left_out: list of str. Photographs that failed, one line each.
-        path, name: Path and str, or None. The file, once it is ready.
+        error: str, or None. The reason of the failure, one line.
+        left_out: list of str. One line for each photograph that failed.
+        path, name: Path and str, or None. The finished file.
+        folder: Path, or None. Folder of the job's files.
     """
 
     order: Order
@@ -71,7 +75,7 @@ class Job:
     folder: Path | None = None
 
     def described(self) -> dict[str, Any]:
-        """What the page is told."""
+        """The job's progress, as JSON values for the page."""
         size = self.path.stat().st_size if self.path else None
         return {"done": self.done, "total": self.total, "state": self.state,
                 "error": self.error, "left_out": self.left_out,
@@ -79,7 +83,7 @@ class Job:
 
 
 def parse(values: Any, entries: Mapping[str, Entry]) -> Order:
-    """Reads an order of the page.
+    """Reads an order from the page.
 
     Args:
         values: JSON value.
@@ -89,39 +93,52 @@ def parse(values: Any, entries: Mapping[str, Entry]) -> Order:
         `Order`.
 
     Raises:
-        ValueError: naming what is wrong, in one line.
+        ValueError: the order is not valid; one line names the fault.
     """
-    if not isinstance(values, dict) or set(values) != {"items", "format"}:
-        raise ValueError("an export must be an object of items and format")
+    if not isinstance(values, dict) or (
+            set(values) - {"recipe_format"} != {"items", "format"}):
+        raise ValueError("export must be an object with items and format, and "
+                         "for a recipe with recipe_format")
     chosen, items = values["format"], values["items"]
     if chosen not in FORMATS:
         raise ValueError(f"format must be one of {', '.join(FORMATS)}")
+    recipe_format = values.get("recipe_format")
+    if recipe_format not in (None, *OUTPUT_FORMATS):
+        raise ValueError("recipe_format must be null or one of "
+                         f"{', '.join(OUTPUT_FORMATS)}")
+    made = (recipe_format if chosen == "recipe"
+            else chosen if chosen in OUTPUT_FORMATS else None)
     if items == STRIP:
-        return Order([(entry, None, ()) for entry in entries.values()], chosen)
+        return Order([(entry, None, ()) for entry in entries.values()], chosen,
+                     made)
     if not isinstance(items, list) or not items:
-        raise ValueError(f"items must be a list, not empty, or {STRIP!r}")
-    return Order([_item(item, entries) for item in items], chosen)
+        raise ValueError(f"items must be a non-empty list or {STRIP!r}")
+    return Order([_item(item, entries) for item in items], chosen, made)
 
 
 def _item(item, entries):
     if not isinstance(item, dict) or set(item) != {"photo", "state", "ranks"}:
-        raise ValueError("an item must be an object of photo, state, ranks")
+        raise ValueError("item must be an object with photo, state and ranks")
     if not isinstance(item["photo"], str) or item["photo"] not in entries:
-        raise ValueError("photo must be one of the strip's")
+        raise ValueError("photo must be a photograph of the strip")
     state, ranks = states.parse(item["state"]), item["ranks"]
     count = state.sampling.num_samples
     if (not isinstance(ranks, list) or not ranks
             or not all(isinstance(rank, int) and not isinstance(rank, bool)
                        and 0 <= rank < count for rank in ranks)):
-        raise ValueError(f"ranks must be a list of 0 to {count - 1}")
+        raise ValueError("ranks must be a non-empty list of whole numbers "
+                         f"from 0 to {count - 1}")
     return entries[item["photo"]], state, tuple(sorted(set(ranks)))
 
 
 class Exports:
-    """Carries orders out, one after the other.
+    """Runs orders one after the other.
 
     Args:
-        folder: Path. Where files lie until they are taken; emptied at once.
+        folder: Path. Folder for finished files; existing files are removed.
+
+    Attributes:
+        jobs: dict of `Job` by name, the last 20.
     """
 
     def __init__(self, folder: Path):
@@ -133,7 +150,7 @@ class Exports:
         self.jobs: dict[str, Job] = {}
 
     def start(self, desk: Desk, order: Order) -> str:
-        """Begins to carry an order out.
+        """Starts a job in the background.
 
         Args:
             desk: `Desk`.
@@ -155,13 +172,13 @@ class Exports:
         return name
 
     def stop(self, job: Job) -> None:
-        """Ends a job, and removes what it has made."""
+        """Stops a job and removes its files."""
         job.state, job.path = "stopped", None
         if job.folder:
             shutil.rmtree(job.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Ends all jobs."""
+        """Stops all jobs and removes their files."""
         for job in self.jobs.values():
             self.stop(job)
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -172,7 +189,7 @@ class Exports:
             self._carry_out(desk, job)
         except _Stopped:
             self.stop(job)
-        except Exception as error:  # nothing of it may be taken
+        except Exception as error:  # a failed job leaves no files
             self.stop(job)
             job.state, job.error = "failed", _one_line(error)
             if not isinstance(error, (OSError, ValueError, MemoryError)):
@@ -206,7 +223,7 @@ class Exports:
 
 
 def _files(desk, job, entry, state, ranks):
-    """The files of one photograph: yields pairs of name and bytes."""
+    """Makes the files of one photograph: yields pairs of name and bytes."""
     from tfdivcolor.coloring import batch, recipes
 
     model, form = desk.model(), job.order.format
@@ -220,14 +237,14 @@ def _files(desk, job, entry, state, ranks):
     name = readable(entry.name)
     recipe = recipes.Recipe(
         name, checksum, None, model.name, model.sha256, state.sampling,
-        state.steering, ranks, form if form in OUTPUT_FORMATS else None)
+        state.steering, ranks, job.order.image_format)
     stem = finding.without_suffix(name)
     if form == "recipe":
         yield f"{stem}_recipe.json", recipe.to_json().encode()
         return
     work = recipe.applied(batch.Work(
         model.colorizer, model.name, model.sha256, recipe.sampling))
-    # On the networks' thread: the same bytes as ever.
+    # The networks' thread gives the same bytes as the command line.
     result = desk.worker.call(lambda _: work.colorize(photo))
     made = _layered(result) if form == "psd" else work.encoded(result)
     for ending, data in made:
@@ -237,7 +254,7 @@ def _files(desk, job, entry, state, ranks):
 
 
 def _layered(result):
-    """Layered files of results: yields pairs of ending and bytes."""
+    """Makes layered files of results: yields pairs of ending and bytes."""
     from tfdivcolor.images.encoding import layered
 
     photo, grey = result.photo, result.grey
@@ -251,7 +268,7 @@ class _Stopped(Exception):
 
 
 def _free(name, taken):
-    """A name that no other file of the zip has."""
+    """A name that is new in the zip."""
     stem, dot, suffix = name.rpartition(".")
     number, found = 2, name
     while found in taken:

@@ -1,7 +1,7 @@
-"""What can be said of single points: colours, regions, hints that fail.
+"""Possible colours of a point, regions, and notes about hints.
 
-Everything here is for the page to show beside a hint.  Colours come from the
-same draws and the same conversion as the results.
+The page shows them beside a hint.  The colours come from the same draws and
+the same conversion as the results.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from tfdivcolor.studio.states import State
 if TYPE_CHECKING:  # it imports TensorFlow
     from tfdivcolor.coloring.colorizer import Colorizer
 
-NUM_COLORS = 6  # shown of a point, at most
-_ALIKE = 7.0  # colours nearer than so many CIE units count as one
-_LEAST_SHARE = 0.02  # of a colour that is shown
-# A hint is said to be missed from here on, CIE units: three standard
-# deviations of what a hint says (`steering.HINT_NOISE`).
+NUM_COLORS = 6  # limit for the colours of a point
+_ALIKE = 7.0  # CIE units; nearer colours count as one
+_LEAST_SHARE = 0.02  # colours with a smaller share are not shown
+# Results at this distance or more miss a hint, in CIE units: three standard
+# deviations of a hint (`steering.HINT_NOISE`).
 _MISSED = 7.5
-_ONE_REGION = 0.3  # overlap of two hints' regions that counts as one
+_ONE_REGION = 0.3  # overlap from which two hints share a region
 _GAMUT_PIXELS = 257
 
 
 def colors(easel: Easel, colorizer: Colorizer, state: State, key: str,
            x: int, y: int) -> dict[str, Any]:
-    """The colours that the model holds possible at a point, with shares.
+    """The possible colours of a point, with shares.
 
-    The draws that the state's results sum up, each at the point, grouped.
+    The function groups the colours that the draws behind the state's results
+    have at the point.
 
     Args:
         easel: `Easel`.
@@ -44,8 +45,12 @@ def colors(easel: Easel, colorizer: Colorizer, state: State, key: str,
         x, y: ints. A pixel of the photograph.
 
     Returns:
-        dict of lightness (0..100), grey, colors (at most `NUM_COLORS`, the
-        one of the largest share first) and results, the colour of each.
+        dict of lightness (0 to 100), grey ("#rrggbb"), colors (at most
+        `NUM_COLORS` dicts of rgb and share, the largest share first) and
+        results (the colour of each result).
+
+    Raises:
+        ValueError: a hint is outside the photograph.
     """
     draws = easel.pool(colorizer, state, key)
     found = easel.results(colorizer, state, key)["ab"]
@@ -61,7 +66,7 @@ def colors(easel: Easel, colorizer: Colorizer, state: State, key: str,
 
 
 def _at(fields, easel, colorizer, x, y):
-    """Colours of fields at a pixel: float32 [S, 2]."""
+    """The ab of S fields at a pixel: float32 [S, 2]."""
     from tfdivcolor.latent import hints
 
     position = hints.canvas_position(
@@ -72,7 +77,7 @@ def _at(fields, easel, colorizer, x, y):
 
 
 def _groups(ab):
-    """Draws at a point in groups: list of (mean ab, share), largest first."""
+    """Groups ab [S, 2]: list of (mean ab, share), the largest share first."""
     import tensorflow as tf
 
     from tfdivcolor.latent import clustering
@@ -100,7 +105,7 @@ def _groups(ab):
 
 
 def _hex(lightness, ab):
-    """sRGB of colours at one lightness: list of "#rrggbb"."""
+    """Colours of one lightness in sRGB: list of "#rrggbb"."""
     from tfdivcolor import color
 
     pixels = color.join(np.full([len(ab), 1], lightness, np.float32),
@@ -109,12 +114,16 @@ def _hex(lightness, ab):
 
 
 def regions(easel: Easel, colorizer: Colorizer) -> dict[str, Any] | None:
-    """Which pixels of the canvas move together.
+    """The regions of a photograph.
+
+    Args:
+        easel: `Easel`.
+        colorizer: `Colorizer`.
 
     Returns:
-        dict of size, regions (their number M) and assignment (base64 of
-        uint8 [size * size, M], each row sums to about 255); None for weights
-        whose latents are no regions.
+        dict of size (of the canvas), regions (their number M) and assignment
+        (base64 of uint8 [size * size, M]; each row sums to about 255). None
+        for weights without regions.
     """
     assignment = _assignment(easel, colorizer)
     if assignment is None:
@@ -137,7 +146,7 @@ def _assignment(easel, colorizer):
 
 def of_hints(easel: Easel, colorizer: Colorizer, state: State,
              found: dict[str, Any]) -> list[dict[str, Any] | None]:
-    """What became of each hint, and why it is missed where it is.
+    """How well the results follow each hint, and why they miss it.
 
     Args:
         easel: `Easel`.
@@ -146,10 +155,11 @@ def of_hints(easel: Easel, colorizer: Colorizer, state: State,
         found: dict. The state's results.
 
     Returns:
-        list, one for each hint of the page's list; None for muted ones. Else
-        a dict of ab, before, after (of every result), note (None, or why it
-        is missed) and against (the place of the hint that contradicts it, or
-        None).
+        list with an item for each hint of the page: None for a muted hint,
+        otherwise a dict of ab (the hint's colour), before and after (distances
+        to the hint in CIE units, without hints and for each result), note
+        (None, "contradicted", "missed" or "lightness") and against (the place
+        of the contradicting hint, or None).
     """
     hints = state.steering.hints
     answers: list[dict[str, Any] | None] = [None] * state.num_hints
@@ -186,9 +196,9 @@ def of_hints(easel: Easel, colorizer: Colorizer, state: State,
 
 
 def _overlap(easel, colorizer, weights):
-    """How far hints move the same pixels: [N, N], 1 for the same region."""
+    """How much N hints share regions: [N, N], 1 for the same region."""
     assignment = _assignment(easel, colorizer)
-    # Without regions a hint's own pixels are all that is known.
+    # Without regions, compare the hints' own pixels.
     parts = weights if assignment is None else weights @ assignment
     parts = parts / np.maximum(np.linalg.norm(parts, axis=1, keepdims=True),
                                1e-9)
@@ -197,15 +207,15 @@ def _overlap(easel, colorizer, weights):
 
 @functools.cache
 def gamut(lightness: int) -> dict[str, Any]:
-    """The colours of one lightness, as a picture of the ab plane.
+    """A picture of the ab plane at one lightness.
 
     Args:
-        lightness: int, 0..100.
+        lightness: int, 0 to 100.
 
     Returns:
         dict of lightness, radius (CIE units at the picture's edge) and
-        picture (data URI, a PNG file; a to the right, b upwards; transparent
-        where sRGB has no such colour).
+        picture (data URI of a PNG file; a increases to the right, b upwards;
+        colours outside sRGB are transparent).
     """
     from tfdivcolor import color
 

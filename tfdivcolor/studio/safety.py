@@ -1,10 +1,10 @@
-"""Who may ask the studio, and for how much.
+"""Checks of every request: its host, its origin, its token and its size.
 
-A page of the web that a person visits can send requests to this machine, and
-can call it by a name of its own (DNS rebinding).  So every request must name
-this server as its host, come from the studio's own page, and carry the token
-that only the printed address has; the page gets it as a cookie that scripts
-cannot read, as in Jupyter.
+A web page that a user visits can send requests to this machine, and can give
+the machine a name of its own (DNS rebinding).  So every request must name this
+server as its host, come from the studio's own page, and carry the token of
+the printed address.  The page holds the token in a cookie that scripts cannot
+read, as in Jupyter.
 """
 
 import hmac
@@ -19,8 +19,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-UPLOAD_BYTES = 128 << 20  # of a photograph that the page adds
-BODY_BYTES = 4 << 20  # of everything else
+UPLOAD_BYTES = 128 << 20  # limit for an added photograph
+BODY_BYTES = 4 << 20  # limit for any other request
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -38,19 +38,22 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class TooLarge(Exception):
-    """A request's body has more bytes than the limit, the argument."""
+    """The body of a request has more bytes than its limit, the argument."""
 
 
 def token(folder: Path) -> str:
-    """The studio's token, the same in every start.
+    """Reads the studio's token, or makes it.
 
-    Pages that are open when the server is started again go on.
+    The token stays the same, so open pages continue after a restart.
 
     Args:
         folder: Path. The studio's data folder.
 
     Returns:
-        str.
+        str, at least 32 characters.
+
+    Raises:
+        OSError: the token cannot be written.
     """
     path = folder / "token"
     try:
@@ -68,19 +71,19 @@ def token(folder: Path) -> str:
 
 
 class Guard:
-    """ASGI middleware that lets in only the studio's own page.
+    """ASGI middleware that allows requests from the studio's own page only.
 
     Args:
-        app: ASGI application behind it.
+        app: ASGI application that answers allowed requests.
         token: str.
-        host: str. The address that the server listens at.
-        port: int.
+        host: str. The address at which the server listens.
+        port: int. The port at which the server listens.
     """
 
     def __init__(self, app: ASGIApp, token: str, host: str, port: int):
         self._app, self._token = app, token
         self._host, self._port = host, port
-        # Cookies do not tell ports apart.
+        # Browsers share cookies between ports.
         self._cookie = f"tfdivcolor_studio_{port}"
 
     async def __call__(self, scope: Scope, receive: Receive,
@@ -104,32 +107,34 @@ class Guard:
         await self._app(scope, _limited(receive, limit), _with_headers(send))
 
     def _refused(self, scope: Scope, headers: Headers) -> Response | None:
-        """The answer to a request that is not let in."""
+        """The answer to a refused request; None for an allowed one."""
         host = headers.get("host", "")
         if len(headers.getlist("host")) != 1 or not self._is_own(host):
-            return _error(403, "host", "the studio answers under its own "
-                          "address only")
+            return _error(403, "host", "the studio accepts requests at its "
+                          "own address only")
         origin = headers.get("origin")
         if origin is not None and origin != f"http://{host}":
-            return _error(403, "origin", "the studio answers its own page only")
+            return _error(403, "origin",
+                          "the studio accepts requests from its own page only")
         is_start = scope["path"] == "/" and scope["method"] == "GET"
         if is_start:
             given = dict(urllib.parse.parse_qsl(
                 scope["query_string"].decode("latin-1"))).get("token")
             if given is not None and self._is_token(given):
                 return self._with_cookie(headers)
-        # A link of another page may lead here; nothing else of it may.
+        # Other pages may link to the studio, but not load anything from it.
         elif headers.get("sec-fetch-site", "none") not in (
                 "same-origin", "none"):
-            return _error(403, "origin", "the studio answers its own page only")
+            return _error(403, "origin",
+                          "the studio accepts requests from its own page only")
         if not self._is_token(self._of_cookie(headers)):
             if is_start:
                 return Response(
-                    "Open the address that the command tfdivcolor studio has "
-                    "printed: it has the token that this page needs.\n", 403,
+                    "Open the full address that tfdivcolor studio printed. "
+                    "It contains the token that this page needs.\n", 403,
                     media_type="text/plain; charset=utf-8")
-            return _error(403, "token", "open the address that the command "
-                          "has printed")
+            return _error(403, "token", "open the full address that "
+                          "tfdivcolor studio printed")
         return None
 
     def _is_own(self, host: str) -> bool:
@@ -145,9 +150,9 @@ class Guard:
             return True
         if self._host in _LOOPBACK:
             return False
-        if name == socket.gethostname().lower():  # as the address has it
+        if name == socket.gethostname().lower():  # the printed address has it
             return True
-        try:  # no one else's name leads to an address
+        try:  # DNS rebinding needs a name, never a numeric address
             ipaddress.ip_address(name)
         except ValueError:
             return False
@@ -166,14 +171,14 @@ class Guard:
         return ""
 
     def _with_cookie(self, headers: Headers) -> Response:
-        """Gives the cookie, and leads to the address without the token.
+        """Sets the cookie and redirects to the address without the token.
 
-        So that the token does not stay in the browser's history.
+        The redirect keeps the token out of the browser's history.
         """
         answer: Response = RedirectResponse("/", 303)
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-            # From another page's link a redirect would come without the
-            # cookie; from a page of the studio it comes with it.
+            # After a link on another page, a redirect would arrive without
+            # the cookie. A page of the studio sends the cookie.
             answer = Response(
                 '<!DOCTYPE html><title>tfdivcolor studio</title>'
                 '<meta http-equiv="refresh" content="0;url=/">',
@@ -189,14 +194,14 @@ def _error(status, code, text):
 
 
 def too_large(limit: int) -> Response:
-    """The answer to a request whose body is larger than its limit."""
+    """The answer to a request that exceeds its limit, in bytes."""
     return JSONResponse(
-        {"error": f"a request must have at most {limit >> 20} MB",
+        {"error": f"request must have at most {limit >> 20} MB",
          "code": "large"}, 413, {"Connection": "close"})
 
 
 def _limited(receive: Receive, limit: int) -> Receive:
-    """Counts a body whose length is not told."""
+    """Limits a body whose length the headers do not state."""
     received = 0
 
     async def counted() -> Message:

@@ -1,4 +1,4 @@
-"""Starts the studio: its data folder, its port, its networks, its page."""
+"""Starts the studio: data folder, port, networks and page."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tfdivcolor.utils.messages import report
 
 PORT = 8765
 HOST = "127.0.0.1"
-_TRIED = 10  # ports, where none is asked for
-_REST = 0.7  # seconds without a request, before a graph is made ahead
+_TRIED = 10  # ports to try if the user names none
+_REST = 0.7  # seconds without a request before the server compiles a graph
 
 
 def serve(photos: Sequence[Path], sources: Sequence[str], weights: str,
@@ -36,21 +36,21 @@ def serve(photos: Sequence[Path], sources: Sequence[str], weights: str,
 
     Args:
         photos: list of Path. The photographs of the strip.
-        sources: list of str. What the command line had in their place.
-        weights: str. The weights' name.
-        load: function without arguments that loads the networks; it is run
-            beside the server.
-        host: str. Address to listen at.
-        port: int, 0 for any that is free; or None for `PORT`, or one of those
-            after it if that is taken.
+        sources: list of str. Arguments of the command line that named them.
+        weights: str. Name of the weights.
+        load: function without arguments that loads the networks. It runs on
+            a thread while the server answers.
+        host: str. Address at which the server listens.
+        port: int, 0 for any free port. None stands for `PORT`, or the next
+            free port.
         browse: bool. Whether to open the page in a browser.
 
     Raises:
-        ImageError: the data folder cannot be written, or there is no such
-            address or free port.
-        Exception: what `load` raises.
+        ImageError: the data folder cannot be written, the host is not an
+            address of this machine, or the port is not free.
+        Exception: the exception of `load`.
     """
-    os.umask(0o077)  # what it stores is this user's alone
+    os.umask(0o077)  # only this user may read the studio's files
     folder = data_folder()
     with _listening(host, port) as listener:
         taken: int = listener.getsockname()[1]
@@ -66,16 +66,16 @@ def serve(photos: Sequence[Path], sources: Sequence[str], weights: str,
         address = f"http://{shown}:{taken}/?token={token}"
         print(f"studio at {address}", flush=True)
         if not _is_loopback(host):
-            report(f"the studio listens at {host}: whoever has this address "
-                   "with its token can open, add and take photographs; "
-                   "nothing is encrypted on the way")
+            report(f"the studio listens at {host}: anyone with the printed "
+                   "address can open, add and download photographs; the "
+                   "connection is not encrypted")
         with contextlib.suppress(KeyboardInterrupt):  # the usual end
             asyncio.run(_run(server, listener, worker, browse and address))
-    print(f"the studio has ended; its histories are in {folder}")
+    print(f"studio stopped; your work is saved in {folder}")
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, which ends without tracebacks of what it cuts short."""
+    """A uvicorn server that stops without tracebacks of open requests."""
 
     async def shutdown(self, sockets=None):
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -83,9 +83,9 @@ class _Server(uvicorn.Server):
 
 
 async def _warm(worker):
-    """Loads the networks, then makes graphs between the page's requests."""
+    """Loads the networks, then compiles graphs between requests."""
     await worker.wait()
-    # The first is what a waiting page asks for at once.
+    # A waiting page requests the first kind at once, so do not pause before.
     for number, call in enumerate(easel.warm_ups(worker.loaded.colorizer)):
         if number:
             await worker.rest(_REST)
@@ -93,7 +93,7 @@ async def _warm(worker):
 
 
 async def _run(server, listener, worker, address):
-    """Serves until the server is stopped, or the networks do not load."""
+    """Serves until the server stops or the networks fail to load."""
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     loading = asyncio.ensure_future(_warm(worker))
     while not server.started and not serving.done():
@@ -112,12 +112,15 @@ async def _run(server, listener, worker, address):
 
 
 def data_folder() -> Path:
-    """Where the studio keeps histories and added photographs.
+    """The folder of histories and added photographs.
 
-    Made if it is not there, for this user alone.
+    The function creates the folder, readable by this user only.
+
+    Returns:
+        Path.
 
     Raises:
-        ImageError: it cannot be made or written.
+        ImageError: the folder cannot be created or written.
     """
     folder = platformdirs.user_data_path("tfdivcolor", appauthor=False
                                          ) / "studio"
@@ -135,7 +138,7 @@ def data_folder() -> Path:
 
 @contextlib.contextmanager
 def _listening(host, port):
-    """A socket that listens, before anything else is begun."""
+    """Opens a listening socket before the slow parts of the start."""
     ports = range(PORT, PORT + _TRIED) if port is None else [port]
     try:
         family, *_, (address, *_) = socket.getaddrinfo(
@@ -149,7 +152,7 @@ def _listening(host, port):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((address, tried))
-            # At once, so that a second studio sees that it is taken.
+            # Listen at once, so that a second studio finds the port taken.
             listener.listen(128)
         except OSError as error:
             listener.close()
@@ -174,7 +177,7 @@ def _is_loopback(host):
 
 
 def _shown(host):
-    """The host as an address has it."""
+    """The host for the printed address."""
     if host in ("0.0.0.0", "::"):
         return socket.gethostname()
     return f"[{host}]" if ":" in host else host

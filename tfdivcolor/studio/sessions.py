@@ -1,8 +1,8 @@
-"""The history of a person's work on each photograph, on disk.
+"""The history of each photograph, on disk.
 
-One JSON file for each photograph and set of weights, by their checksums, so
-that a photograph has its history wherever it lies.  A file is written whole
-with every step: what is killed loses nothing that the page has been told of.
+Each photograph and set of weights has one JSON file, named by their checksums,
+so a photograph keeps its history when it moves.  Every step writes the whole
+file: a killed server loses no step that it has confirmed to the page.
 """
 
 import json
@@ -13,14 +13,14 @@ from typing import Any
 from tfdivcolor.studio import states
 from tfdivcolor.studio.strip import write_json
 
-MAX_STEP = 8192  # characters of a step's JSON
-MAX_KEPT = 100
-MAX_LABEL = 200
+MAX_STEP = 8192  # characters in a step's JSON
+MAX_KEPT = 100  # favourites of a photograph
+MAX_LABEL = 200  # characters
 _THUMB = "data:image/jpeg;base64,"
 
 
 class Changed(Exception):
-    """Another tab has changed the session; it is the argument."""
+    """Another tab changed the session; the argument is the new session."""
 
 
 class Sessions:
@@ -39,15 +39,15 @@ class Sessions:
         return self._folder / f"{photo[:32]}-{weights[:16]}.json"
 
     def read(self, photo: str, weights: str) -> dict[str, Any]:
-        """A photograph's session.
+        """Reads the session of a photograph.
 
         Args:
             photo, weights: str. Their checksums.
 
         Returns:
-            dict of revision, history (steps), at (the place of the one that
-            is shown) and kept (favourites); empty where there is none, or
-            none that can be read.
+            dict of revision (int), history (list of steps), at (place of the
+            current step) and kept (list of favourites). Without a readable
+            file, the session is empty and its revision is 0.
         """
         path = self._path(photo, weights)
         try:
@@ -60,30 +60,31 @@ class Sessions:
                 values["history"], values["at"], values["kept"])}
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return {"revision": 0, "history": [], "at": 0, "kept": []}
-        self._known = {path: (stamp, found)}  # long ones take time to check
+        self._known = {path: (stamp, found)}  # long ones are slow to check
         return found
 
     def change(self, photo: str, weights: str, change: Any
                ) -> dict[str, Any]:
-        """Takes in what a page has done.
+        """Applies a change from the page and writes the session.
 
         Args:
             photo, weights: str. Their checksums.
-            change: JSON value: an object of revision (the one that it
-                changes), keep (steps of the history that stay), states (steps
-                that follow), at and kept.
+            change: JSON value: an object with revision (the one to change),
+                keep (number of steps to keep), states (list of steps to
+                append), at and kept.
 
         Returns:
-            the new session, as `read`.
+            dict, the new session, as from `read`.
 
         Raises:
-            Changed: another revision is there.
-            ValueError: naming what is wrong, in one line.
+            Changed: the session has another revision.
+            ValueError: the change is not valid; one line names the fault.
+            ImageError: the session cannot be written.
         """
         names = {"revision", "keep", "states", "at", "kept"}
         if not isinstance(change, dict) or set(change) != names:
             raise ValueError(
-                f"session must be an object of {', '.join(sorted(names))}")
+                f"session must be an object with {', '.join(sorted(names))}")
         with self._lock:
             now = self.read(photo, weights)
             if change["revision"] != now["revision"]:
@@ -103,33 +104,34 @@ class Sessions:
 
 
 def _checked(history, at, kept, checked=0):
-    """Refuses what no page writes; the first `checked` steps are known."""
+    """Checks a session; the first `checked` steps were checked before."""
     for step in history[checked:]:
         _check_step(step)
     if not _is_whole(at) or not (
             0 <= at < len(history) or not (at or history)):
-        raise ValueError("at must be the place of a step")
+        raise ValueError("at must be the place of a step in the history")
     if not isinstance(kept, list) or len(kept) > MAX_KEPT:
-        raise ValueError(f"kept must be a list of at most {MAX_KEPT}")
+        raise ValueError(f"kept must be a list of at most {MAX_KEPT} results")
     for favourite in kept:
         if not isinstance(favourite, dict) or set(favourite) != {"state"}:
-            raise ValueError("kept must be a list of objects of state")
+            raise ValueError("kept must be a list of objects with state")
         states.parse(favourite["state"])
     return {"history": history, "at": at, "kept": kept}
 
 
 def _check_step(step):
     if not isinstance(step, dict) or set(step) != {"state", "label", "thumb"}:
-        raise ValueError("a step must be an object of state, label, thumb")
+        raise ValueError("step must be an object with state, label and thumb")
     states.parse(step["state"])
     label, thumb = step["label"], step["thumb"]
     if not isinstance(label, str) or len(label) > MAX_LABEL:
-        raise ValueError(f"label must be text of at most {MAX_LABEL} letters")
+        raise ValueError(
+            f"label must be text of at most {MAX_LABEL} characters")
     if thumb is not None and not (
             isinstance(thumb, str) and thumb.startswith(_THUMB)):
-        raise ValueError("thumb must be a JPEG as a data URI, or null")
+        raise ValueError("thumb must be the data URI of a JPEG, or null")
     if len(json.dumps(step)) > MAX_STEP:
-        raise ValueError(f"a step must have at most {MAX_STEP} letters")
+        raise ValueError(f"step must have at most {MAX_STEP} characters")
 
 
 def _is_whole(value):

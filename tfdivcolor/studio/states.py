@@ -1,8 +1,8 @@
-"""A step of a person's work on one photograph, as the page sends it.
+"""The settings behind the results of one photograph, as the page sends them.
 
-A state says how results are drawn, which hints they follow and which of them
-is chosen.  What depends on it is found again by its key: equal states of one
-photograph have equal results.
+A state says how the networks draw results, which hints the results follow and
+which result is chosen.  Equal states of a photograph have equal results and
+the same key.
 """
 
 import hashlib
@@ -27,14 +27,14 @@ START = {
 
 @dataclass(frozen=True)
 class State:
-    """What the results of a photograph depend on.
+    """Settings that determine the results of a photograph.
 
     Attributes:
-        sampling: `Sampling`, of mode "diverse".
-        steering: `Steering`. Its hints are those that are not muted.
-        places: tuple of int. The place of each of those hints in the page's
+        sampling: `Sampling` with mode "diverse".
+        steering: `Steering`, without the muted hints.
+        places: tuple of int. The place of each of these hints in the page's
             list of N hints.
-        num_hints: int N, muted ones included.
+        num_hints: int N, including muted hints.
         chosen: int. Rank of the chosen result.
     """
 
@@ -45,13 +45,15 @@ class State:
     chosen: int
 
     def key(self, *identity: str) -> str:
-        """Name of the results: 24 hexadecimal digits.
+        """The name of the state's results.
+
+        The key does not depend on the chosen rank and on muted hints.
 
         Args:
-            *identity: checksums of the photograph and the weights.
+            *identity: str. Checksums of the photograph and the weights.
 
         Returns:
-            str. The chosen rank and muted hints do not matter.
+            str, 24 hexadecimal digits.
         """
         steering = asdict(self.steering)
         steering["hints"] = [str(hint) for hint in self.steering.hints]
@@ -60,19 +62,20 @@ class State:
 
 
 def parse(values: Any) -> State:
-    """Reads a state of the page.
+    """Reads a state from the page.
 
     Args:
-        values: JSON value.
+        values: JSON value: an object with some of the keys of `START`, which
+            has the defaults.
 
     Returns:
         `State`.
 
     Raises:
-        ValueError: naming what is wrong, in one line.
+        ValueError: the state is not valid; one line names the fault.
     """
     values = {**START, **_mapping("state", values, _KEYS)}
-    # As text: it may have more digits than JavaScript's numbers.
+    # Text, because a seed may have more digits than a JavaScript number.
     seed = values["seed"]
     if not (isinstance(seed, str) and len(seed) <= 20
             and seed.removeprefix("-").isascii()
@@ -84,7 +87,7 @@ def parse(values: Any) -> State:
         _number("temperature", values["temperature"]))
     hints = values["hints"]
     if not isinstance(hints, list) or len(hints) > MAX_HINTS:
-        raise ValueError(f"hints must be a list of at most {MAX_HINTS} "
+        raise ValueError(f"hints must be a list of at most {MAX_HINTS} hints "
                          f"(received {_shown(hints)})")
     parsed = [_hint(hint) for hint in hints]
     places = tuple(place for place, (_, muted) in enumerate(parsed)
@@ -129,7 +132,7 @@ def _mapping(name, values, keys) -> Mapping[str, Any]:
         raise ValueError(f"{name} must be an object "
                          f"(received {_shown(values)})")
     if unknown := set(values) - keys:
-        raise ValueError(f"{name} has no {_shown(min(unknown))}; it has "
+        raise ValueError(f"{name} must not have {_shown(min(unknown))}, only "
                          f"{', '.join(sorted(keys))}")
     return values
 
@@ -150,6 +153,6 @@ def _whole(name: str, value: Any) -> int:
 
 
 def _shown(value):
-    """A value in a message: not all of a long one."""
+    """A value for a message, shortened."""
     text = ascii(value)
     return text if len(text) <= 60 else f"{text[:60]}..."

@@ -1,8 +1,8 @@
-"""The photographs that are open: those of the command line, and added ones.
+"""The open photographs: from the command line, and added on the page.
 
-What the page adds is stored in the studio's data folder, under a name that
-nothing of the page decides on.  The strip is written down there, so that the
-studio has it again when it is started without photographs, or with the same.
+The strip stores added photographs in the studio's data folder, under names
+that do not depend on the page.  It also stores its list there: the studio
+opens the list again when it starts without photographs or with the same ones.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from tfdivcolor.utils import files
 from tfdivcolor.utils.errors import ImageError, reason
 from tfdivcolor.utils.messages import readable
 
-MAX_NAME = 200  # characters of a name that the page gives
+MAX_NAME = 200  # characters in the name of an added photograph
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Entry:
     """One photograph of the strip.
 
     Attributes:
-        id: str, 24 hexadecimal digits. The page knows it by no other name.
-        name: str. Its file's name.
-        path: Path. Where it is read from.
-        added: bool. Whether it came through the page.
+        id: str, 24 hexadecimal digits. Its name in requests.
+        name: str. Name of its file.
+        path: Path of its file.
+        added: bool. Whether the page added it.
     """
 
     id: str
@@ -41,18 +41,22 @@ class Entry:
     added: bool = False
 
     def described(self) -> dict[str, Any]:
-        """What the page is told."""
+        """The photograph's description, as JSON values for the page."""
         return {"id": self.id, "name": readable(self.name),
                 "place": None if self.added
                 else readable(str(self.path.parent)), "added": self.added}
 
 
     def read(self) -> tuple[images.Photo, str]:
-        """Reads the photograph, and its file's checksum.
+        """Reads the photograph and the checksum of its file.
+
+        Returns:
+            `images.Photo`, and the SHA-256 as str.
 
         Raises:
-            ImageError: it cannot be read; the name stands for the path, which
-                says nothing of an added one.
+            ImageError: the file cannot be read. The message has the name
+                instead of the path, because the path of an added photograph
+                means nothing to the user.
         """
         try:
             checksum = files.checksum(self.path)
@@ -72,8 +76,11 @@ class Strip:
 
     Args:
         folder: Path. The studio's data folder.
-        given: list of Path. Photographs of the command line, or none.
-        sources: list of str. The command line's arguments.
+        given: list of Path. Photographs of the command line; may be empty.
+        sources: list of str. Arguments of the command line.
+
+    Attributes:
+        entries: dict of `Entry` by id, in the order of the strip.
     """
 
     def __init__(self, folder: Path, given: Sequence[Path],
@@ -93,15 +100,19 @@ class Strip:
         self._write()
 
     def add(self, name: str, data: Path, checksum: str) -> Entry:
-        """Adds what the page has sent.
+        """Adds a photograph that the page sent.
 
         Args:
-            name: str. What the page calls it.
-            data: Path of the file's bytes; it is moved.
-            checksum: str. Their SHA-256.
+            name: str. Name of the file on the page.
+            data: Path of a file with its bytes; the strip moves this file.
+            checksum: str. SHA-256 of the bytes.
 
         Returns:
-            `Entry`; of a photograph that is there already, that one.
+            `Entry`; the existing entry if the strip has the photograph.
+
+        Raises:
+            OSError: the file cannot be moved.
+            ImageError: the list cannot be written.
         """
         identity = checksum[:24]
         path = self._added / identity
@@ -112,14 +123,24 @@ class Strip:
         return self.entries[identity]
 
     def remove(self, identity: str) -> None:
-        """Takes a photograph out; a file of the command line stays."""
+        """Removes a photograph from the strip.
+
+        The strip deletes its copy of an added photograph, and no other file.
+
+        Args:
+            identity: str. The id of the photograph.
+
+        Raises:
+            KeyError: the strip has no such photograph.
+            ImageError: the list cannot be written.
+        """
         entry = self.entries.pop(identity)
         self._write()
         if entry.added:
             entry.path.unlink(missing_ok=True)
 
     def _read(self):
-        """What was written down: entries that are still there, sources."""
+        """Reads the stored list: entries with existing files, and sources."""
         try:
             values = json.loads(self._file.read_bytes())
             entries = [
@@ -146,7 +167,15 @@ def _of_path(path):
 
 
 def plain_name(name: str) -> str:
-    """A file's name as the page gives it, without anything of a path."""
+    """Makes a safe file name from a name that the page sent.
+
+    Args:
+        name: str.
+
+    Returns:
+        str without folders and control characters, at most `MAX_NAME`
+        characters; "photograph" if nothing remains.
+    """
     name = "".join(character if character.isprintable() else " "
                    for character in name.replace("\\", "/").split("/")[-1])
     name = name.strip()[-MAX_NAME:].strip()
@@ -154,10 +183,14 @@ def plain_name(name: str) -> str:
 
 
 def check_picture(path: Path, name: str) -> None:
-    """Refuses a file that begins like no picture.
+    """Checks that a file starts like a picture.
+
+    Args:
+        path: Path of the file.
+        name: str. Name of the file in messages.
 
     Raises:
-        ImageError: naming it.
+        ImageError: the file is not a picture or cannot be read.
     """
     try:
         with open(path, "rb") as file:
@@ -170,7 +203,11 @@ def check_picture(path: Path, name: str) -> None:
 def write_json(path: Path, values: Any) -> None:
     """Writes a file of the data folder, whole or not at all.
 
+    Args:
+        path: Path of the file.
+        values: JSON value.
+
     Raises:
-        ImageError: it cannot be written.
+        ImageError: the file cannot be written.
     """
     files.write_atomically(path, json.dumps(values).encode())

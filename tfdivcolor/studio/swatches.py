@@ -1,7 +1,8 @@
-"""Colours that photographs often have, to begin a hint with.
+"""Common colours of materials, as a start for hints.
 
-sRGB, chosen by eye from photographs of each material in daylight; a hint
-takes hue and chroma from them, not lightness.  The page's texts name them.
+The sRGB colours were chosen by eye from photographs of each material in
+daylight.  A hint uses their hue and chroma, not their lightness.  The texts of
+the page name them.
 """
 
 SWATCHES = {

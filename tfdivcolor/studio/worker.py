@@ -1,8 +1,8 @@
-"""The one thread that runs the networks, and what waits for it.
+"""The one thread that runs the networks, and its queue.
 
-TensorFlow is imported and the weights are loaded on that thread, while the
-page is already there.  Of two requests of one tab for the same kind of thing
-only the newer one is worth an answer: the older one is dropped while it waits.
+The thread imports TensorFlow and loads the weights while the page is already
+open.  A tab needs the answer to its newest request of each kind only: an older
+request of that kind is dropped while it waits.
 """
 
 import asyncio
@@ -15,18 +15,18 @@ Answer = TypeVar("Answer")
 
 
 class Replaced(Exception):
-    """A newer request of the same tab has taken this one's place."""
+    """A newer request of the same tab replaced this one."""
 
 
 class Worker:
-    """Runs jobs one after the other, in the order in which they came.
+    """Runs jobs one after the other, in the order of their arrival.
 
     Args:
-        load: function without arguments, run first; what it returns is given
-            to every job.
+        load: function without arguments. It runs first; every job receives
+            its value.
 
     Attributes:
-        loaded: what `load` has returned; None until then.
+        loaded: the value of `load`; None until `load` returns.
     """
 
     def __init__(self, load: Callable[[], Any]):
@@ -40,7 +40,11 @@ class Worker:
         self.loaded = load()
 
     async def wait(self) -> None:
-        """Returns when `load` has, or raises what it raised."""
+        """Waits until `load` returns.
+
+        Raises:
+            Exception: the exception of `load`.
+        """
         await asyncio.wrap_future(self._loading)
 
     async def run(self, job: Callable[[Any], Answer],
@@ -48,15 +52,16 @@ class Worker:
         """Runs a job on the thread.
 
         Args:
-            job: function of what `load` returned.
-            replaces: pair of str, a tab and a kind of request, or None. A job
-                that waits is dropped when another of the same pair comes.
+            job: function of the value of `load`.
+            replaces: pair of str, a tab and a kind of request, or None. A new
+                job with the same pair drops this one while it waits.
 
         Returns:
-            what the job returns.
+            the job's value.
 
         Raises:
-            Replaced: the job was dropped.
+            Replaced: a newer job dropped this one.
+            Exception: the exception of the job.
         """
         self._asked = time.monotonic()
         turn = object()
@@ -71,19 +76,30 @@ class Worker:
         try:
             return await asyncio.wrap_future(self._thread.submit(guarded))
         finally:
-            # Tabs come and go; the newest request cleans up after itself.
+            # The newest request removes its entry, because tabs close.
             if replaces and self._newest.get(replaces) is turn:
                 del self._newest[replaces]
 
     async def rest(self, seconds: float) -> None:
-        """Returns when no job has come for that long."""
+        """Waits until no job has arrived for a while.
+
+        Args:
+            seconds: float. The length of the pause.
+        """
         while (left := self._asked + seconds - time.monotonic()) > 0:
             await asyncio.sleep(left)
 
     def call(self, job: Callable[[Any], Answer]) -> Answer:
-        """Runs a job and waits for it: for other threads."""
+        """Runs a job from another thread and waits for it.
+
+        Args:
+            job: function of the value of `load`.
+
+        Returns:
+            the job's value. Its exceptions pass through.
+        """
         return self._thread.submit(lambda: job(self.loaded)).result()
 
     def stop(self) -> None:
-        """Drops what waits; what runs comes to its end."""
+        """Drops waiting jobs; the running job finishes."""
         self._thread.shutdown(wait=False, cancel_futures=True)

@@ -275,22 +275,27 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m training.examples.recolor",
         description="Trains a small classifier with and without RandomRecolor "
-        "and tests it on pictures with changed colours.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        "and tests it on pictures with changed colours.")
     parser.add_argument("--data", required=True,
                         help="folder or archive with KIND/*.jpg")
     parser.add_argument("--weights", default="flowers",
-                        help="colorizer: shipped name or folder")
+                        help="shipped weights by name, or a folder "
+                        "(default: %(default)s)")
     parser.add_argument("--per-kind", type=int, default=40,
-                        help="training pictures of each kind")
+                        help="training pictures of each kind "
+                        "(default: %(default)s)")
     parser.add_argument("--steps", type=int, default=600,
-                        help=f"training steps of {BATCH_SIZE} pictures")
+                        help=f"training steps of {BATCH_SIZE} pictures "
+                        "(default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=3,
-                        help="number of seeds, 2 or more")
+                        help="number of seeds, 2 or more "
+                        "(default: %(default)s)")
     parser.add_argument("--probability", type=float, default=0.5,
-                        help="share of the pictures to recolour")
+                        help="share of the pictures to recolour "
+                        "(default: %(default)s)")
     parser.add_argument("--temperature", type=float, default=1.0,
-                        help="temperature of the recolouring")
+                        help="temperature of the recolouring "
+                        "(default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE",
                         help="write every accuracy to FILE")
     return parser

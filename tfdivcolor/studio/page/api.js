@@ -1,13 +1,13 @@
-// Requests to the studio's server: one tab's name on each, patience while it
-// is away, and one kind of error.
+// Requests to the studio's server. Each request carries the name of this tab
+// and waits while the server is away. Every refusal is a Refusal.
 
 const TAB = Array.from(crypto.getRandomValues(new Uint8Array(8)),
                        byte => byte.toString(16).padStart(2, "0")).join("");
-const AGAIN = 1000;  // ms until a server that is gone is tried again
+const AGAIN = 1000;  // ms between attempts to reach the server
 const LOADING = 500;
 const KEEPALIVE = 30000;  // bytes; browsers refuse more than 64 kB
 
-// What the server refuses: status, code and one line in words.
+// The server refuses a request: HTTP status, code, and one line for the user.
 export class Refusal extends Error {
   constructor(status, body) {
     super(body?.error || `${status}`);
@@ -18,7 +18,7 @@ export class Refusal extends Error {
 // --- Whether the server is there --------------------------------------------
 
 const listeners = [];
-let away = null;  // a promise that it is back
+let away = null;  // promise that ends when the server is back
 
 // act(state): "gone", "back" or "locked".
 export function onServer(act) {
@@ -49,14 +49,14 @@ export const sleep = time => new Promise(done => setTimeout(done, time));
 
 // --- Requests ---------------------------------------------------------------
 
-// The JSON answer. A server that is away is waited for; one that loads its
-// networks as well, as long as the answer is wanted. Raises Refusal.
+// Returns the JSON answer. Waits while the server is away or loads its
+// networks, as long as wanted() is true. Raises Refusal.
 export async function call(method, path, json, wanted = () => true) {
   const options = {method, headers: {"X-Tab": TAB}};
   if (json !== undefined) {
     options.body = JSON.stringify(json);
     options.headers["Content-Type"] = "application/json";
-    // What has been done is sent even if the page is left at once.
+    // The browser sends the last step even if the user closes the page.
     options.keepalive = path.endsWith("/session")
       && options.body.length < KEEPALIVE;
   }
@@ -80,7 +80,7 @@ export async function call(method, path, json, wanted = () => true) {
   }
 }
 
-let loading = null;  // a promise that the networks are there
+let loading = null;  // promise that ends when the networks are loaded
 
 function whenLoaded() {
   loading ??= (async () => {
@@ -102,11 +102,11 @@ export const get = path => call("GET", path);
 export const post = (path, json, wanted) => call("POST", path, json, wanted);
 export const remove = path => call("DELETE", path);
 
-// Sends a file; progress(share) goes from 0 to 1. Raises Refusal, with status
-// 0 if it could not be sent: it may be the file that cannot be read.
+// Sends a file and calls progress(share), 0 to 1. Raises Refusal, with status
+// 0 if the browser cannot send the file, perhaps because it cannot read it.
 export function upload(file, name, progress) {
   return new Promise((done, fail) => {
-    const request = new XMLHttpRequest();  // fetch tells no progress
+    const request = new XMLHttpRequest();  // fetch reports no progress
     request.open("POST", "/api/photos");
     request.setRequestHeader("X-Tab", TAB);
     request.setRequestHeader("X-Name", encodeURIComponent(name));
@@ -138,7 +138,7 @@ function address(photo, which, query, key) {
     + new URLSearchParams(query).toString().replaceAll("%2C", ",");
 }
 
-// The least size that has a pixel for each of the screen's.
+// The smallest size with a pixel for each pixel of the screen.
 export function sizeFor(pixels) {
   return SIZES.find(size => size >= 0.9 * pixels) ?? SIZES.at(-1);
 }

@@ -1,4 +1,5 @@
-// sRGB <-> CIE Lab (D65, the white of the matrix), as color/lab.py has it.
+// Conversions between sRGB and CIE Lab (D65, the white of the matrix), equal
+// to those of color/lab.py.
 
 const XYZ_FROM_RGB = [[0.412453, 0.357580, 0.180423],
                       [0.212671, 0.715160, 0.072169],
@@ -42,7 +43,7 @@ function linearOf(lightness, a, b) {
 const inside = linear => linear.every(
   value => value >= -TOLERANCE && value <= 1 + TOLERANCE);
 
-// The ab of that hue which sRGB can show at that lightness: [a, b].
+// Reduces the chroma until sRGB has the colour at this lightness: [a, b].
 export function inGamut(lightness, a, b) {
   if (inside(linearOf(lightness, a, b))) return [a, b];
   let factor = 0;
@@ -53,7 +54,7 @@ export function inGamut(lightness, a, b) {
   return [factor * a, factor * b];
 }
 
-// The colour of a lightness and an ab, which need not be in gamut: "#rrggbb".
+// The colour of a lightness and an ab, reduced to the gamut: "#rrggbb".
 export function hexOf(lightness, a, b) {
   const levels = linearOf(lightness, ...inGamut(lightness, a, b)).map(
     value => {
@@ -65,7 +66,7 @@ export function hexOf(lightness, a, b) {
     level => level.toString(16).padStart(2, "0")).join("");
 }
 
-// "#abc", "abc", "#aabbcc" or "aabbcc" -> "#aabbcc"; null of anything else.
+// "#abc", "abc", "#aabbcc" or "aabbcc" -> "#aabbcc"; anything else -> null.
 export function readHex(text) {
   let digits = text.trim().replace(/^#/, "").toLowerCase();
   if (/^[0-9a-f]{3}$/.test(digits)) digits = digits.replace(/./g, "$&$&");

@@ -1,4 +1,4 @@
-// What is open: the studio, its photographs, and the one that is shown.
+// The open photographs, and the current one.
 
 import {get, remove, Refusal, sleep} from "./api.js";
 import {remember, say} from "./common.js";
@@ -11,12 +11,12 @@ const REST = 2000;
 export const LAST = "tfdivcolor.studio/photograph";
 
 export const desk = {
-  info: null,     // of /api/studio
-  photos: [],     // of the strip
-  id: null,       // of the photograph that is shown, or is being opened
-  photo: null,    // what is known of it, once it has been read
+  info: null,     // answer of /api/studio
+  photos: [],     // photographs of the strip
+  id: null,       // id of the current photograph, from the start of opening
+  photo: null,    // its description, once the server has read it
   reading: false, loading: false,
-  errors: new Map(),  // id -> why a photograph cannot be opened
+  errors: new Map(),  // id -> reason why a photograph does not open
 };
 const listeners = {photos: [], photo: []};
 
@@ -28,7 +28,7 @@ function tell(event) {
   for (const act of listeners[event]) act();
 }
 
-// Reads what the studio has; waits until its networks are loaded.
+// Reads the state of the studio, and waits until its networks are loaded.
 export async function refresh() {
   for (;;) {
     desk.info = await get("/api/studio");
@@ -80,7 +80,7 @@ async function open(id) {
     desk.errors.delete(id);
     Object.assign(desk, {photo, reading: false});
     if (photo.session) break;
-    tell("photo");  // the grey picture can be seen already
+    tell("photo");  // the page can show the grey picture already
     if (desk.info.model_error) return;
     await sleep(LOADING);
     if (desk.id !== id) return;
@@ -92,13 +92,13 @@ async function open(id) {
   open.timer = setTimeout(readNext, REST);
 }
 
-// The server reads the next photograph, which is the likely one.
+// Lets the server read the next photograph, the likely next choice.
 function readNext() {
   const next = desk.photos[place() + 1];
   if (next) get(`/api/photos/${next.id}`).catch(() => {});
 }
 
-// As the server has it again.
+// Opens the photograph again after the server forgot it.
 export function reopen() {
   const {id} = desk;
   desk.id = null;

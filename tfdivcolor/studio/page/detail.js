@@ -1,15 +1,15 @@
-// The photograph's own pixels, in pieces, where the stage is zoomed in
-// beyond those of the whole picture.
+// Pieces with the photograph's own pixels, for a zoom beyond the pixels of the
+// whole picture.
 
 import {partOf} from "./api.js";
 import {make} from "./common.js";
 import {show} from "./pictures.js";
 
-const PIECE = 768;           // pixels of the screen, about
+const PIECE = 768;           // side of a piece, in pixels of the screen
 const REDUCTIONS = [8, 4, 2, 1];
 
-// How much the photograph is reduced to give a pixel for each of the
-// screen's; null if the whole picture of `size` has as many.
+// The reduction that gives a pixel for each pixel of the screen; null if the
+// whole picture of `size` has enough pixels.
 export function reduction(photo, scale, size) {
   const wanted = scale * devicePixelRatio;
   const there = Math.min(1, size / Math.max(photo.width, photo.height));
@@ -17,7 +17,7 @@ export function reduction(photo, scale, size) {
   return REDUCTIONS.find(factor => 1 / factor >= 0.95 * Math.min(1, wanted));
 }
 
-// Lays the pieces that are seen over a layer's picture.
+// Puts the visible pieces over the picture of a layer.
 // seen: [left, top, right, bottom] in fractions of the picture.
 export function layPieces(layer, photo, which, key, reduce, seen) {
   const holder = layer.querySelector(".detail");
@@ -41,7 +41,7 @@ export function layPieces(layer, photo, which, key, reduce, seen) {
       wanted.set(`${reduce}/${x}/${y}`, box);
     }
   }
-  // Coarser pieces stay below until the finer ones are there.
+  // Coarse pieces stay below until the finer ones have arrived.
   for (const piece of [...holder.children]) {
     const [itsReduce] = piece.dataset.piece.split("/");
     if (Number(itsReduce) === reduce && !wanted.has(piece.dataset.piece)) {

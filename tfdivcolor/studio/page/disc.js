@@ -5,15 +5,15 @@ import {$, make} from "./common.js";
 import {hexOf, inGamut, labOf} from "./color.js";
 import {texts} from "./texts.js";
 
-const STEP = 2;            // CIE units of an arrow key; Shift: a fifth
-const REST = 350;          // ms after the last key that a colour is taken
-const ASKED = [25, 92];    // lightness at which 8 bits tell colours apart
+const STEP = 2;            // CIE units per arrow key; with Shift a fifth
+const REST = 350;          // ms from the last key to the choice of a colour
+const ASKED = [25, 92];    // lightness at which 8 bits separate colours
 
 const planes = new Map();  // lightness -> {radius, picture}
 let plane = null, lightness = 50, at = null;  // [a, b]
 let dragging = false, timer = 0;
 
-// Shows a lightness, a colour there (or null) and what the results have there.
+// Shows a lightness, the hint's colour (or null) and the results' colours.
 export function showDisc(newLightness, rgb, others) {
   lightness = newLightness;
   load(Math.round(lightness));
@@ -31,7 +31,7 @@ function load(level) {
   if (planes.has(level)) {
     plane = planes.get(level);
   } else if (plane?.lightness !== level) {
-    planes.set(level, plane);  // so that it is asked for once
+    planes.set(level, plane);  // prevents a second request
     get(`/api/gamut/${level}`).then(answer => {
       planes.set(level, answer);
       if (Math.round(lightness) !== level) return;
@@ -63,14 +63,14 @@ function render() {
   $("disc").setAttribute("aria-valuetext", texts.disc_value(...at, rgb));
 }
 
-// The hint's colour: its lightness does not matter, but where all colours
-// are dark few of them can be told apart in 8 bits.
+// The colour for the hint. Its lightness has no effect, but 8 bits separate
+// few dark colours, so the colour is lighter than the point where needed.
 function asked() {
   const level = Math.min(ASKED[1], Math.max(ASKED[0], lightness));
   return hexOf(level, ...at);
 }
 
-// live(rgb) while the colour changes, taken(rgb) when it is chosen.
+// Calls live(rgb) while the colour changes, and taken(rgb) at the choice.
 export function startDisc(live, taken) {
   const disc = $("disc");
   const point = event => {

@@ -1,5 +1,5 @@
-// An eyedropper: a colour from a result, from another photograph of the
-// strip, or from a picture that is opened just for that.
+// The eyedropper: picks a colour from a result, from a photograph of the
+// strip, or from another picture file.
 
 import {pictureOf, thumbnailOf} from "./api.js";
 import {$, clamp, make, say} from "./common.js";
@@ -8,12 +8,12 @@ import {labelOf} from "./grid.js";
 import * as results from "./results.js";
 import {texts} from "./texts.js";
 
-const LONGER = 1024;  // pixels of what is picked from
-const AROUND = 1;     // pixels around the one that is pointed at
+const LONGER = 1024;  // longer side of the picture, in pixels
+const AROUND = 1;     // radius of the averaged square, in pixels
 
 let take = () => {};
 let at = null;        // [x, y], pixel of the canvas
-let source = null;    // what was asked for last
+let source = null;    // address of the last chosen picture
 
 export function openDropper(act) {
   take = act;

@@ -1,4 +1,4 @@
-// The strip of all photographs, and the bar above.
+// The strip of all photographs, and the bar at the top.
 
 import {thumbnailOf} from "./api.js";
 import {$, make, say} from "./common.js";

@@ -1,4 +1,4 @@
-// All results side by side, after the grey picture.
+// The grid: the grey picture and all results.
 
 import {pictureOf, sizeFor} from "./api.js";
 import {$, fitTiles, make, percent, say} from "./common.js";
@@ -9,7 +9,7 @@ import {isKept, now, toggleKept} from "./session.js";
 import {texts} from "./texts.js";
 import {look, view} from "./view.js";
 
-let photo = null;  // whose tiles there are
+let photo = null;  // the photograph of the tiles
 
 export const shareOf = rank => {
   const share = results.shown?.results[rank]?.share;
@@ -17,7 +17,7 @@ export const shareOf = rank => {
 };
 export const labelOf = rank => texts.result(rank, shareOf(rank));
 
-// How many there are, or will be.
+// The number of results, known or expected.
 export function numResults() {
   return results.shown?.results.length
     ?? now?.history[now.at].state.num_samples

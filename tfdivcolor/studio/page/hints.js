@@ -1,5 +1,5 @@
-// The hints of the state that is shown: which is selected, and what is done
-// to them. A new one is no part of the state until it has a colour.
+// The hints of the current state, and the selected hint. A new hint joins the
+// state when it gets a colour.
 
 import {post, Refusal} from "./api.js";
 import {clamp, say} from "./common.js";
@@ -10,17 +10,17 @@ import {texts} from "./texts.js";
 
 export const NEW = -1;
 const MOST = 100;
-const REST = 400;  // ms after a step until the point is asked about again
+const REST = 400;  // ms from a step to a new request about the point
 
 export const selected = {
   at: null,     // place in the list; NEW; or null
   x: 0, y: 0,   // pixel of the photograph
-  about: null,  // what the server says of that point
-  trial: null,  // a colour that is only looked at so far: "#rrggbb"
-  open: false,  // whether the colours are offered at the point itself
+  about: null,  // the server's answer about this point
+  trial: null,  // colour on trial while the user drags: "#rrggbb"
+  open: false,  // whether the colours are open beside the point
 };
 const listeners = [];
-let asked = null;  // what `about` belongs to
+let asked = null;  // the request that `about` answers
 
 export function onHints(act) {
   listeners.push(act);
@@ -34,7 +34,7 @@ export const hints = () => now ? state().hints : [];
 
 export const rgbOf = () => selected.trial ?? hints()[selected.at]?.rgb ?? null;
 
-// What is said of a hint: "", or in words why it fails.
+// The note about a hint: why it fails, or "".
 export function noteOf(at) {
   const found = results.shown?.hints?.[at];
   if (!found?.note || results.shown.live) return "";
@@ -78,7 +78,7 @@ export function closePoint() {
   tell();
 }
 
-// Another step is shown, or another photograph.
+// Adapts the selection to another step or another photograph.
 export function refresh() {
   const hint = hints()[selected.at];
   selected.trial = null;
@@ -89,11 +89,11 @@ export function refresh() {
   }
   clearTimeout(refresh.timer);
   if (selected.at === null) selected.open = false;
-  else refresh.timer = setTimeout(inquire, REST);  // results go before
+  else refresh.timer = setTimeout(inquire, REST);  // the results come first
   tell();
 }
 
-// Asks what is possible at the point, as if the hint itself were not there.
+// Requests the possible colours of the point, without the hint itself.
 async function inquire() {
   const {at, x, y} = selected;
   if (at === null || !now) return;
@@ -114,7 +114,7 @@ async function inquire() {
   }
 }
 
-// --- Doing ------------------------------------------------------------------
+// --- Changes ----------------------------------------------------------------
 
 function changed(at, changes) {
   return hints().map((hint, i) => i === at ? {...hint, ...changes} : hint);
@@ -164,7 +164,7 @@ function within(x, y) {
           y: clamp(Math.floor(y), 0, desk.photo.height - 1)};
 }
 
-// Pixel of a point in fractions of the picture.
+// The pixel at a point, given in fractions of the picture.
 export const pixelAt = (x, y) =>
   within(x * desk.photo.width, y * desk.photo.height);
 

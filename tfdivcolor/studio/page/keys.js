@@ -80,7 +80,7 @@ function pan(key) {
   return !!by;
 }
 
-// Whether the focused control has a use of its own for a key.
+// Whether the focused control uses a key itself.
 function isOwn(element, key) {
   if (element.matches("input:not([type=range]), textarea, select")) {
     return key !== "Escape";
@@ -89,7 +89,7 @@ function isOwn(element, key) {
     return /^(Arrow|Page|Home|End)/.test(key);
   }
   if (!element.closest("button, a")) return false;
-  // Space on a picture keeps it, wherever the focus is.
+  // Space keeps the result even if a picture has the focus.
   return key === "Enter"
     || key === " " && !element.closest(".open, .thumb");
 }
@@ -145,7 +145,7 @@ function list() {
 
 function openKeys() {
   $("keys").showModal();
-  $("keys").scrollTop = 0;  // to the button at its end the focus has moved it
+  $("keys").scrollTop = 0;  // the focus on the last button scrolls down
 }
 
 export function startKeys() {

@@ -1,4 +1,4 @@
-// One result, large: what lies on the stage, and the buttons below it.
+// The large view: the stage with one result, and the buttons below it.
 
 import {pictureOf, sizeFor} from "./api.js";
 import {$, fitThumbs, make} from "./common.js";
@@ -12,19 +12,19 @@ import {makeStage} from "./stage.js";
 import {texts} from "./texts.js";
 import {look, onView, view} from "./view.js";
 
-const REST = 120;  // ms after which pieces are asked for
+const REST = 120;  // ms from the last move to the requests for pieces
 
 const changes = [];
 let tap = () => {};
-let photo = null;  // whose pictures lie on the stage
-let size = 0;      // of the whole pictures
+let photo = null;  // the photograph on the stage
+let size = 0;      // longer side of the whole pictures, in pixels
 
-// act(x, y, event): a click at a point in fractions of the picture.
+// Calls act(x, y, event) at a click, with fractions of the picture.
 export function onTap(act) {
   tap = act;
 }
 
-// act(): the stage has another zoom or place.
+// Calls act() when the stage zooms or moves.
 export function onStage(act) {
   changes.push(act);
 }
@@ -44,7 +44,7 @@ function stageChanged() {
     look({split, divider, before: split ? false : view.before});
   }
   $("zoom").setAttribute("aria-pressed", !!stage.zoom);
-  $("zoom").textContent = percentOf(stage.zoom ? stage.scale : stage.close);
+  $("zoom").textContent = percentOf(stage.scale);
   $("fit").disabled = !stage.zoom;
   clearTimeout(stageChanged.timer);
   stageChanged.timer = setTimeout(renderPieces, REST);
@@ -74,10 +74,10 @@ export function renderLarge() {
   stage.layout();
   const longer = Math.max(photo.width, photo.height)
     * Math.max(stage.fit, Math.min(stage.scale, 2 * stage.fit));
-  // Never smaller than before: the browser has that one already.
+  // Never smaller than before, because the browser has that size already.
   size = Math.max(size, 1024, sizeFor(longer * devicePixelRatio));
   renderButtons();
-  renderPictures().then(renderThumbPictures);  // the large one goes before
+  renderPictures().then(renderThumbPictures);  // the large picture comes first
 }
 
 const rank = () => results.shown?.rank ?? "grey";
@@ -85,7 +85,7 @@ const rank = () => results.shown?.rank ?? "grey";
 async function renderPictures() {
   const {shown} = results;
   const source = which => pictureOf(photo.id, which, size, shown?.key);
-  // A hand that drags sees changes sooner in a smaller picture.
+  // While the user drags, a smaller picture shows changes sooner.
   const live = shown?.live ? Math.min(size, 1024) : size;
   const main = show($("after").firstElementChild,
                     pictureOf(photo.id, rank(), live, shown?.key));
@@ -114,7 +114,7 @@ function renderPieces() {
   }
 }
 
-// What the result is compared with: what was asked for, where it is there.
+// The picture to compare with: the user's choice if it exists, else grey.
 export function against() {
   if (view.against === "original" && !photo.is_grey) return "original";
   const other = Number(view.against);
@@ -219,7 +219,7 @@ function thumb(at) {
 
 export function startLarge() {
   const click = (id, act) => $(id).addEventListener("click", event => {
-    if (event.detail) $(id).blur();  // so that keys go on to act on the picture
+    if (event.detail) $(id).blur();  // keys act on the picture again
     act();
   });
   click("keep", () => mark());

@@ -1,4 +1,4 @@
-// The studio's page: starts its parts, and says what is happening.
+// The studio's page: starts its parts and shows progress and errors.
 
 import {onServer, Refusal} from "./api.js";
 import {$, closeByClickBehind, recall, recallSurround, say} from "./common.js";
@@ -21,9 +21,9 @@ import {startTaking} from "./takeaway.js";
 import {fill, texts} from "./texts.js";
 import {onView, recallView, view} from "./view.js";
 
-const PATIENCE = 150;  // ms before it is said that something is going on
+const PATIENCE = 150;  // ms from the start of work to the progress message
 
-// --- What is happening ------------------------------------------------------
+// --- Progress and errors ----------------------------------------------------
 
 function work() {
   if (desk.reading) return texts.reading(desk.photos[place()]?.name ?? "");
@@ -143,7 +143,7 @@ async function start() {
     if (started) return;
     started = true;
     startPanel();
-    // A tab knows its own photograph; else it is the one shown last.
+    // The tab's own photograph, else the last one of any tab.
     const wanted = [location.hash.slice(1), recall(LAST),
                     desk.photos[0]?.id].find(id => place(id) >= 0);
     go(wanted).catch(report);

@@ -1,5 +1,5 @@
-// Files come in: dropped, pasted or chosen. Each has a line of its own until
-// it is in the strip.
+// Opens files that the user drops, pastes or chooses. Each file has a line
+// with its progress until it is in the strip.
 
 import {Refusal, upload} from "./api.js";
 import {$, make} from "./common.js";
@@ -13,7 +13,7 @@ const NO_PICTURE = /^(audio|video|text|font)\/|^application\/(?!octet)/;
 const queue = [];
 let running = 0, pasted = 0;
 
-// Takes files in; the first of them that is a picture is shown.
+// Opens files and shows the first picture among them.
 function take(files) {
   const group = {shown: false};
   for (const file of files) {
@@ -75,7 +75,7 @@ function fail(element, text) {
 
 // --- Where files come from --------------------------------------------------
 
-// The files of folders, with those of their folders.
+// The files of folders and of their subfolders.
 async function filesOf(entries) {
   const found = [];
   for (const entry of entries) {
@@ -83,7 +83,7 @@ async function filesOf(entries) {
       found.push(await new Promise((done, fail) => entry.file(done, fail)));
     } else if (entry.isDirectory) {
       const reader = entry.createReader();
-      for (;;) {  // a hundred at a time
+      for (;;) {  // the browser returns a hundred at a time
         const some = await new Promise(
           (done, fail) => reader.readEntries(done, fail));
         if (!some.length) break;
@@ -141,7 +141,7 @@ export function startOpening() {
     const files = [...event.clipboardData?.files ?? []];
     if (!files.length) return;
     event.preventDefault();
-    // A picture that is pasted is called the same every time.
+    // Browsers give every pasted picture the same name.
     take(files.map(file => /^image\.\w+$/.test(file.name)
       ? new File([file], texts.pasted(++pasted), {type: file.type}) : file));
   });

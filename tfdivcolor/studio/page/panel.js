@@ -1,4 +1,4 @@
-// The panel: the list of hints, the sliders, other results, favourites.
+// The panel: the list of hints, the sliders, new results and favourites.
 
 import {pictureOf} from "./api.js";
 import {$, clamp, make} from "./common.js";
@@ -9,7 +9,7 @@ import {commit, essence, now, on, state} from "./session.js";
 import {texts} from "./texts.js";
 import {look, onView, view} from "./view.js";
 
-// What a slider goes over; its number may go further, up to the limit.
+// The ranges of the sliders. A number field goes further, up to the limit.
 const DIALS = {
   warmth: {holder: "dials", from: -30, to: 30, step: 1, digits: 1},
   saturation: {holder: "dials", from: 0, to: 2.5, step: 0.05, digits: 2},
@@ -19,7 +19,7 @@ const DIALS = {
 };
 const MOST_TEMPERATURE = 5;
 
-let strength = null;  // of the next "more like this", before there is one
+let strength = null;  // strength for the next "More like this"
 
 const valueOf = name => name === "strength" && !state().kept
   ? strength ?? state().strength : state()[name];
@@ -81,11 +81,11 @@ function set(name, value) {
 }
 
 function renderDials() {
+  const {defaults} = desk.info;
   for (const name of Object.keys(DIALS)) {
     const slider = $(name), number = $(`${name}_number`);
     slider.disabled = number.disabled = !now;
-    if (!now) continue;
-    const value = valueOf(name);
+    const value = now ? valueOf(name) : defaults[name];
     if (document.activeElement !== slider || !results.shown?.live) {
       slider.value = value;
     }
@@ -97,7 +97,6 @@ function renderDials() {
       "--at", `${100 * clamp((value - from) / (to - from), 0, 1)}%`);
     slider.setAttribute("aria-valuetext", text(name, value));
   }
-  const {defaults} = desk.info;
   $("reset").hidden = !now || ["warmth", "saturation", "temperature"].every(
     name => state()[name] === defaults[name]);
 }
@@ -111,12 +110,12 @@ function reset() {
 
 export function others() {
   if (!now) return;
-  // As text: a seed may have more digits than numbers have here.
+  // Text, because a seed may have more digits than a JavaScript number.
   const seed = BigInt.asIntN(64, BigInt(state().seed) + 1n).toString();
   commit({seed, chosen: 0}, texts.steps.others);
 }
 
-// Variations of the chosen result, whose latents say what its warmth was.
+// Draws variations of the chosen result. Its latents include its warmth.
 export function moreLikeThis() {
   const {shown} = results;
   if (!now || !shown || shown.live || results.busy) return;

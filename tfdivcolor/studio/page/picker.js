@@ -1,4 +1,4 @@
-// The colour of the selected hint, in the panel.
+// The part of the panel for the colour of the selected hint.
 
 import {get} from "./api.js";
 import {hexOf, labOf, readHex} from "./color.js";
@@ -10,7 +10,7 @@ import * as hints from "./hints.js";
 import * as results from "./results.js";
 import {texts} from "./texts.js";
 
-// One colour that can be clicked.
+// A button that chooses a colour.
 export function chip(rgb, name, act, text = "") {
   const sample = make("i");
   sample.style.backgroundColor = rgb;
@@ -21,7 +21,7 @@ export function chip(rgb, name, act, text = "") {
   return button;
 }
 
-// What the model holds possible at the point, each one click away.
+// Buttons for the possible colours of the point.
 export function chips(holder) {
   const {about, at, x, y} = hints.selected;
   const name = [at, x, y, about?.colors.map(
@@ -53,7 +53,7 @@ function render() {
   samples(rgb);
 }
 
-// The colour that is asked for, and what becomes of it at that lightness.
+// Shows the chosen colour, and its appearance at the point's lightness.
 function samples(rgb) {
   const {about} = hints.selected;
   const here = !about ? null : rgb

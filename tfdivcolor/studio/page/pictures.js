@@ -1,26 +1,26 @@
-// Pictures that change without a flicker: the old one stays until the new one
-// has been read.
+// Pictures that change without a flicker: the old picture stays until the
+// browser has decoded the new one.
 
 import {get, Refusal} from "./api.js";
 
-export let pending = 0;  // pictures that are being read
+export let pending = 0;  // number of pictures in progress
 let waiting = [];
 let gone = () => {};
 let counted = () => {};
 
-// act(): reading begins, or all is read.
+// Calls act() when the first picture starts and when the last one is ready.
 export function onPending(act) {
   counted = act;
 }
 
-// act(): results have to be asked for again, as the server forgot them.
+// Calls act() when the server forgot results, so the page requests them again.
 export function onGone(act) {
   gone = act;
 }
 
 const reading = new WeakMap();  // image -> promise of its picture
 
-// Shows a picture in an image. Of several, the last one asked for is shown.
+// Shows a picture in an image element. The newest call for an element wins.
 export function show(image, source) {
   if (image.dataset.source !== source) {
     image.dataset.source = source;
@@ -48,7 +48,7 @@ async function read(image, source) {
       image.classList.add("shown");
       return;
     }
-    // So that it is read when it is asked for again.
+    // The next call for this picture tries again.
     if (image.dataset.source === source) delete image.dataset.source;
   } finally {
     pending--;
@@ -66,13 +66,13 @@ export function clear(image) {
   image.classList.remove("shown");
 }
 
-// When nothing is being read.
+// A promise that ends when no picture is in progress; null if none is.
 export function settled() {
   return pending ? new Promise(done => waiting.push(done)) : null;
 }
 
-// Why a picture failed: whether it is worth another try. Waits for a server
-// that is away.
+// Whether the server has a picture that failed, so another try makes sense.
+// Waits while the server is away.
 async function isThere(source) {
   try {
     await get(source);

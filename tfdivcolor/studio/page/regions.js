@@ -1,16 +1,16 @@
-// Which part of the picture moves with a point: a smooth line around it.
+// A smooth outline of the part of the picture that moves with a point.
 
 import {get, Refusal} from "./api.js";
 import {$} from "./common.js";
 import {desk} from "./desk.js";
 import * as results from "./results.js";
 
-const LEVEL = 0.5;   // similarity from where on a pixel moves with the point
-const FINER = 3;     // cells of the line for one of the assignment
+const LEVEL = 0.5;   // similarity of a pixel on the outline
+const FINER = 3;     // cells of the outline's grid per pixel of the canvas
 
 const known = new Map();  // id of a photograph -> its regions, or null
 
-// The soft assignment of pixels to regions; null while it is not there.
+// The soft assignment of pixels to regions; null until it arrives.
 function regions() {
   const {id} = desk.photo;
   if (known.has(id)) return known.get(id);
@@ -27,14 +27,15 @@ function regions() {
   return null;
 }
 
-// Samples are at the middles of pixels; beyond the outer ones they go on.
+// The lower sample and the weight of the next. Samples are at the middles of
+// pixels; the outer samples extend to the edge.
 function weights(at, size) {
   const place = Math.min(size - 1, Math.max(0, at * size - 0.5));
   const low = Math.min(size - 2, Math.floor(place));
   return [low, place - low];
 }
 
-// Assignment at a point in fractions of the picture.
+// The assignment at a point, given in fractions of the picture.
 function assignmentAt({size, number, levels}, x, y) {
   const [column, right] = weights(x, size), [row, down] = weights(y, size);
   const corners = [[row, column, (1 - down) * (1 - right)],
@@ -49,7 +50,7 @@ function assignmentAt({size, number, levels}, x, y) {
   return found;
 }
 
-// How far each pixel moves with the point: 1 like the point itself.
+// How much each pixel moves with the point: 1 moves like the point itself.
 function similarity(regions, x, y) {
   const {size, number, levels} = regions;
   const point = assignmentAt(regions, x, y);
@@ -63,7 +64,7 @@ function similarity(regions, x, y) {
   return found;
 }
 
-// The same on a finer grid, [side + 1, side + 1] from edge to edge.
+// Interpolates values on a finer grid, [side + 1, side + 1], edge to edge.
 function finer(values, size) {
   const side = size * FINER;
   const found = new Float32Array((side + 1) ** 2);
@@ -81,13 +82,13 @@ function finer(values, size) {
   return [found, side];
 }
 
-// Lines where the values cross the level: lists of points in fractions
-// (marching squares, whose pieces are joined end to end).
+// The lines where the values cross the level: lists of points in fractions.
+// Marching squares give pieces; the function joins them end to end.
 function lines([values, side]) {
   const width = side + 1;
-  const ends = new Map();  // crossed edge of the grid -> pieces that end there
+  const ends = new Map();  // crossed edge of the grid -> linked edges
   const points = new Map();
-  const cross = (one, other) => {  // numbers of two neighbouring points
+  const cross = (one, other) => {  // indices of two neighbouring points
     const edge = one * 2 + (other - one === 1 ? 0 : 1);
     if (!points.has(edge)) {
       const part = (LEVEL - values[one]) / (values[other] - values[one]);
@@ -139,7 +140,7 @@ function chains(ends) {
     }
     found.push(chain);
   };
-  // Open ones first, from an end at the picture's edge.
+  // Open lines come first; they start at the picture's edge.
   for (const [edge, next] of ends) {
     if (next.length === 1 && !used.has(edge)) walk(edge);
   }
@@ -158,7 +159,7 @@ export function clearOutline() {
   canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
 }
 
-// Draws the region of a point in fractions of the picture.
+// Draws the outline for a point, given in fractions of the picture.
 export function drawOutline(stage, x, y) {
   const found = x >= 0 && x < 1 && y >= 0 && y < 1 && regions();
   if (!found) {
@@ -189,7 +190,7 @@ export function drawOutline(stage, x, y) {
   }
 }
 
-// A curve through the middles of a line's pieces.
+// Draws a curve through the middles of a line's pieces.
 function trace(context, line) {
   const closed = line[0].join() === line.at(-1).join();
   const middle = ([x, y], [u, v]) => [(x + u) / 2, (y + v) / 2];

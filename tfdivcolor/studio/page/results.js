@@ -1,6 +1,6 @@
-// The results of the state that is shown. Answers are remembered, so that
-// undo is instant; while a hand drags, one request at a time is on its way,
-// of the newest state.
+// The results of the current state. The page remembers answers, so undo is
+// instant. While the user drags, one request at a time is in flight, for the
+// newest state.
 
 import {post, Refusal, sleep} from "./api.js";
 import {settled} from "./pictures.js";
@@ -10,17 +10,18 @@ const REMEMBERED = 100;
 const IDLE = 700;  // ms
 
 const answers = new Map();  // photograph and essence of a state -> answer
-const flights = new Map();  // the same, of requests on their way -> promise
+const flights = new Map();  // the same key -> promise of a request in flight
 const listeners = [];
-let turn = 0;               // of the newest request
-let anchor = null;          // latents that the chosen result has to be near
+let turn = 0;               // number of the newest request
+let anchor = null;          // latents; the nearest result becomes the chosen
 
-// What is on the screen: {photo, state, key, results, hints, regions, rank,
-// live}, or null until there are results.
+// The results on the screen: {photo, state, key, results, hints, regions,
+// rank, live}, or null before the first results.
 export let shown = null;
 export let busy = false;
 
-// act(): other results are shown, or work begins or ends.
+// Calls act() when the results on the screen change, and when work starts or
+// ends.
 export function onResults(act) {
   listeners.push(act);
 }
@@ -43,7 +44,7 @@ export function answerOf(photo, state) {
 
 function ask(photo, state, wanted) {
   const known = answerOf(photo, state);
-  // Notes belong to the hints' places, which muted hints move.
+  // Notes refer to places of hints, which change with muted hints.
   if (known && known.places === placesOf(state)) return known;
   const flight = name(photo, state) + placesOf(state);
   if (!flights.has(flight)) {
@@ -63,8 +64,8 @@ async function fetchAnswer(photo, state, wanted) {
 
 const placesOf = state => state.hints.map(hint => +hint.muted).join("");
 
-// Asks for results that are not on the screen, while nothing else is asked
-// for; act() once they are there.
+// Requests results for another part of the page when no other request is in
+// flight, then calls act().
 export async function learn(photo, state, act) {
   while (busy || flying || learn.running) await sleep(IDLE);
   if (now?.photo.id !== photo || answerOf(photo, state)) return;
@@ -73,16 +74,16 @@ export async function learn(photo, state, act) {
     await ask(photo, state);
     act();
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;  // it stays unknown
+    if (!(error instanceof Refusal)) throw error;  // a refusal is no harm
   } finally {
     learn.running = false;
   }
 }
 
-// --- Of a step --------------------------------------------------------------
+// --- Results of a step ------------------------------------------------------
 
-// Shows the results of the current step. With follow, the result that is
-// nearest to the one chosen before becomes the chosen one.
+// Shows the results of the current step. With follow, the result nearest to
+// the previously chosen one becomes the chosen one.
 export async function update(follow = false) {
   const mine = ++turn, session = now, step = now.history[now.at];
   const photo = session.photo.id;
@@ -98,7 +99,7 @@ export async function update(follow = false) {
       answer = await ask(photo, step.state, wanted);
     } catch (error) {
       if (!wanted()) return;
-      // One that came from here before may arrive later.
+      // An older request of this tab may arrive later than this one.
       if (error.code === "replaced") continue;
       set({busy: false});
       throw error;
@@ -113,14 +114,14 @@ export async function update(follow = false) {
   if (step === now.history[now.at]) choose(rank);
 }
 
-// Nothing is shown: another photograph is being opened.
+// Clears the results while another photograph opens.
 export function reset() {
   turn++;
   anchor = next = null;
   set({shown: null, busy: false});
 }
 
-// The person has chosen a result.
+// Makes a result the chosen one.
 export function pick(rank) {
   if (!shown?.results[rank]) return;
   anchor = null;
@@ -135,11 +136,11 @@ function nearest(results, latents) {
   return distances.indexOf(Math.min(...distances));
 }
 
-// --- While a hand drags -----------------------------------------------------
+// --- While the user drags ---------------------------------------------------
 
 let next = null, flying = false;
 
-// Shows a state that is no step yet.
+// Shows a state before it becomes a step.
 export async function preview(changes) {
   if (!now) return;
   next = {...state(), ...changes};
@@ -167,13 +168,13 @@ export async function preview(changes) {
   }
 }
 
-// The hand has let go without a change: the step's own results again.
+// Shows the step's own results after a drag without a change.
 export function endPreview() {
   next = null;
   if (shown?.live) update(false);
 }
 
-// The server forgot the results on the screen: it is to draw them again.
+// Lets the server draw the results on the screen again after it forgot them.
 export async function redraw() {
   if (!shown || redraw.running) return;
   redraw.running = true;

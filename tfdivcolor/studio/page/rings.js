@@ -1,5 +1,5 @@
-// Hints on the picture: rings that can be dragged, a cross that the keyboard
-// moves, and the colours that are offered at the point.
+// Hints on the picture: rings to drag, a cross for the keyboard, and the
+// possible colours beside a point.
 
 import {$, clamp, make, say} from "./common.js";
 import {desk, on} from "./desk.js";
@@ -11,8 +11,8 @@ import * as results from "./results.js";
 import {texts} from "./texts.js";
 import {look, onView, view} from "./view.js";
 
-const MOVED = 4;    // pixels that make a press a drag
-const STEP = 0.02;  // of the picture, for the cross and the rings; Shift: fine
+const MOVED = 4;    // pixels from which a press counts as a drag
+const STEP = 0.02;  // step of an arrow key, as a fraction of the picture
 
 let drag = null;    // {at, x, y, startX, startY, moved}
 let focusing = false;
@@ -65,7 +65,7 @@ function renderRing(element, hint) {
     hint.muted && texts.muted, note].filter(Boolean).join(", "));
 }
 
-// Puts everything where its point is on the stage.
+// Moves all rings and the cross to their points on the stage.
 function place() {
   const {photo} = desk, {box} = stage;
   if (!photo) return;
@@ -147,7 +147,7 @@ function keyOnRing(event) {
   event.stopPropagation();
 }
 
-// By how much of the picture an arrow key moves: [x, y], or null.
+// The step of an arrow key in fractions of the picture: [x, y], or null.
 function arrow({key}) {
   return {ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0],
           ArrowUp: [0, -STEP], ArrowDown: [0, STEP]}[key] ?? null;
@@ -179,7 +179,7 @@ export function leaveCursor() {
   clearOutline();
 }
 
-// Whether a key was one for the cross.
+// Handles a key for the cross; returns whether it was one.
 export function keyOfCursor(event) {
   if (!cursor) return false;
   const by = arrow(event);
@@ -219,7 +219,7 @@ function renderPoint() {
   const focused = point.contains(document.activeElement);
   point.hidden = !selected.open || view.mode !== "large" || !!drag?.moved;
   if (point.hidden) {
-    // So that keys go on to act on the hint.
+    // Keys act on the hint again.
     if (focused) ($("rings").querySelector(".selected") ?? $("stage")).focus();
     return;
   }
@@ -247,7 +247,7 @@ function renderPoint() {
 
 const act = name => $("point").querySelector(`[data-act="${name}"]`);
 
-// Beside the point, where there is room.
+// Puts the colours beside the point, on the side with room.
 function placePoint() {
   const point = $("point"), {photo} = desk, {selected} = hints;
   if (point.hidden || !photo) return;
@@ -259,7 +259,7 @@ function placePoint() {
   const left = x + gap + width > innerWidth - edge && x - gap - width > edge
     ? x - gap - width : x + gap;
   let top = y - height / 2;
-  // On a narrow screen above or below, not over the point.
+  // On a narrow screen the colours go above or below the point.
   const fits = left + width <= innerWidth - edge;
   if (!fits) top = y - gap - height > edge ? y - gap - height : y + gap;
   point.style.left = `${clamp(fits ? left : x - width / 2, edge,
@@ -267,7 +267,7 @@ function placePoint() {
   point.style.top = `${clamp(top, edge, innerHeight - edge - height)}px`;
 }
 
-// The first colour gets the focus, as soon as it is there.
+// Focuses the first colour as soon as the colours arrive.
 function focusPoint() {
   $("point").focus({preventScroll: true});
   focusing = true;

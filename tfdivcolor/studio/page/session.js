@@ -1,21 +1,21 @@
-// The history of each photograph: steps without end, the one that is shown,
-// and the favourites. Whatever changes is sent to the server, in order.
+// The history of each photograph: its steps, the current step and the
+// favourites. The page sends every change to the server, in order.
 
 import {post, Refusal, sleep} from "./api.js";
 import {say} from "./common.js";
 import {texts} from "./texts.js";
 
-const COALESCE = 1500;  // ms within which changes of one kind are one step
-const AT_ONCE = 300;    // steps of one request
+const COALESCE = 1500;  // ms; faster changes of one kind share a step
+const AT_ONCE = 300;    // limit for steps in one request
 const MOST_KEPT = 100;
 
 const sessions = new Map();  // id of a photograph -> its session
 const listeners = {step: [], kept: [], amended: []};
 
-export let now = null;  // the session of the photograph that is shown
+export let now = null;  // the session of the current photograph
 
-// event: "step" (another step is shown), "amended" (of a step only what does
-// not matter to its results), "kept".
+// event: "step" (another step is current), "amended" (a step changed, but its
+// results did not) or "kept" (the favourites changed).
 export function on(event, act) {
   listeners[event].push(act);
 }
@@ -53,7 +53,7 @@ export function forget(id) {
 
 export const state = () => now.history[now.at].state;
 
-// What the results depend on: all but which of them is chosen.
+// The part of a state that determines the results, as text.
 export function essence(state) {
   const hints = state.hints.filter(hint => !hint.muted).map(
     ({x, y, rgb}) => [x, y, rgb]);
@@ -65,8 +65,8 @@ export function essence(state) {
 
 // --- Steps ------------------------------------------------------------------
 
-// Adds a step: the state with these changes. One of the same group as the
-// step before takes its place, if it follows soon.
+// Adds a step: the current state with changes. A step soon after one of the
+// same group replaces it.
 export function commit(changes, label, group = null) {
   const next = {...structuredClone(state()), ...changes};
   next.chosen = Math.min(next.chosen, next.num_samples - 1);
@@ -76,13 +76,13 @@ export function commit(changes, label, group = null) {
   if (!merges) now.at++;
   now.history.length = now.at;
   now.history.push({state: next, label, thumb: null});
-  // What is chosen anew does not follow what was chosen before.
+  // A new choice does not follow the previously chosen result.
   Object.assign(now, {group, since: time, follows: !("chosen" in changes)});
   touch(now, now.at);
   tell("step");
 }
 
-// Changes what a step's results do not depend on.
+// Changes a step without a change of its results.
 export function amend(step, changes) {
   const at = now.history.indexOf(step);
   if (at < 0) return;
@@ -169,7 +169,7 @@ async function send(session) {
     } else {
       session.dirty = Infinity;
       say(error.message, true);
-      if (error.status >= 500) {  // as of a full disk: it may pass
+      if (error.status >= 500) {  // for example a full disk: try again
         session.dirty = keep;
         await sleep(5000);
       }
@@ -177,7 +177,7 @@ async function send(session) {
   }
 }
 
-// Another tab was first.
+// Takes over the session of another tab.
 function adopt(session, theirs) {
   Object.assign(session, theirs, {dirty: Infinity, moved: false, follows: false,
                                  group: null});
@@ -187,7 +187,7 @@ function adopt(session, theirs) {
   tell("step");
 }
 
-// Whether the server has everything, of all photographs.
+// Whether the server has all steps of all photographs.
 export function allSaved() {
   return [...sessions.values()].every(session => !session.saving);
 }

@@ -1,4 +1,4 @@
-// The history as a strip: a click goes there.
+// The history as a strip. A click goes to a step.
 
 import {pictureOf} from "./api.js";
 import {$, make} from "./common.js";
@@ -9,9 +9,9 @@ import {texts} from "./texts.js";
 import {onView, view} from "./view.js";
 
 const PIXELS = 64;       // longer side of a step's picture
-const MOST = 4000;       // letters of it
+const MOST = 4000;       // limit for its data URI, in characters
 
-let shown = null;        // the session whose steps there are
+let shown = null;        // the session of the strip
 
 function render() {
   const {now} = session, list = $("steps");
@@ -66,7 +66,7 @@ function scroll() {
     - list.clientWidth / 2;
 }
 
-// A small picture of the chosen result becomes the step's.
+// Gives the current step a small picture of its chosen result.
 async function picture() {
   const {shown, busy} = results, {now} = session;
   const step = now?.history[now.at];
@@ -81,7 +81,7 @@ async function picture() {
   try {
     await image.decode();
   } catch (error) {
-    return;  // it is asked for again with the next results
+    return;  // the next results bring another try
   }
   if (session.now !== now || step.state.chosen !== chosen) return;
   const factor = PIXELS / Math.max(image.naturalWidth, image.naturalHeight);
@@ -103,7 +103,8 @@ function soon() {
 export function startSteps() {
   for (const event of ["step", "amended"]) session.on(event, render);
   onView(() => {
-    if (view.sheet === "steps") scroll();  // on a narrow screen it was hidden
+    // On a narrow screen the strip was hidden before.
+    if (view.sheet === "steps") scroll();
   });
   session.on("amended", soon);
   results.onResults(() => {

@@ -1,4 +1,4 @@
-// Results at full size: what, in which format, how far, and where it is.
+// The download of full-size results: choice, format, progress and file.
 
 import {get, post, Refusal, remove, sleep} from "./api.js";
 import {$, make, percent, recall, remember} from "./common.js";
@@ -8,10 +8,12 @@ import * as session from "./session.js";
 import {texts} from "./texts.js";
 
 const FORMAT = "tfdivcolor.studio/format";
-const REST = 300;  // ms between two looks at how far it is
+// The last format of pictures: a recipe makes files of it.
+const PICTURES = "tfdivcolor.studio/pictures";
+const REST = 300;  // ms between two requests for the progress
 
-let job = null;    // id of the export that runs
-let link = null;   // of the one that is ready
+let job = null;    // id of the running export
+let link = null;   // link to the finished file
 
 function choice(name, value, title, tip = "") {
   const input = make("input", {type: "radio", name, value,
@@ -57,7 +59,7 @@ function items(what) {
     return [{photo, state, ranks: [...Array(state.num_samples).keys()]}];
   }
   if (what === "this") return [{photo, state, ranks: [state.chosen]}];
-  // Favourites of one state go together.
+  // Favourites of one state share an item.
   const groups = new Map();
   for (const {state} of session.now.kept) {
     const name = session.essence(state);
@@ -72,13 +74,18 @@ async function start() {
     `#taking [name="${name}"]:checked`).value;
   const format = chosen("format"), what = chosen("take");
   remember(FORMAT, format);
+  if (desk.info.recipe_formats.includes(format)) remember(PICTURES, format);
+  const order = {format, ...format === "recipe" && {
+    recipe_format: desk.info.recipe_formats.includes(recall(PICTURES))
+      ? recall(PICTURES) : null}};
   $("taking_work").hidden = false;
   $("taking_progress").removeAttribute("value");
   working(true);
   tell(texts.taking(0, 1));
   try {
     while (what === "strip" && !session.allSaved()) await sleep(100);
-    const mine = (await post("/api/exports", {items: items(what), format})).id;
+    const mine = (await post("/api/exports", {items: items(what), ...order}
+    )).id;
     job = mine;
     await watch(mine);
   } catch (error) {
@@ -154,7 +161,7 @@ export function startTaking() {
   $("take").addEventListener("click", openTaking);
   $("taking_cancel").addEventListener("click", cancel);
   $("taking_form").addEventListener("submit", event => {
-    event.preventDefault();  // the dialog stays and says what becomes of it
+    event.preventDefault();  // the dialog stays open and shows the progress
     start();
   });
 }

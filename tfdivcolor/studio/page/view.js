@@ -1,4 +1,4 @@
-// How the results are looked at; remembered from visit to visit.
+// The view of the results. The browser remembers it between visits.
 
 import {recall, remember} from "./common.js";
 
@@ -6,12 +6,12 @@ const NAME = "tfdivcolor.studio/view";
 
 export const view = {
   mode: "grid",      // or "large"
-  against: "grey",   // what a result is compared with: grey, original, a rank
-  before: false,     // whether that is shown instead of the result
-  tool: true,        // whether a click sets a hint; else it zooms
+  against: "grey",   // picture to compare with: "grey", "original" or a rank
+  before: false,     // whether that picture replaces the result
+  tool: true,        // whether a click sets a hint; otherwise a click zooms
   split: false, divider: 0.5,
-  sheet: "",         // which part of the panel is open, on a narrow screen
-  bare: false,       // whether only the picture is shown
+  sheet: "",         // open part of the panel, on a narrow screen
+  bare: false,       // whether the page shows only the picture
 };
 const KEPT = ["mode", "tool", "split", "divider"];
 const listeners = [];
