@@ -147,16 +147,21 @@ def _shrunk(luminance, size):
     return tf.clip_by_value(small, 0.0, 100.0)
 
 
+def models(luminance: Values, ab: Values) -> upsampling.Models:
+    """Fits the models of chrominance of a photograph; see `join`."""
+    return upsampling.fit(_shrunk(luminance, tf.shape(ab)[:2]), ab)
+
+
 def _joined(luminance, ab, dtype):
-    models = upsampling.fit(_shrunk(luminance, tf.shape(ab)[:2]), ab)
+    fitted = models(luminance, ab)
     lying = tf.shape(luminance)[1] > WIDEST
 
     def turned(tensor, order):
         return tf.cond(
             lying, lambda: tf.transpose(tensor, order), lambda: tensor)
 
-    models = models._replace(planes=turned(models.planes, [0, 2, 1]))
-    pixels = _joined_rows(turned(luminance[..., 0], [1, 0]), models, dtype)
+    fitted = fitted._replace(planes=turned(fitted.planes, [0, 2, 1]))
+    pixels = _joined_rows(turned(luminance[..., 0], [1, 0]), fitted, dtype)
     return turned(pixels, [1, 0, 2])
 
 

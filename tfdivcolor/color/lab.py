@@ -27,17 +27,17 @@ _LUMINANCE_HALF = 50.0
 _AB_SCALE = 128.0
 
 # Linear sRGB -> XYZ / white: IEC 61966-2-1, each row divided by its sum.
-_XYZ_FROM_RGB = np.array([[0.412453, 0.357580, 0.180423],
+XYZ_FROM_RGB = np.array([[0.412453, 0.357580, 0.180423],
                           [0.212671, 0.715160, 0.072169],
                           [0.019334, 0.119193, 0.950227]])
-_XYZ_FROM_RGB /= _XYZ_FROM_RGB.sum(axis=1, keepdims=True)
-_RGB_FROM_XYZ = np.linalg.inv(_XYZ_FROM_RGB)
+XYZ_FROM_RGB /= XYZ_FROM_RGB.sum(axis=1, keepdims=True)
+RGB_FROM_XYZ = np.linalg.inv(XYZ_FROM_RGB)
 
-_DELTA = 6 / 29  # where the cube root of CIE Lab turns into its tangent
-_LARGEST_CHROMA = 134.0  # of the sRGB gamut, at its blue
-_BISECTIONS = 12  # leaves 134 / 2**12 = 0.03 units of chroma
+DELTA = 6 / 29  # where the cube root of CIE Lab turns into its tangent
+LARGEST_CHROMA = 134.0  # of the sRGB gamut, at its blue
+BISECTIONS = 12  # leaves 134 / 2**12 = 0.03 units of chroma
 # In linear light: above float32 rounding (2e-6), below one level of 8 bits.
-_GAMUT_TOLERANCE = 1e-5
+GAMUT_TOLERANCE = 1e-5
 
 
 def normalize_luminance(luminance: Array) -> Array:
@@ -70,10 +70,10 @@ def srgb_to_lab(rgb: tf.Tensor | np.ndarray) -> tf.Tensor:
 
 def _lab(rgb):
     """sRGB [..., 3] in 0..1 -> L, a and b, each [...]."""
-    linear = _linear_from_srgb(rgb)
+    linear = linear_from_srgb(rgb)
     fx, fy, fz = [_root(value) for value in _mix(
-        _XYZ_FROM_RGB, tf.unstack(linear, num=3, axis=-1))]
-    return 116.0 * fy - 16.0, 500.0 * (fx - fy), 200.0 * (fy - fz)
+        XYZ_FROM_RGB, tf.unstack(linear, num=3, axis=-1))]
+    return _lightness(fy), 500.0 * (fx - fy), 200.0 * (fy - fz)
 
 
 def lab_to_srgb(lab: tf.Tensor | np.ndarray) -> tf.Tensor:
@@ -89,7 +89,7 @@ def lab_to_srgb(lab: tf.Tensor | np.ndarray) -> tf.Tensor:
     """
     luminance, a, b = tf.unstack(tf.cast(lab, tf.float32), num=3, axis=-1)
     linear = tf.stack(_linear_rgb(luminance, a, b), axis=-1)
-    return _srgb_from_linear(linear)
+    return srgb_from_linear(linear)
 
 
 def split(
@@ -166,7 +166,7 @@ def join_planes(luminance: tf.Tensor, a: tf.Tensor, b: tf.Tensor,
 
 def _pixels(linear, dtype):
     """Three channels [N] of linear light -> pixels [N, 3]."""
-    levels = tf.round(_srgb_from_linear(tf.stack(linear)) * dtype.max)
+    levels = tf.round(srgb_from_linear(tf.stack(linear)) * dtype.max)
     # Several times faster than stacking along the last axis.
     return tf.transpose(tf.saturate_cast(levels, dtype))
 
@@ -213,7 +213,7 @@ def _broadcast(luminance, ab):
 def _largest_factor(luminance, a, b):
     """Finds the largest factor that keeps a and b in gamut; tensors [N]."""
     # A start at the gamut's radius keeps the precision for huge chroma.
-    step = tf.minimum(1.0, _LARGEST_CHROMA / tf.sqrt(a * a + b * b))
+    step = tf.minimum(1.0, LARGEST_CHROMA / tf.sqrt(a * a + b * b))
 
     def bisect(i, step, factor):
         step = step / 2.0
@@ -223,7 +223,7 @@ def _largest_factor(luminance, a, b):
 
     # A loop keeps the exported graph small: not a thousand operations.
     _, _, factor = tf.while_loop(
-        lambda i, *_: i < _BISECTIONS, bisect, (0, step, tf.zeros_like(step)))
+        lambda i, *_: i < BISECTIONS, bisect, (0, step, tf.zeros_like(step)))
     return factor
 
 
@@ -232,14 +232,14 @@ def _is_inside(linear):
     red, green, blue = linear
     darkest = tf.minimum(tf.minimum(red, green), blue)
     brightest = tf.maximum(tf.maximum(red, green), blue)
-    return (darkest >= -_GAMUT_TOLERANCE) & (
-        brightest <= 1.0 + _GAMUT_TOLERANCE)
+    return (darkest >= -GAMUT_TOLERANCE) & (
+        brightest <= 1.0 + GAMUT_TOLERANCE)
 
 
 def _linear_rgb(luminance, a, b):
     """Converts Lab to three linear sRGB channels, all of the same shape."""
     fy = (luminance + 16.0) / 116.0
-    return _mix(_RGB_FROM_XYZ,
+    return _mix(RGB_FROM_XYZ,
                 [_cube(fy + a / 500.0), _cube(fy), _cube(fy - b / 200.0)])
 
 
@@ -265,20 +265,31 @@ def _power(x, exponent):
     return tf.exp(exponent * tf.math.log(x))
 
 
-def _linear_from_srgb(x):
+def lightness(light: tf.Tensor | np.ndarray) -> tf.Tensor:
+    """Computes L, 0..100, of relative luminance Y, 0..1."""
+    return _lightness(_root(tf.convert_to_tensor(light)))
+
+
+def _lightness(root):
+    return 116.0 * root - 16.0
+
+
+def linear_from_srgb(x):
+    """sRGB, 0..1, to linear light, 0..1 (IEC 61966-2-1)."""
     return _with_toe(
         x, 0.04045, lambda t: _power((t + 0.055) / 1.055, 2.4), 1 / 12.92)
 
 
-def _srgb_from_linear(x):
+def srgb_from_linear(x):
+    """Linear light to sRGB; the inverse of `linear_from_srgb`."""
     return _with_toe(
         x, 0.0031308, lambda t: 1.055 * _power(t, 1 / 2.4) - 0.055, 12.92)
 
 
 def _root(x):
     return _with_toe(
-        x, _DELTA**3, lambda t: _power(t, 1 / 3), 1 / (3 * _DELTA**2))
+        x, DELTA**3, lambda t: _power(t, 1 / 3), 1 / (3 * DELTA**2))
 
 
 def _cube(x):
-    return _with_toe(x, _DELTA, lambda t: t * t * t, 3 * _DELTA**2)
+    return _with_toe(x, DELTA, lambda t: t * t * t, 3 * DELTA**2)

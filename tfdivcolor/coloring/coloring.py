@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdivcolor import color, images
-from tfdivcolor.color import canvas
+from tfdivcolor.color import canvas, fullsize
 from tfdivcolor.coloring import drawing
 from tfdivcolor.models.joint import JointModel
 from tfdivcolor.settings import (
@@ -153,18 +153,18 @@ class Coloring:
     @property
     def grey(self) -> np.ndarray:
         """The photograph without colour: uint8 [H, W, 3], sRGB."""
-        return canvas.join(
-            self.luminance, np.zeros([1, 1, 2], np.float32)).numpy()
+        return fullsize.join(
+            self.luminance, np.zeros([1, 1, 2], np.float32))
 
     def image(self, index: int) -> np.ndarray:
         """One colouring at the photograph's size: uint8 [H, W, 3], sRGB."""
         return self._without_missing(
-            canvas.join(self.luminance, self.ab[index]).numpy())
+            fullsize.join(self.luminance, self.ab[index]))
 
     def image_16(self, index: int) -> np.ndarray:
         """The same with 16 bits a channel: uint16 [H, W, 3], sRGB."""
         return self._without_missing(
-            canvas.join_16(self.luminance, self.ab[index]).numpy())
+            fullsize.join_16(self.luminance, self.ab[index]))
 
     def _without_missing(self, pixels):
         """Makes the missing pixels of a truncated file grey."""
@@ -181,8 +181,8 @@ class Coloring:
         Returns:
             float, 0..100.
         """
-        return float(tf.reduce_max(tf.abs(
-            canvas.luminance_of(pixels) - self.luminance)))
+        return float(np.abs(
+            fullsize.luminance_of(pixels) - self.luminance).max())
 
 
 def colorize(
@@ -207,9 +207,9 @@ def colorize(
         ValueError: if the options do not suit this model.
     """
     check_hints(photo, steering.hints)
-    luminance = canvas.luminance_of(photo.finest)
+    luminance = fullsize.luminance_of(photo.finest)
     height, width, _ = photo.pixels.shape
-    lightness = np.asarray(luminance)[
+    lightness = luminance[
         [hint.y for hint in steering.hints], [hint.x for hint in steering.hints]
     ] if steering.hints else np.zeros([0, 1], np.float32)
     drawn = drawing.draw(
@@ -270,7 +270,7 @@ def reconstruct(colorizer: JointModel, photo: images.Photo) -> Coloring:
     if photo.is_grey:
         raise ValueError(f"{photo.name}: must be in colour to be "
                          "reconstructed (received a grey picture)")
-    luminance = canvas.luminance_of(photo.finest)
+    luminance = fullsize.luminance_of(photo.finest)
     small = drawing.seen(colorizer, luminance)
     ab = canvas.ab_on_canvas(photo.finest, colorizer.canvas)[None]
     grey, _ = colorizer.look(small[None])
@@ -283,5 +283,5 @@ def reconstruct(colorizer: JointModel, photo: images.Photo) -> Coloring:
 def _coloring(photo, luminance, found, options, steering):
     """Makes the Coloring of a photograph from the dict of `drawing.draw`."""
     return Coloring(
-        photo=photo, luminance=np.asarray(luminance),
+        photo=photo, luminance=luminance,
         latents=found.pop("z"), sampling=options, steering=steering, **found)

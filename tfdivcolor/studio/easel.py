@@ -124,10 +124,10 @@ class Easel:
             as of `drawing.seen`, and as of `canvas.on_canvas`.
         """
         if self._seen is None:
-            from tfdivcolor.color import canvas
+            from tfdivcolor.color import canvas, fullsize
             from tfdivcolor.coloring import drawing
 
-            luminance = canvas.luminance_of(self.photo.finest)
+            luminance = fullsize.luminance_of(self.photo.finest)
             self._seen = (drawing.seen(colorizer, luminance),
                           canvas.on_canvas(luminance, colorizer.canvas))
         return self._seen

@@ -1,0 +1,104 @@
+"""Conversions at full size: TensorFlow for small pictures, loops for large ones.
+
+    luminance_of   of `canvas`, for NumPy arrays
+    join, join_16
+
+The choice depends on the picture's size alone, so the same picture always
+gives the same bytes. Graphs use `canvas` for every size.
+"""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from tfdivcolor.color import canvas, lab, upsampling
+
+# From here on the loops save more time than Numba takes to start.
+LARGE = 2_000_000  # pixels
+
+
+def luminance_of(pixels: np.ndarray) -> np.ndarray:
+    """Computes the luminance of a photograph.
+
+    Args:
+        pixels: uint8 or uint16 [H, W, 3], sRGB.
+
+    Returns:
+        float32 [H, W, 1], 0..100. Large pictures are within 1e-3 of
+        `canvas.luminance_of`.
+
+    Raises:
+        ValueError: if `pixels` has another type.
+    """
+    if pixels[..., 0].size < LARGE or pixels.dtype not in (np.uint8, np.uint16):
+        return canvas.luminance_of(pixels).numpy()
+    from tfdivcolor.color import kernels
+
+    luminance = np.empty(pixels.shape[:2], np.float32)
+    kernels.luminance_of(
+        pixels, _linear_light(pixels.dtype), _lightness(), luminance)
+    return luminance[..., np.newaxis]
+
+
+def join(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    """Joins a full-size luminance and a small colour field.
+
+    Args:
+        luminance: float32 [H, W, 1], 0..100.
+        ab: float32 [h, w, 2], CIE units.
+
+    Returns:
+        uint8 [H, W, 3], sRGB. Values of large pictures are within one level of
+        `canvas.join`.
+    """
+    if luminance.size < LARGE:
+        return canvas.join(luminance, ab).numpy()
+    return _joined(luminance, ab, np.uint8)
+
+
+def join_16(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    """Like `join`, in 16 bits: uint16 [H, W, 3], sRGB 0..65535."""
+    if luminance.size < LARGE:
+        return canvas.join_16(luminance, ab).numpy()
+    return _joined(luminance, ab, np.uint16)
+
+
+def _joined(luminance, ab, dtype):
+    from tfdivcolor.color import kernels
+
+    pixels = np.empty([*luminance.shape[:2], 3], dtype)
+    models = canvas.models(luminance, ab)
+    kernels.join(
+        luminance[..., 0],
+        upsampling.widen(models, luminance.shape[1]).planes.numpy(),
+        models.lowest.numpy(), models.highest.numpy(),
+        _levels(np.dtype(dtype)), pixels)
+    return pixels
+
+
+@functools.cache
+def _levels(dtype):
+    """Levels of linear light from 0 to 1, with one cell more."""
+    from tfdivcolor.color import kernels
+
+    light = np.arange(kernels.CELLS + 2, dtype=np.float32) / kernels.CELLS
+    return lab.srgb_from_linear(light).numpy() * np.float32(
+        np.iinfo(dtype).max)
+
+
+@functools.cache
+def _linear_light(dtype):
+    """Linear light of every level."""
+    most = np.iinfo(dtype).max
+    levels = np.arange(most + 1, dtype=np.float32) / np.float32(most)
+    return lab.linear_from_srgb(levels).numpy()
+
+
+@functools.cache
+def _lightness():
+    """L of relative luminances from 0 to 1, with one cell more."""
+    from tfdivcolor.color import kernels
+
+    light = np.arange(kernels.CELLS + 2, dtype=np.float32) / kernels.CELLS
+    return np.clip(lab.lightness(light).numpy(), 0.0, 100.0)
