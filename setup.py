@@ -63,6 +63,8 @@ setup(
         # Depths above 8 bits and ICC profiles at them; fast PNG; TIFF pages.
         "imagecodecs>=2024.9.22,<2027",
         "tifffile>=2024.9.20,<2027",
+        # Loops over the pixels of large pictures.
+        "numba>=0.61,<1",
         "tqdm>=4.66,<5",
     ],
     extras_require={
