@@ -30,7 +30,9 @@ def make(folder, photographs):
         (90, 0, 360, 270)).resize((405, 405))
     coffee = Image.fromarray(skimage.data.coffee())
     portrait.save(folder / "colour.jpg", quality=95)
-    portrait.convert("L").save(folder / "portrait.png")
+    (folder / "demo").mkdir()
+    for path in ("portrait.png", "demo/portrait.png"):  # as `make demo` does
+        portrait.convert("L").save(folder / path)
     portrait.convert("L").save(folder / "photo.jpg", quality=95)
     portrait.convert("L").crop((5, 0, 405, 405)).save(
         folder / "next.jpg", quality=95)

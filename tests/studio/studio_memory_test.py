@@ -7,7 +7,7 @@ import pytest
 from benchmarks import soak as judging
 from tests.studio import soak
 
-MINUTES = float(os.environ.get("STUDIO_SOAK_MINUTES", "4"))
+MINUTES = float(os.environ.get("STUDIO_SOAK_MINUTES", "10"))
 SIZES = ((300, 200), (640, 480), (900, 1200))
 
 
@@ -16,9 +16,9 @@ def test_memory_stays_flat(weights, tmp_path):
     readings, calls = soak.use(tmp_path, weights, 60 * MINUTES, sizes=SIZES)
     assert min(calls.values()) >= 5, calls
     found = judging.judge(readings)
-    assert found["memory"] != "grows", found
     assert found["files"] == found["threads"] == "flat", found
-    # A few minutes are too short for a slope, but show a step.
+    # Ten minutes are too short for a slope of megabytes an hour, but after the
+    # graphs and caches of the first third they show what every action leaves.
     third = len(readings) // 3
     first, last = (min(reading["resident"] for reading in part) for part in (
         readings[third:2 * third], readings[-third:]))

@@ -1,9 +1,11 @@
 // The strip of all photographs, and the bar at the top.
 
-import {thumbnailOf} from "./api.js";
+import {pictureOf, thumbnailOf} from "./api.js";
 import {$, make, say} from "./common.js";
 import {desk, flip, go, on, place, takeOut} from "./desk.js";
 import {icon} from "./panel.js";
+import {show} from "./pictures.js";
+import * as results from "./results.js";
 import * as session from "./session.js";
 import {texts} from "./texts.js";
 
@@ -78,6 +80,14 @@ function renderItem(element) {
     - list.clientWidth / 2;
 }
 
+// The strip shows the chosen result of each photograph that was coloured.
+function renderChosen() {
+  const {shown} = results;
+  if (!shown || shown.live) return;
+  const image = $("film").querySelector(`[data-photo="${shown.photo}"] img`);
+  if (image) show(image, pictureOf(shown.photo, shown.rank, 128, shown.key));
+}
+
 function renderBar() {
   const at = place(), {photo} = desk;
   const name = desk.photos[at]?.name ?? "";
@@ -97,6 +107,7 @@ export function startFilm() {
   on("photos", render);
   on("photo", render);
   session.on("kept", render);
+  results.onResults(renderChosen);
   $("previous").addEventListener("click", () => flip(-1));
   $("next").addEventListener("click", () => flip(1));
 }
