@@ -101,7 +101,7 @@ def draw(colorizer: JointModel, small: Tensor, size: tuple[int, int],
         return decode(
             colorizer, small, latents, steering.saturation, options.seed)
     if steering.moves_latents:
-        found, _ = _steered(
+        found, _ = _by_steering(
             colorizer, small, size, lightness, options, steering)
         return _first_row(found)
     drawn = colorizer.sample(small[None], **vars(options))
@@ -127,7 +127,7 @@ def pool(colorizer: JointModel, small: Tensor, size: tuple[int, int],
     check(colorizer, options, steering)
     grey, mixture = look(colorizer, small)
     if steering.moves_latents:
-        _, mixture = _steered(
+        _, mixture = _by_steering(
             colorizer, small, size, lightness, options, steering)
     # As "diverse" draws.
     z = plain_tensorflow.draw(
@@ -176,7 +176,7 @@ def decode(colorizer: JointModel, small: Tensor, z: Tensor, saturation: float,
         tf.constant([seed], tf.int64), z)})
 
 
-def _steered(colorizer, small, size, lightness, options, steering):
+def _by_steering(colorizer, small, size, lightness, options, steering):
     """The results of one photograph under steering, and the mixture."""
     grey, params = look(colorizer, small)
     numbers = {
@@ -194,9 +194,8 @@ def _steered(colorizer, small, size, lightness, options, steering):
                  "lightness": tf.convert_to_tensor(lightness, tf.float32)}
 
     def drawn(mode, **kept):
-        seen = grey, params, {**numbers, **kept}
-        signature = (*_like(seen), _like(hints, any_number=True))
-        return colorizer.graphs.trace(_chosen, signature, mode)(*seen, hints)
+        return steered(
+            colorizer, mode, grey, params, {**numbers, **kept}, hints)
 
     def varied(latent, as_it_is, **more):
         # There is one component now: its mean would be the only result.
@@ -217,16 +216,12 @@ def _steered(colorizer, small, size, lightness, options, steering):
     return found, mixture
 
 
-def _like(tensors, any_number=False):
-    """Their types, for a graph: of their shapes, or for any number of rows."""
-    return tf.nest.map_structure(
-        lambda tensor: tf.TensorSpec(
-            [None, *tensor.shape[1:]] if any_number else tensor.shape,
-            tensor.dtype), tensors)
+def steered(colorizer: JointModel, mode: str, grey: Any,
+            params: MixtureParameters, numbers: dict[str, Tensor],
+            hints: dict[str, Tensor]) -> tuple[dict[str, Tensor], Any]:
+    """Latents of a steered mixture, and their fields.
 
-
-def _chosen(colorizer, mode, grey, params, numbers, hints):
-    """Latents of a steered mixture, and their fields, as a graph.
+    A graph, which an exported model has too.
 
     Args:
         colorizer: `Colorizer`.
@@ -243,6 +238,21 @@ def _chosen(colorizer, mode, grey, params, numbers, hints):
         found: dict of tensors, as of `draw`, with one row for the picture.
         mixture: the steered mixture.
     """
+    seen = grey, params, numbers
+    signature = (*_like(seen), _like(hints, any_number=True))
+    return colorizer.graphs.trace(_chosen, signature, mode)(*seen, hints)
+
+
+def _like(tensors, any_number=False):
+    """Their types, for a graph: of their shapes, or for any number of rows."""
+    return tf.nest.map_structure(
+        lambda tensor: tf.TensorSpec(
+            [None, *tensor.shape[1:]] if any_number else tensor.shape,
+            tensor.dtype), tensors)
+
+
+def _chosen(colorizer, mode, grey, params, numbers, hints):
+    """`steered`, as it is traced."""
     decoder = colorizer.vae.decoder
     saturation = numbers["saturation"]
     weights, targets = hints.get("weights"), hints.get("targets")
