@@ -18,6 +18,7 @@ MODES = ("diverse", "samples", "components")
 MAX_SAMPLES = 100
 MAX_PIXELS = 120_000_000
 MAX_WARMTH = 30  # beyond that even what is certain would have to move
+MAX_SATURATION = 10
 MAX_LATENT = 1000  # results are a hundred times nearer to 0
 
 _HINT = re.compile(r"(\d+),(\d+),#?([0-9a-fA-F]{6})")
@@ -156,7 +157,8 @@ class Steering:
         warmth: float. By how much warmer (cooler, if below 0) the whole
             picture becomes on average, CIE units, up to `MAX_WARMTH`; 10 is
             plain to see.
-        saturation: float, 0 to 10. Factor on the chroma of every result.
+        saturation: float, 0 to `MAX_SATURATION`. Factor on the chroma of
+            every result.
 
     Raises:
         ValueError: if a value is outside its range.
@@ -188,7 +190,7 @@ class Steering:
                                  f"(received keep={self.keep} too)")
             object.__setattr__(self, "kept", _latent(self.kept))
         check_number("strength", self.strength, 0, 10)
-        check_number("saturation", self.saturation, 0, 10)
+        check_number("saturation", self.saturation, 0, MAX_SATURATION)
         check_number("warmth", self.warmth, -MAX_WARMTH, MAX_WARMTH)
         _plain(self, float, "strength", "saturation", "warmth")
         if self.keep is not None:
