@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from tfdivcolor.cli import pipes, recipes
+from tfdivcolor.cli import pipes, recipes, steering
 from tfdivcolor.cli.common import (
     UsageError,
     add_quiet,
@@ -22,7 +22,6 @@ from tfdivcolor.settings import (
     MAX_PIXELS,
     OUTPUT_FORMATS,
     UNSTEERED,
-    Hint,
     Sampling,
     Steering,
 )
@@ -118,11 +117,7 @@ def _add_output(group):
 
 
 def _add_steering(group):
-    group.add_argument(
-        "--hint", action="append", default=[], type=_hint, dest="hints",
-        metavar="X,Y,#RRGGBB",
-        help="a colour that is known at a pixel of the upright photograph, "
-        "from its top left; may be given again")
+    steering.add_hints(group)
     group.add_argument(
         "--keep", type=int, metavar="RANK",
         help="begin again from this result (the number in its file's name) "
@@ -132,28 +127,11 @@ def _add_steering(group):
         "--strength", type=float, metavar="S",
         help="how far those go: 0 not at all, 1 as far as the model would "
         f"(default: {UNSTEERED.strength})")
-    warmth = group.add_mutually_exclusive_group()
-    warmth.add_argument(
-        "--warmer", type=float, default=0.0, metavar="X",
-        help="draw results that are warmer on average, by so many CIE units, "
-        "where the photograph leaves it open; 10 is plain to see")
-    warmth.add_argument(
-        "--cooler", type=float, default=0.0, metavar="X",
-        help="the opposite")
-    group.add_argument(
-        "--saturation", type=float, default=UNSTEERED.saturation,
-        metavar="F", help="factor on the chroma (default: %(default)s)")
+    steering.add_warmth(group)
     group.add_argument(
         "--same-z", action="store_true",
         help="give all photographs the latents of the first, in the order of "
         "their names: for the frames of a film, which are alike")
-
-
-def _hint(text):
-    try:
-        return Hint.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _run(options):
@@ -163,7 +141,7 @@ def _run(options):
     with checking():
         recipes.check(options)
         pipes.check(options)
-        sampling, steering = _chosen(options)
+        sampling, steered = _chosen(options)
     streams = options.out == pipes.STDOUT
     pictures, failed, others = listing.find_pictures(
         options.paths, None if streams else options.out, options.follow_links)
@@ -179,7 +157,7 @@ def _run(options):
             if options.gallery:
                 _check_gallery(options)
         start_tensorflow(options.threads, in_order=True)
-        work = _start(options, sampling, steering, stdin)
+        work = _start(options, sampling, steered, stdin)
         if streams:
             _stream(options, work, pictures[0][0])
         else:
@@ -199,12 +177,12 @@ def _chosen(options):
     sampling = Sampling(options.num_samples, options.seed,
                         options.temperature, options.mode)
     strength = options.strength
-    steering = Steering(
-        tuple(options.hints), options.keep,
-        UNSTEERED.strength if strength is None else strength,
-        options.warmer - options.cooler, options.saturation)
-    steering.check(sampling)
-    return sampling, steering
+    steered = Steering(
+        keep=options.keep,
+        strength=UNSTEERED.strength if strength is None else strength,
+        **steering.steering_of(options))
+    steered.check(sampling)
+    return sampling, steered
 
 
 def _stream(options, work, path):
@@ -313,13 +291,7 @@ def _say(path, result, told=False):
         report(f"{path}: {note}")
     if not (result.is_grey or told):
         report(f"{path} is in colour: its luminance is used")
-    for hint, before, after in zip(
-            result.steering.hints, result.hints_before,
-            result.hints_after.T):
-        report(
-            f"{path}: hint {hint} is missed by {after[0]:.1f} ab units in "
-            f"the first result, by {after.max():.1f} at most; by "
-            f"{before:.1f} without hints")
+    steering.report_hints(path, result)
 
 
 def _list_failed(path, failed, number):
