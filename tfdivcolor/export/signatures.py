@@ -94,16 +94,14 @@ class Signatures:
         Returns:
             dict from the name of a signature to its `ConcreteFunction`.
         """
-        def scalar(name, dtype):
-            return tf.TensorSpec([], dtype, name)
-
         images = tf.TensorSpec([None], tf.string, "image_bytes")
         luminance = tf.TensorSpec(
             [None, *self.luminance_shape], tf.float32, "luminance")
         by_row = (tf.TensorSpec([None], tf.int64, "seed"),
                   tf.TensorSpec([None], tf.float32, "temperature"))
-        scalars = (scalar("num_samples", tf.int32), scalar("seed", tf.int64),
-                   scalar("temperature", tf.float32))
+        scalars = (tf.TensorSpec([], tf.int32, "num_samples"),
+                   tf.TensorSpec([], tf.int64, "seed"),
+                   tf.TensorSpec([], tf.float32, "temperature"))
         hints = tf.TensorSpec(
             [None, None, len(steered.NUMBERS)], tf.float32, "hints")
         latents = tf.TensorSpec(
@@ -113,8 +111,9 @@ class Signatures:
             "colorize": (images, *by_row),
             "colorize_n": (images, *scalars),
             "colorize_hinted": (
-                images, hints, *scalars, scalar("saturation", tf.float32),
-                scalar("warmth", tf.float32)),
+                images, hints, *scalars,
+                tf.TensorSpec([], tf.float32, "saturation"),
+                tf.TensorSpec([], tf.float32, "warmth")),
             "colorize_pixels": (
                 tf.TensorSpec([None, None, None, 3], tf.uint8, "pixels"),
                 *scalars),
@@ -314,7 +313,7 @@ def _by_row(pictures, seed, temperature):
         "temperature", temperature, 0.0, tf.float32.max, _TEMPERATURE)
 
 
-def _for_rows(pictures, *numbers):
+def _for_rows(pictures, seed, temperature):
     """The same numbers for every row."""
     count = tf.shape(pictures)[:1]
-    return tuple(tf.fill(count, number) for number in numbers)
+    return tf.fill(count, seed), tf.fill(count, temperature)

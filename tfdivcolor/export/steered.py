@@ -46,7 +46,7 @@ def checked(hints: tf.Tensor, row: tf.Tensor, luminance: tf.Tensor
     # The appended values serve for no hints, and for good ones alone.
     flat = tf.concat([tf.reshape(tf.cast(good, tf.int32), [-1]), [0]], axis=0)
     first = tf.argmin(flat, output_type=tf.int32)
-    hint, number = first // len(NUMBERS), first % len(NUMBERS)
+    hint, number = first // len(NUMBERS), tf.math.mod(first, len(NUMBERS))
     received = tf.concat([tf.reshape(hints, [-1]), [0.0]], axis=0)[first]
     return graph_checks.after(graph_checks.check(
         tf.reduce_all(good), "hints[", graph_checks.text(row), ", ",

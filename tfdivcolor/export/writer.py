@@ -275,13 +275,13 @@ def _verify_results(inputs, outputs, colorizer, options):
 
 def _steering_of(inputs):
     """The arguments of `Colorizer.colorize` that steer, of a row's inputs."""
-    steering = {name: float(inputs[name]) for name in ("saturation", "warmth")
-                if name in inputs}
-    if "hints" in inputs:
-        steering["hints"] = [
-            Hint(x, y, rgb) for x, y, *rgb in inputs["hints"][
-                ~np.isnan(inputs["hints"][:, 0])].astype(int).tolist()]
-    return steering
+    if "hints" not in inputs:
+        return {}
+    hints = inputs["hints"]
+    hints = hints[~np.isnan(hints[:, 0])].astype(int).tolist()
+    return {"hints": [Hint(x, y, (red, green, blue))
+                      for x, y, red, green, blue in hints],
+            **{name: float(inputs[name]) for name in ("saturation", "warmth")}}
 
 
 def _verify_graph(folder):
