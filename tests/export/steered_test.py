@@ -166,6 +166,8 @@ def test_a_wrong_hint_is_named(model, hint, message):
     ({"hints": np.zeros([1, 2, 4])},
      "hints: must be x, y, red, green and blue per hint, shape [1, H, 5] "
      "(received [1, 2, 4])"),
+    ({"hints": np.full([1, 101, 5], np.nan)},
+     "hints: must be at most 100 per row (received 101)"),
     ({"saturation": -0.1},
      "saturation: must be a number of 0 to 10 (received -0.1)"),
     ({"saturation": np.nan},
@@ -197,6 +199,9 @@ def test_inputs_that_python_takes_are_taken(model):
         model.run("colorize_hinted", asked(
             PICTURES[1:2], [[[0, 0, 0, 0, 0], [29, 40, 255, 255, 255]]],
             saturation=saturation, warmth=warmth))
+    every = [[x, y, 5 * x, 6 * y, 0] for x in range(10) for y in range(10)]
+    result = model.run("colorize_hinted", asked(PICTURES[1:2], [every]))
+    assert np.isfinite(result["hint_distance"]).all()
 
 
 # --- Pixels ------------------------------------------------------------------

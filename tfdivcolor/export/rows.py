@@ -31,12 +31,16 @@ def each(count: tf.Tensor, function: Callable[[tf.Tensor], dict[str, Any]],
         dict from the name of a result to a tensor [B, ...].
     """
     specs = {name: spec(row) for name, row in rows.items()}
-    found = tf.cond(
-        count > 0,
-        lambda: tf.map_fn(function, tf.range(count), parallel_iterations=1,
-                          fn_output_signature=specs),
-        lambda: {name: tf.zeros([0, *shape], dtype)
-                 for name, (dtype, shape) in rows.items()})
+
+    def looped():
+        return tf.map_fn(function, tf.range(count), parallel_iterations=1,
+                         fn_output_signature=specs)
+
+    known = all(each.shape.is_fully_defined() for each in specs.values())
+    found = looped() if known else tf.cond(
+        count > 0, looped, lambda: {
+            name: tf.zeros([0, *shape], dtype)
+            for name, (dtype, shape) in rows.items()})
     return {name: tf.ensure_shape(value, [None, *specs[name].shape])
             for name, value in found.items()}
 

@@ -156,9 +156,7 @@ class Signatures:
                         warmth: tf.Tensor) -> dict[str, tf.Tensor]:
         image_bytes = _images(image_bytes)
         count = tf.shape(image_bytes)[0]
-        hints = graph_checks.shape(
-            "hints", hints, [count, "H", len(steered.NUMBERS)],
-            "x, y, red, green and blue per hint")
+        hints = steered.shaped(hints, count)
         num_samples, seed, temperature = self._scalars(
             num_samples, seed, temperature)
         numbers = {

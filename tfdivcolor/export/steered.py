@@ -20,6 +20,27 @@ from tfdivcolor.settings import DEFAULTS
 
 # The numbers of a hint, in this order.
 NUMBERS = ("x", "y", "red", "green", "blue")
+# Hints of a photograph. Memory grows with their number, time with its cube.
+MAX_HINTS = 100
+
+
+def shaped(hints: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """Returns the hints of a call, and refuses another shape, and too many.
+
+    Args:
+        hints: float32 [B, H, 5], declared so.
+        count: int32 scalar B. Number of photographs.
+
+    Returns:
+        float32 [B, H, 5].
+    """
+    hints = graph_checks.shape(
+        "hints", hints, [count, "H", len(NUMBERS)],
+        "x, y, red, green and blue per hint")
+    most = tf.shape(hints)[1]
+    return graph_checks.after(graph_checks.check(
+        most <= MAX_HINTS, f"hints: must be at most {MAX_HINTS} per row "
+        "(received ", graph_checks.text(most), ")"), hints)
 
 
 def checked(hints: tf.Tensor, row: tf.Tensor, luminance: tf.Tensor
