@@ -10,6 +10,9 @@ TINY_LATENT = 16  # two numbers a region
 TINY_PHOTOS = {"canvas": 32, "num_regions": 8, "feature_channels": 8,
                "widths": (24, 16, 12, 8), "num_components": 4, "rank": 2,
                "width": 32}
+# Of `ExportOptions`.
+TINY_EXPORT = {"num_samples": 3, "max_samples": 10, "max_results": 25,
+               "max_pixels": 20_000}
 
 
 def random_batch(count, canvas, seed=0):

@@ -18,6 +18,7 @@ MODES = ("diverse", "samples", "components")
 MAX_SAMPLES = 100
 MAX_PIXELS = 120_000_000
 MAX_WARMTH = 30  # beyond that even certain colours would have to move
+MAX_SATURATION = 10
 MAX_LATENT = 1000  # a hundred times the latents of ordinary results
 
 _HINT = re.compile(r"(\d+),(\d+),#?([0-9a-fA-F]{6})")
@@ -158,8 +159,8 @@ class Steering:
         warmth: float, -`MAX_WARMTH` to `MAX_WARMTH`. Change of the picture's
             mean colour towards warm, or towards cool below 0, in CIE units;
             10 is plain to see. Defaults to 0.
-        saturation: float, 0 to 10. Factor on the chroma of every result.
-            Defaults to 1.
+        saturation: float, 0 to `MAX_SATURATION`. Factor on the chroma of every
+            result. Defaults to 1.
         kept: tuple of D floats, or None. Instead of `keep`: latents of any
             result, of this call or another (`Coloring.latents[i]`). This
             result, moved by hints and warmth, comes first, its variations
@@ -195,7 +196,7 @@ class Steering:
                                  f"(received keep={self.keep} too)")
             object.__setattr__(self, "kept", _latent(self.kept))
         check_number("strength", self.strength, 0, 10)
-        check_number("saturation", self.saturation, 0, 10)
+        check_number("saturation", self.saturation, 0, MAX_SATURATION)
         check_number("warmth", self.warmth, -MAX_WARMTH, MAX_WARMTH)
         _plain(self, float, "strength", "saturation", "warmth")
         if self.keep is not None:

@@ -16,6 +16,14 @@ SAID = {
     "colorize": "The same, with a seed and a temperature for each picture.",
     "colorize_n": "The same, with the number of results; one seed and one "
     "temperature for all pictures.",
+    "colorize_hinted": "The same, steered by hints, saturation and warmth. A "
+    "hint is x, y, red, green and blue: a pixel from the top left corner, and "
+    "the sRGB colour there, 0 to 255, all whole numbers. A photograph with "
+    "fewer hints than another has rows of five NaN. `hint_distance` is the "
+    "distance of each result to each hint, `hint_distance_before` that of the "
+    "first result without hints, both in ab units, NaN for five NaN.",
+    "colorize_pixels": "Pixels in, pixels out, for programs that hold "
+    "pictures. All pictures of a call have one size.",
     "colorize_tensor": "Luminance in, colour fields out.",
     "prior": "Luminance in, the parameters of the mixture P(z | grey) out.",
     "decode": "Luminance and latents in, colour fields out.",

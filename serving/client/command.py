@@ -15,9 +15,15 @@ from tqdm import tqdm
 from serving.client import client as clients
 from serving.client.endpoint import MAX_ATTEMPTS, Endpoint, ServerError
 from tfdivcolor import images
-from tfdivcolor.cli import common
+from tfdivcolor.cli import common, steering
 from tfdivcolor.coloring import listing, outputs
-from tfdivcolor.settings import DEFAULTS, MAX_SAMPLES, Sampling
+from tfdivcolor.settings import (
+    DEFAULTS,
+    MAX_SAMPLES,
+    UNSTEERED,
+    Sampling,
+    Steering,
+)
 from tfdivcolor.utils import files, messages
 
 # Errors that would hit the next picture, too.
@@ -31,6 +37,7 @@ def main(arguments=None):
     try:
         sampling = Sampling(
             options.num_samples, options.seed, options.temperature)
+        steered = Steering(**steering.steering_of(options))
         endpoint = Endpoint(
             options.server, options.model_name, options.model_version,
             options.label, options.timeout, options.attempts,
@@ -52,8 +59,9 @@ def main(arguments=None):
             start_tensorflow()
         with clients.connect(**asdict(endpoint)) as client:
             # Asked first, so that a fault of the server names no picture.
-            client.signature_for(sampling.num_samples)
-            lost = _colorize(client, pictures, sampling, options)
+            client.signature_for(
+                sampling.num_samples, steered != UNSTEERED)
+            lost = _colorize(client, pictures, sampling, steered, options)
     except (ServerError, ValueError, OSError, ImportError) as error:
         messages.report(error)
         return 1
@@ -82,6 +90,8 @@ def _parser():
     add("--temperature", type=float, default=DEFAULTS.temperature,
         metavar="T", help="0: the safest colours; 1: the whole spread of the "
         "model (default: %(default)s)")
+    steering.add_hints(parser)
+    steering.add_warmth(parser)
     add("--out", type=Path, metavar="DIR",
         help="folder to write to (default: out, or none with --sheet)")
     add("--sheet", type=Path, metavar="FILE",
@@ -143,13 +153,14 @@ def start_tensorflow():
     common.start_tensorflow()
 
 
-def _colorize(client, pictures, sampling, options):
+def _colorize(client, pictures, sampling, steered, options):
     """Colourises and writes all photographs.
 
     Args:
         client: `Client`.
         pictures: list of (path, stem).
         sampling: `Sampling`.
+        steered: `Steering`.
         options: the command's options.
 
     Returns:
@@ -167,13 +178,15 @@ def _colorize(client, pictures, sampling, options):
             # Pillow warns about EXIF blocks and other things that do no harm.
             warnings.filterwarnings("ignore", module=r"PIL\.")
             for path, stem in bar:
-                coloring = _attempt(client, path, sampling)
+                coloring = _attempt(client, path, sampling, steered)
                 if coloring is None:
                     failed += 1
                     continue
+                steering.report_hints(path, coloring)
                 if options.out:
                     _write(coloring, options.out / stem, {
-                        **asdict(sampling), "input": path.name,
+                        **asdict(sampling), **_recorded(steered),
+                        "input": path.name,
                         **{name: value for name, value in asdict(
                             client.endpoint).items() if name != "api_key"}})
                 if options.sheet:
@@ -187,11 +200,18 @@ def _colorize(client, pictures, sampling, options):
     return failed
 
 
-def _attempt(client, path, sampling):
+def _recorded(steered):
+    """What the record tells of steering beside the hints."""
+    return {name: getattr(steered, name) for name in ("warmth", "saturation")
+            if steered != UNSTEERED}
+
+
+def _attempt(client, path, sampling, steered):
     """The `ServedColoring`, or None if the photograph is at fault."""
     try:
-        return client.colorize(path, sampling.num_samples, sampling.seed,
-                               sampling.temperature)
+        return client.colorize(
+            path, sampling.num_samples, sampling.seed, sampling.temperature,
+            steered.hints, steered.warmth, steered.saturation)
     except images.ImageError as error:
         messages.report(error)
     except ServerError as error:
@@ -212,6 +232,7 @@ def _write(coloring, base, record):
     share = None if coloring.share is None else coloring.share.tolist()
     record = {**record, "share": share,
               "log_prob": coloring.log_prob.tolist(),
+              **outputs.described_hints(coloring),
               "outputs": [name.name for name in names]}
     outputs.write_record(base, record)
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from serving import client
 from tfdivcolor import images
-from tfdivcolor.settings import DEFAULTS
+from tfdivcolor.settings import DEFAULTS, Hint, Steering
 
 _REFUSED = "INVALID_ARGUMENT"
 
@@ -92,6 +92,9 @@ def mixed(photos, signatures):
             one = _colorize_n(photo, 1)
             cases += [one, _colorize_n(half, 3),
                       _bad(one, num_samples=np.int32(0))]
+        if "colorize_hinted" in signatures:
+            hinted = _colorize_hinted(photo, 2)
+            cases += [hinted, _bad(hinted, warmth=np.float32(99))]
     return cases
 
 
@@ -113,6 +116,12 @@ def _colorize_n(photo, num_samples):
     return Case("colorize_n", client.inputs_of(
         "colorize_n", [photo], replace(DEFAULTS, num_samples=num_samples)),
         num_samples)
+
+
+def _colorize_hinted(photo, num_samples):
+    return Case("colorize_hinted", client.inputs_of(
+        "colorize_hinted", [photo], replace(DEFAULTS, num_samples=num_samples),
+        [Steering(hints=[Hint(0, 0, (178, 34, 34))])]), num_samples)
 
 
 def _bad(case, **inputs):

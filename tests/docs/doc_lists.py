@@ -30,7 +30,7 @@ NOT_RUN = {
 # Blocks that are no program.
 NO_PROGRAM = {
     "@inproceedings{*": "a citation",
-    '{"signature_name": "colorize",*':
+    '{"signature_name": "colorize*':
         "a request, with an ellipsis for the picture; the client and curl.sh "
         "send such ones",
 }
@@ -57,6 +57,7 @@ SLOW = [
     "*.fit(*",
     "*serving.client.connect(*",
     "*tf.saved_model.load(*",
+    "*model.signatures[*",
     "*tdc.likelihood.field_terms(*",
     "*Servable(*",
     "*tdc.export.save(*",

@@ -19,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-FLOAT, INT32, STRING, INT64 = 1, 3, 7, 9
-TYPES = {"float32": FLOAT, "int32": INT32, "string": STRING, "int64": INT64}
-NUMPY = {FLOAT: np.float32, INT32: np.int32, INT64: np.int64}
+FLOAT, INT32, UINT8, STRING, INT64 = 1, 3, 4, 7, 9
+TYPES = {"float32": FLOAT, "int32": INT32, "uint8": UINT8, "string": STRING,
+         "int64": INT64}
+NUMPY = {FLOAT: np.float32, INT32: np.int32, UINT8: np.uint8, INT64: np.int64}
 STRING_BYTES = 24  # sizeof(TF_TString)
 
 

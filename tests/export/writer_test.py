@@ -16,7 +16,7 @@ import tensorflow as tf
 import yaml
 from picture_files import encoded
 from PIL import Image
-from tiny import random_batch
+from tiny import TINY_EXPORT, random_batch
 
 from tfdivcolor import cli, export, images
 from tfdivcolor.color import canvas
@@ -24,8 +24,7 @@ from tfdivcolor.export import portable, saved_model, signatures, warmup, writer
 from tfdivcolor.models import storage
 from tfdivcolor.settings import DEFAULTS, ExportOptions
 
-OPTIONS = ExportOptions(
-    num_samples=3, max_samples=10, max_results=25, max_pixels=20_000)
+OPTIONS = ExportOptions(**TINY_EXPORT)
 CANVAS = 32  # of the tiny model
 
 GOLDEN = {
@@ -42,6 +41,23 @@ GOLDEN = {
         {"image_bytes": ("string", [None]), "num_samples": ("int32", []),
          "seed": ("int64", []), "temperature": ("float32", [])},
         {"colorized_bytes": ("string", [None, None]),
+         "share": ("float32", [None, None]),
+         "log_prob": ("float32", [None, None])}),
+    "colorize_hinted": (
+        {"image_bytes": ("string", [None]),
+         "hints": ("float32", [None, None, 5]), "num_samples": ("int32", []),
+         "seed": ("int64", []), "temperature": ("float32", []),
+         "saturation": ("float32", []), "warmth": ("float32", [])},
+        {"colorized_bytes": ("string", [None, None]),
+         "share": ("float32", [None, None]),
+         "log_prob": ("float32", [None, None]),
+         "hint_distance": ("float32", [None, None, None]),
+         "hint_distance_before": ("float32", [None, None])}),
+    "colorize_pixels": (
+        {"pixels": ("uint8", [None, None, None, 3]),
+         "num_samples": ("int32", []), "seed": ("int64", []),
+         "temperature": ("float32", [])},
+        {"colorized": ("uint8", [None, None, None, None, 3]),
          "share": ("float32", [None, None]),
          "log_prob": ("float32", [None, None])}),
     "colorize_tensor": (
@@ -62,17 +78,7 @@ GOLDEN = {
 }
 
 
-@pytest.fixture(scope="module")
-def exported(tiny, tmp_path_factory):
-    """A version of the tiny model."""
-    base = tmp_path_factory.mktemp("models") / "tiny"
-    return export.save(base, tiny, options=OPTIONS, weights="none")
-
-
-@pytest.fixture(scope="module")
-def model(exported):
-    with saved_model.Servable(exported) as loaded:
-        yield loaded
+UNBATCHABLE = {"colorize_n", "colorize_hinted", "colorize_pixels", "decode"}
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +98,7 @@ def png(pixels):
     return file.getvalue()
 
 
+UNSTEERED_SCALARS = {"saturation": 1.0, "warmth": 0.0}
 PICTURES = [png(picture()), png(picture(41, 30, 80)), png(picture(1, 1))]
 
 
@@ -233,7 +240,7 @@ def test_the_smallest_limits_can_be_exported(tiny, tmp_path):
     writer._write_serving(tmp_path, tiny, options)
     with saved_model.Servable(tmp_path) as model:
         for signature, inputs in warmup.read(tmp_path / warmup.FILE):
-            if signature in ("colorize_n", "colorize_tensor"):
+            if signature.startswith("colorize_"):
                 model.run(signature, inputs)
 
 
@@ -356,8 +363,10 @@ def test_outputs_have_a_row_a_picture(model, signature, count):
     luminance = random_batch(3, CANVAS)["luminance"][:count]
     given = {"image_bytes": np.array(PICTURES[:count], object),
              "luminance": luminance, "num_samples": 2,
-             "z": np.zeros((count, 2, 16)), **rows(count)}
-    if signature == "colorize_n":
+             "z": np.zeros((count, 2, 16)), **rows(count),
+             "hints": np.full((count, 2, 5), np.nan),
+             "pixels": np.zeros((count, 2, 2, 3)), **UNSTEERED_SCALARS}
+    if "num_samples" in GOLDEN[signature][0]:
         given |= {"seed": 1, "temperature": 0.5}
     result = model.run(signature, {
         name: given[name] for name in GOLDEN[signature][0]})
@@ -376,8 +385,7 @@ def test_jpeg_and_batchable_exports(tiny, tmp_path):
     assert "max_batch_size { value: 8 }" in (
         path / export.BATCHING).read_text()
     with saved_model.Servable(path) as model:
-        assert set(model.signatures) == set(GOLDEN) - {
-            "colorize_n", "decode"}
+        assert set(model.signatures) == set(GOLDEN) - UNBATCHABLE
         for signature in model.signatures.values():
             for info in signature.inputs.values():
                 assert info.tensor_shape.dim[0].size == -1
@@ -549,8 +557,9 @@ def run_in_c(libraries, exported, requests, tmp_path):
     return pickle.loads((tmp_path / "results").read_bytes())
 
 
-def check_in_c(libraries, exported, model, tmp_path):
-    requests = [*warmup.read(exported / warmup.FILE),
+def check_in_c(libraries, exported, model, tmp_path, asked=tuple(GOLDEN)):
+    requests = [*(request for request in warmup.read(exported / warmup.FILE)
+                  if request[0] in asked),
                 *(("serving_default", {"image_bytes": [encoded(name)]})
                   for name in ("BMP", "WEBP")),
                 ("serving_default", {"image_bytes": [b"text"]}),
@@ -578,7 +587,10 @@ def test_c_api_without_python_s_tensorflow(name, request, tmp_path):
     libraries = importlib.util.find_spec(
         "tensorflow").submodule_search_locations[0]
     model = request.getfixturevalue(name)
-    check_in_c(libraries, model.path, model, tmp_path)
+    # These have every operation; all of them take twice as long.
+    asked = ("serving_default", "colorize_hinted", "prior", "decode")
+    check_in_c(libraries, model.path, model, tmp_path,
+               asked if name == "model" else tuple(GOLDEN))
 
 
 @pytest.mark.slow
@@ -672,7 +684,7 @@ def test_names_are_those_that_are_traced(tiny):
     for batchable in (False, True):
         options = ExportOptions(batchable=batchable)
         assert set(signatures.names(options)) == set(GOLDEN) - (
-            {"colorize_n", "decode"} if batchable else set())
+            UNBATCHABLE if batchable else set())
 
 
 def test_strips_are_the_same_in_the_graph():

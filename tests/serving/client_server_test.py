@@ -14,7 +14,7 @@ from serving import load_test, standin
 from serving.client import command as client_command
 from serving.client.endpoint import ServerError
 from tfdivcolor import cli, export, images
-from tfdivcolor.settings import Sampling
+from tfdivcolor.settings import Hint, Sampling
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +49,48 @@ def test_pictures_are_those_of_the_colorizer(address, tiny):
         np.testing.assert_allclose(
             result.share, expected.share, atol=2.5 / 256)
         np.testing.assert_array_equal(result.grey, expected.grey)
+
+
+def test_hints_do_what_they_do_in_the_colorizer(address, tiny, tmp_path):
+    photos = [make_photo(0), make_photo(1, 31, 70), make_photo(2)]
+    hints = [[Hint(20, 10, (200, 40, 30)), Hint(59, 39, (30, 60, 200))], [],
+             [Hint(0, 0, (90, 160, 60))]]
+    with serving.client.connect(address) as client:
+        results = client.colorize_batch(
+            photos, 3, seed=5, hints=hints, warmth=4, saturation=1.2)
+        with pytest.raises(ServerError) as error:
+            client.colorize_batch(photos, 1, hints=[[], [], [
+                Hint(1, 1, (0, 0, 0)), Hint(60, 0, (0, 0, 0))]])
+    assert (error.value.code, str(error.value).partition(": ")[2]) == (
+        "INVALID_ARGUMENT", "INVALID_ARGUMENT: hints[1]: x must be a whole "
+        "number of 0 to 59 (received 60)")
+    assert error.value.where == "sources[2]"
+    for photo, mine, result in zip(photos, hints, results):
+        expected = tiny.colorize(
+            photo, 3, seed=5, hints=mine, warmth=4, saturation=1.2)
+        apart = np.abs(result.images.astype(int) - expected.images)
+        assert (apart.max(axis=-1) <= 1).mean() >= 0.999
+        np.testing.assert_allclose(
+            result.share, expected.share, atol=2.5 / 256)
+        for name in ("log_prob", "hints_before", "hints_after"):
+            np.testing.assert_allclose(
+                getattr(result, name), getattr(expected, name), atol=1e-2)
+
+
+def test_pixels_by_rest_and_grpc(server):
+    pixels = np.stack([make_photo(0), make_photo(1)])
+    outputs = []
+    for address in (server.rest_address, server.grpc_address):
+        with serving.client.connect(address) as client:
+            outputs.append(client._transport.predict("colorize_pixels", {
+                "pixels": pixels, "num_samples": np.int32(2),
+                "seed": np.int64(3), "temperature": np.float32(0.5)}))
+            expected = client.colorize_batch(list(pixels), 2, seed=3)
+    for output in outputs:
+        colorized = np.asarray(output["colorized"])
+        for row, result in enumerate(expected):
+            assert np.abs(colorized[row].astype(int)
+                          - result.images).max() <= 1
 
 
 def test_a_model_that_sees_more_than_its_canvas(

@@ -32,6 +32,7 @@ from tfdivcolor import images
 from tfdivcolor.color import canvas
 from tfdivcolor.coloring import coloring
 from tfdivcolor.export import graph_decoding
+from tfdivcolor.settings import UNSTEERED, Hint, Steering
 
 
 @pytest.fixture
@@ -104,6 +105,76 @@ def test_without_colorize_n_only_the_models_own_number_fits(model, address):
     assert signature == "colorize"
     assert inputs["seed"].tolist() == [7, 7]
     assert inputs["temperature"].tolist() == [0.5, 0.5]
+
+
+HINTS = [Hint(20, 10, (200, 40, 30)), Hint(5, 33, (30, 60, 200)),
+         Hint(29, 0, (90, 160, 60))]
+
+
+def test_hints_go_along_padded(model, address):
+    asked = [[], HINTS[:1], HINTS]
+    with serving.client.connect(address) as client:
+        results = client.colorize_batch(
+            [make_photo(i) for i in range(3)], 2, seed=4, hints=asked,
+            warmth=-3, saturation=1.5)
+    (signature, inputs), = model.calls
+    assert signature == "colorize_hinted"
+    expected = np.full([3, 3, 5], np.nan)
+    expected[1, 0] = expected[2, 0] = 20, 10, 200, 40, 30
+    expected[2, 1:] = (5, 33, 30, 60, 200), (29, 0, 90, 160, 60)
+    np.testing.assert_array_equal(inputs["hints"], expected)
+    assert {key: (np.shape(value), value) for key, value in inputs.items()
+            if key not in ("image_bytes", "hints")} == {
+        "num_samples": ((), 2), "seed": ((), 4), "temperature": ((), 0.5),
+        "warmth": ((), -3), "saturation": ((), 1.5)}
+    for result, hints in zip(results, asked):
+        assert result.steering == Steering(
+            hints=hints, warmth=-3, saturation=1.5)
+        x = np.float32([hint.x for hint in hints])
+        np.testing.assert_array_equal(result.hints_before, x + 0.5)
+        np.testing.assert_array_equal(result.hints_after, [x, x + 100])
+    assert len(results[0]) == 2
+
+
+def test_types_of_steering_on_the_wire(model):
+    with grpc_server(model) as address:
+        with serving.client.connect(address) as client:
+            client.colorize(make_photo(), warmth=2)
+    inputs = model.calls[0][1]
+    assert inputs["hints"].shape == (1, 1, 5)
+    assert np.isnan(inputs["hints"]).all()
+    assert {inputs[name].dtype for name in (
+        "hints", "warmth", "saturation")} == {np.dtype(np.float32)}
+
+
+def test_no_steering_calls_the_other_signature(model, address):
+    with serving.client.connect(address) as client:
+        result = client.colorize(make_photo(), 2, hints=[], warmth=0)
+        assert model.calls[0][0] == "colorize_n"
+        assert result.steering == UNSTEERED
+        assert result.hints_before.shape == (0,)
+        del model.signatures["colorize_hinted"]
+    with serving.client.connect(address) as client:
+        with pytest.raises(ValueError, match="signature colorize_hinted; ex"):
+            client.colorize(make_photo(), 2, saturation=2)
+        with pytest.raises(ValueError, match="warmth must be"):
+            client.colorize(make_photo(), 2, warmth=31)
+        with pytest.raises(ValueError, match=r"received 1 for 2"):
+            client.colorize_batch([make_photo()] * 2, hints=[HINTS])
+    assert len(model.calls) == 1
+
+
+def test_a_refused_hint_names_the_picture(model, address):
+    model.failures = [(400, "INVALID_ARGUMENT", (
+        "assertion failed: [hints[1, 2]: x must be a whole number of 0 to 9 "
+        "(received 20)]\n\t [[{{node Assert_3/Assert}}]]"))]
+    with serving.client.connect(address) as client:
+        with pytest.raises(ServerError) as error:
+            client.colorize_batch(
+                [make_photo()] * 2, hints=[[], HINTS])
+    assert str(error.value) == (
+        "sources[1]: INVALID_ARGUMENT: hints[2]: x must be a whole number of "
+        "0 to 9 (received 20)")
 
 
 def test_another_model_is_not_called(model, address):
@@ -477,6 +548,32 @@ def test_command_writes_what_the_server_answered(
     assert float(model.calls[0][1]["temperature"]) == 0.25
 
 
+def test_command_steers_as_colorize_does(
+        model, address, tmp_path, capsys):
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(png(make_photo()))
+    code, _, stderr = _run(
+        capsys, photo, "-n", 2, "--server", address, "--out", tmp_path,
+        "--hint", "20,10,#c8281e", "--hint", "5,33,#1e3cc8", "--cooler", 4,
+        "--saturation", 0.5)
+    assert code == 0
+    assert stderr == "".join(
+        f"tfdivcolor: {photo}: the distance to hint {hint} is {x}.0 ab units "
+        f"in the first result, at most {x + 100}.0 in all results, and {x}.5 "
+        "without hints\n"
+        for hint, x in (("20,10,#c8281e", 20), ("5,33,#1e3cc8", 5)))
+    record = json.loads((tmp_path / "photo.json").read_text())
+    assert (record["warmth"], record["saturation"]) == (-4, 0.5)
+    assert record["hints"] == [
+        {"x": 20, "y": 10, "rgb": "#c8281e", "before": 20.5,
+         "after": [20, 120]},
+        {"x": 5, "y": 33, "rgb": "#1e3cc8", "before": 5.5,
+         "after": [5, 105]}]
+    signature, inputs = model.calls[0]
+    assert signature == "colorize_hinted"
+    assert float(inputs["warmth"]) == -4
+
+
 def test_command_goes_on_after_a_bad_picture(
         model, address, tmp_path, capsys):
     folder = tmp_path / "in"
@@ -548,6 +645,10 @@ def test_command_writes_jpeg_under_its_own_name(
     (["-n", "0"], "num_samples must be 1 to 100 (received 0)"),
     (["--temperature", "nan"], "temperature must be"),
     (["--server", "nonsense"], "server must be"),
+    (["--hint", "1,2"], "hint: must read X,Y,#RRGGBB"),
+    (["--warmer", "31"], "warmth must be"),
+    (["--warmer", "1", "--cooler", "1"], "not allowed with"),
+    (["--saturation", "-1"], "saturation must be"),
     (["--timeout", "0"], "timeout must be"),
 ])
 def test_bad_arguments(arguments, message, tmp_path, capsys, monkeypatch):

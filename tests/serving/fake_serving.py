@@ -51,7 +51,8 @@ class FakeModel:
     """
 
     def __init__(self):
-        self.signatures = {"colorize": 8, "colorize_n": -1}
+        self.signatures = {
+            "colorize": 8, "colorize_n": -1, "colorize_hinted": -1}
         self.has_shares = True
         self.failures, self.calls, self.metadata_calls = [], [], 0
         self.padding, self.seconds = 0, 0.0
@@ -77,6 +78,12 @@ class FakeModel:
             ratings["share"] = [[(1 - row / 8) / (1 + rank)
                                  for rank in range(count)]
                                 for row in range(rows)]
+        if "hints" in inputs:
+            # x + 100 * rank, so that a test can tell which is which.
+            x = np.asarray(inputs["hints"], np.float32)[..., 0]
+            ratings["hint_distance_before"] = (x + 0.5).tolist()
+            ratings["hint_distance"] = (
+                x[:, None] + 100 * np.arange(count)[:, None]).tolist()
         return pictures, ratings
 
 

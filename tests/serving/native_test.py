@@ -157,12 +157,48 @@ def test_another_seed_gives_other_pictures(
 
 
 @pytest.mark.slow
+def test_c_gives_hints(colorize, model, photo, tmp_path):
+    from tfdivcolor.export.saved_model import Servable
+
+    with Servable(model) as servable:
+        result = servable.run("colorize_hinted", {
+            "image_bytes": [photo.read_bytes()],
+            "hints": [[[20, 10, 200, 40, 30], [69, 89, 30, 60, 200]]],
+            "num_samples": 8, "seed": SEED, "temperature": 0.5,
+            "saturation": 1.0, "warmth": 0.0})
+    done = _run(colorize, model, photo, tmp_path / "out", SEED,
+                "20,10,#C8281E", "69,89,#1e3cc8")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert _outputs(tmp_path / "out") == list(result["colorized_bytes"][0])
+    expected = {name: list(value[0]) for name, value in result.items()}
+    expected |= dict(zip("ab", result["hint_distance"][0].T))
+    _check_lines(done.stdout, tmp_path / "out", expected,
+                 ("log_prob", "share", "a", "b"))
+    for hint, message in (
+            ("70,0,#000000", "hints[0, 0]: x must be a whole number of 0 to "
+             "69 (received 70)"),
+            ("1,2", "HINT: must read X,Y,#RRGGBB (received 1,2)"),
+            ("-1,2,#000000", "HINT: must read"),
+            ("1,2,#0000000", "HINT: must read"),
+            ("1,2,#00000", "HINT: must read"),
+            ("1,2,#+1+1+1", "HINT: must read")):
+        done = _run(colorize, model, photo, tmp_path / "bad", SEED, hint)
+        assert done.returncode == 1 and done.stderr.count("\n") == 1
+        assert message in done.stderr
+    assert not _outputs(tmp_path / "bad")
+
+
+@pytest.mark.slow
 def test_c_frees_what_it_takes(make, model, photo, expected, tmp_path):
     checked = make("colorize", CFLAGS="-g -fsanitize=address,undefined")
     # With the log on, as the sanitizers' reports go the same way.
     done = _run(checked, model, photo, tmp_path / "out", SEED,
                 TF_CPP_MIN_LOG_LEVEL="3")
     assert done.returncode == 0, done.stderr
+    hinted = _run(checked, model, photo, tmp_path / "hinted", SEED,
+                  "20,10,#C8281E", TF_CPP_MIN_LOG_LEVEL="3")
+    assert hinted.returncode == 0, hinted.stderr
+    assert "runtime error" not in hinted.stderr
     assert _outputs(tmp_path / "out") == expected
     assert "runtime error" not in done.stderr
     assert _run(checked, model, tmp_path / "no", tmp_path / "out",

@@ -3,11 +3,12 @@
 import argparse
 import contextlib
 import errno
+import itertools
 import warnings
 from pathlib import Path
 from typing import Any
 
-from tfdivcolor.cli import pipes, recipes
+from tfdivcolor.cli import pipes, recipes, steering
 from tfdivcolor.cli.common import (
     UsageError,
     add_quiet,
@@ -22,7 +23,6 @@ from tfdivcolor.settings import (
     MAX_PIXELS,
     OUTPUT_FORMATS,
     UNSTEERED,
-    Hint,
     Sampling,
     Steering,
 )
@@ -119,11 +119,7 @@ def _add_output(group):
 
 
 def _add_steering(group):
-    group.add_argument(
-        "--hint", action="append", default=[], type=_hint, dest="hints",
-        metavar="X,Y,#RRGGBB",
-        help="colour of a pixel of the upright photograph, counted from the "
-        "top left; may be repeated")
+    steering.add_hints(group)
     group.add_argument(
         "--keep", type=int, metavar="RANK",
         help="vary this result (the number in its file name) of the same call "
@@ -132,28 +128,11 @@ def _add_steering(group):
         "--strength", type=float, metavar="S",
         help="size of the variations: 0 makes copies, 1 makes variations as "
         f"different as ordinary results (default: {UNSTEERED.strength})")
-    warmth = group.add_mutually_exclusive_group()
-    warmth.add_argument(
-        "--warmer", type=float, default=0.0, metavar="X",
-        help="draw results that are on average X CIE units warmer, where the "
-        "model is unsure; 10 is plain to see")
-    warmth.add_argument(
-        "--cooler", type=float, default=0.0, metavar="X",
-        help="draw results that are on average X CIE units cooler")
-    group.add_argument(
-        "--saturation", type=float, default=UNSTEERED.saturation,
-        metavar="F", help="factor on the chroma (default: %(default)s)")
+    steering.add_warmth(group)
     group.add_argument(
         "--same-z", action="store_true",
         help="give all photographs the latents of the first, in the order of "
         "their names: for the frames of a film, which look alike")
-
-
-def _hint(text):
-    try:
-        return Hint.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _run(options):
@@ -163,7 +142,7 @@ def _run(options):
     with checking():
         recipes.check(options)
         pipes.check(options)
-        sampling, steering = _chosen(options)
+        sampling, steered = _chosen(options)
     streams = options.out == pipes.STDOUT
     pictures, failed, others = listing.find_pictures(
         options.paths, None if streams else options.out, options.follow_links)
@@ -179,7 +158,7 @@ def _run(options):
             if options.gallery:
                 _check_gallery(options)
         start_tensorflow(options.threads, in_order=True)
-        work = _start(options, sampling, steering, stdin)
+        work = _start(options, sampling, steered, stdin)
         if streams:
             _stream(options, work, pictures[0][0])
         else:
@@ -199,12 +178,12 @@ def _chosen(options):
     sampling = Sampling(options.num_samples, options.seed,
                         options.temperature, options.mode)
     strength = options.strength
-    steering = Steering(
-        tuple(options.hints), options.keep,
-        UNSTEERED.strength if strength is None else strength,
-        options.warmer - options.cooler, options.saturation)
-    steering.check(sampling)
-    return sampling, steering
+    steered = Steering(
+        keep=options.keep,
+        strength=UNSTEERED.strength if strength is None else strength,
+        **steering.steering_of(options))
+    steered.check(sampling)
+    return sampling, steered
 
 
 def _stream(options, work, path):
@@ -315,19 +294,18 @@ def _say(path, result, told=False):
         report(f"{path}: {note}")
     if not (result.is_grey or told):
         report(f"{path} is in colour: its luminance is used")
-    for hint, before, after, beyond in zip(
-            result.steering.hints, result.hints_before,
-            result.hints_after.T, result.hints_beyond_gamut()):
-        text = (
-            f"{path}: the distance to hint {hint} is {after[0]:.1f} ab units "
-            f"in the first result, at most {after.max():.1f} in all results, "
-            f"and {before:.1f} without hints")
-        if beyond > _TOO_STRONG:
-            lightness = float(result.luminance[hint.y, hint.x, 0])
-            text += ("; the pixel is too "
-                     f"{'light' if lightness > 50 else 'dark'} for so strong "
-                     f"a colour (L {lightness:.0f})")
-        report(text)
+    steering.report_hints(path, result, map(
+        _too_strong, result.steering.hints, result.hints_beyond_gamut(),
+        itertools.repeat(result.luminance)))
+
+
+def _too_strong(hint, beyond, luminance):
+    """Explains a hint whose pixel cannot have its colour: str, or ""."""
+    if beyond <= _TOO_STRONG:
+        return ""
+    lightness = float(luminance[hint.y, hint.x, 0])
+    return (f"the pixel is too {'light' if lightness > 50 else 'dark'} for so "
+            f"strong a colour (L {lightness:.0f})")
 
 
 def _list_failed(path, failed, number):

@@ -66,7 +66,8 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--batchable", action="store_true",
         help="for servers that merge requests into batches: omit the "
-        "signatures colorize_n and decode, and add batching parameters")
+        "signatures colorize_n, colorize_hinted, colorize_pixels and decode, "
+        "and add batching parameters")
     add_running(parser)
     add_quiet(parser)
 

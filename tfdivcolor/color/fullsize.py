@@ -1,4 +1,4 @@
-"""Conversions at full size: TensorFlow for small pictures, loops for large ones.
+"""Conversions at full size: by TensorFlow, or by loops for large pictures.
 
     luminance_of   of `canvas`, for NumPy arrays
     join, join_16
@@ -10,7 +10,6 @@ gives the same bytes. Graphs use `canvas` for every size.
 import functools
 
 import numpy as np
-import tensorflow as tf
 
 from tfdivcolor.color import canvas, lab, upsampling
 

@@ -105,7 +105,7 @@ def draw(colorizer: JointModel, small: Tensor, size: tuple[int, int],
         return decode(
             colorizer, small, latents, steering.saturation, options.seed)
     if steering.moves_latents:
-        found, _ = _steered(
+        found, _ = _by_steering(
             colorizer, small, size, lightness, options, steering)
         return _first_row(found)
     drawn = colorizer.sample(small[None], **vars(options))
@@ -131,7 +131,7 @@ def pool(colorizer: JointModel, small: Tensor, size: tuple[int, int],
     check(colorizer, options, steering)
     grey, mixture = look(colorizer, small)
     if steering.moves_latents:
-        _, mixture = _steered(
+        _, mixture = _by_steering(
             colorizer, small, size, lightness, options, steering)
     # The same draws as in mode "diverse".
     z = plain_tensorflow.draw(
@@ -186,7 +186,7 @@ def decode(colorizer: JointModel, small: Tensor, z: Tensor, saturation: float,
         tf.constant([seed], tf.int64), z)})
 
 
-def _steered(colorizer, small, size, lightness, options, steering):
+def _by_steering(colorizer, small, size, lightness, options, steering):
     """Results of one photograph under steering, and the steered mixture."""
     grey, params = look(colorizer, small)
     numbers = {
@@ -204,9 +204,8 @@ def _steered(colorizer, small, size, lightness, options, steering):
                  "lightness": tf.convert_to_tensor(lightness, tf.float32)}
 
     def drawn(mode, **kept):
-        seen = grey, params, {**numbers, **kept}
-        signature = (*_like(seen), _like(hints, any_number=True))
-        return colorizer.graphs.trace(_chosen, signature, mode)(*seen, hints)
+        return steered(
+            colorizer, mode, grey, params, {**numbers, **kept}, hints)
 
     def varied(latent, as_it_is, **more):
         # The mixture has one component now, with one mean.
@@ -227,16 +226,12 @@ def _steered(colorizer, small, size, lightness, options, steering):
     return found, mixture
 
 
-def _like(tensors, any_number=False):
-    """Types of tensors for a graph, with or without the number of rows."""
-    return tf.nest.map_structure(
-        lambda tensor: tf.TensorSpec(
-            [None, *tensor.shape[1:]] if any_number else tensor.shape,
-            tensor.dtype), tensors)
-
-
-def _chosen(colorizer, mode, grey, params, numbers, hints):
+def steered(colorizer: JointModel, mode: str, grey: Any,
+            params: MixtureParameters, numbers: dict[str, Tensor],
+            hints: dict[str, Tensor]) -> tuple[dict[str, Tensor], Any]:
     """Draws latents of a steered mixture and decodes them, as a graph.
+
+    Python and the exported model share this graph.
 
     Args:
         colorizer: `Colorizer`.
@@ -253,6 +248,21 @@ def _chosen(colorizer, mode, grey, params, numbers, hints):
         found: dict of tensors, as in `draw`, with one row for the picture.
         mixture: the steered mixture.
     """
+    seen = grey, params, numbers
+    signature = (*_like(seen), _like(hints, any_number=True))
+    return colorizer.graphs.trace(_chosen, signature, mode)(*seen, hints)
+
+
+def _like(tensors, any_number=False):
+    """Types of tensors for a graph, with or without the number of rows."""
+    return tf.nest.map_structure(
+        lambda tensor: tf.TensorSpec(
+            [None, *tensor.shape[1:]] if any_number else tensor.shape,
+            tensor.dtype), tensors)
+
+
+def _chosen(colorizer, mode, grey, params, numbers, hints):
+    """The traced part of `steered`."""
     decoder = colorizer.vae.decoder
     saturation = numbers["saturation"]
     weights, targets = hints.get("weights"), hints.get("targets")

@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tfdivcolor import images
 from tfdivcolor.utils import files
@@ -176,6 +177,24 @@ def write_record(base: Path, record: dict) -> None:
     """
     files.write_atomically(
         record_path(base), (json.dumps(record, indent=1) + "\n").encode())
+
+
+def described_hints(result: Any) -> dict[str, list]:
+    """Makes the entry of a record that describes hints.
+
+    Args:
+        result: `Coloring`, or a result from a server.
+
+    Returns:
+        dict with the key "hints", or {} without hints.
+    """
+    hints = [
+        {"x": hint.x, "y": hint.y, "rgb": str(hint).split(",")[2],
+         "before": float(before), "after": after.tolist()}
+        for hint, before, after in zip(
+            result.steering.hints, result.hints_before,
+            result.hints_after.T)]
+    return {"hints": hints} if hints else {}
 
 
 def make_folder(folder: Path) -> None:

@@ -182,15 +182,8 @@ def _described(result):
     from tfdivcolor.models import storage
 
     height, width, _ = result.luminance.shape
-    hints = [
-        {"x": hint.x, "y": hint.y, "rgb": str(hint).split(",")[2],
-         "before": float(before), "after": after.tolist()}
-        for hint, before, after in zip(
-            result.steering.hints, result.hints_before,
-            result.hints_after.T)]
-    found = {"hints": hints} if hints else {}
     return {"width": width, "height": height,
             **{key: getattr(result, key).tolist() for key in
                ("share", "log_prob", "component", "weight", "latents")},
-            **found,
+            **outputs.described_hints(result),
             "versions": storage.versions()}

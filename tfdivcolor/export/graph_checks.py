@@ -31,14 +31,15 @@ def after(operation: tf.Operation, value: tf.Tensor) -> tf.Tensor:
 
 
 def shape(name: str, value: tf.Tensor,
-          expected: Sequence[int | tf.Tensor | None],
+          expected: Sequence[int | str | tf.Tensor],
           meaning: str) -> tf.Tensor:
     """Returns a tensor, and refuses it if its shape is wrong.
 
     Args:
         name: str. Name of the input.
         value: tensor, declared with this shape.
-        expected: list of ints, int32 scalars, and None for any size.
+        expected: list of ints, int32 scalars, and names of sizes that may be
+            any, such as "B".
         meaning: str. Content of the tensor.
 
     Returns:
@@ -49,7 +50,7 @@ def shape(name: str, value: tf.Tensor,
     received = tf.shape(_as_fed(value))
     # -1 stands for any size.
     wanted = tf.convert_to_tensor(
-        [-1 if size is None else size for size in expected], tf.int32)
+        [-1 if isinstance(size, str) else size for size in expected], tf.int32)
 
     def sizes_agree():
         return tf.reduce_all((received == wanted) | (wanted < 0))
@@ -58,11 +59,30 @@ def shape(name: str, value: tf.Tensor,
     agrees = tf.cond(
         tf.size(received) == len(expected), sizes_agree, lambda: False)
     rule = tf.strings.join(
-        ["B" if size is None else text(size) for size in expected],
+        [size if isinstance(size, str) else text(size) for size in expected],
         separator=", ")
     return after(check(
         agrees, name, ": must be ", meaning, ", shape [", rule,
         "] (received ", text(received), ")"), value)
+
+
+def number(name: str, value: tf.Tensor, lowest: float, highest: float,
+           rule: str) -> tf.Tensor:
+    """Returns one number, and refuses NaN and numbers out of range.
+
+    Args:
+        name: str. Name of the input.
+        value: scalar, declared so.
+        lowest, highest: numbers. Ends of the range, inclusive.
+        rule: str. Description of the range.
+
+    Returns:
+        scalar, as declared.
+    """
+    value = shape(name, value, [], "one number")
+    return after(check(
+        (value >= lowest) & (value <= highest), name, f": must be {rule} "
+        "(received ", text(value), ")"), value)
 
 
 def values(name: str, tensor: tf.Tensor, lowest: float, highest: float,
@@ -94,7 +114,8 @@ def values(name: str, tensor: tf.Tensor, lowest: float, highest: float,
 
 def text(value: Any) -> tf.Tensor:
     """Formats a number, or a vector in brackets, for messages."""
-    words = tf.strings.as_string(tf.convert_to_tensor(value))
+    value = tf.convert_to_tensor(value)
+    words = tf.strings.as_string(value, shortest=value.dtype.is_floating)
     if words.shape.rank == 0:
         return words
     return tf.strings.join(

@@ -4,6 +4,11 @@
                      -> colorized_bytes, share and log_prob [B, N]
     colorize         the same, also with seed [B] and temperature [B]
     colorize_n       with scalars num_samples, seed, temperature: [B, n]
+    colorize_hinted  the same, with hints [B, H, 5] and scalars saturation and
+                     warmth: also hint_distance [B, n, H] and
+                     hint_distance_before [B, H]; see `steered`
+    colorize_pixels  pixels [B, H, W, 3] and the scalars of colorize_n
+                     -> colorized [B, n, H, W, 3], share and log_prob [B, n]
     colorize_tensor  luminance [B, s, s, 1], seed [B], temperature [B]
                      -> ab [B, N, c, c, 2], share and log_prob [B, N]
     prior            luminance -> MixtureParameters (see `distributions`)
@@ -11,9 +16,9 @@
 
 N is fixed at export, n by the call. s is the model's `luminance_size`, c its
 canvas.  Units are the usual ones: luminance 0..100, ab in CIE units, log_prob
-in nats, share 0..1 with the sum 1.  All sampling is `Colorizer.sample_fields`
-in mode "diverse": the mean comes first, the others by the draws that they
-represent.
+in nats, share 0..1 with the sum 1, distances in ab units.  All sampling is in
+mode "diverse", by `Colorizer.sample_fields`, or `drawing.steered` with hints:
+the mean comes first, the others by the draws that they represent.
 
 `decode` is pure: it has no strings, random numbers or checks, so that other
 runtimes can convert it.  The other signatures refuse bad inputs with
@@ -27,15 +32,23 @@ import tensorflow as tf
 
 from tfdivcolor.color import canvas
 from tfdivcolor.coloring.colorizer import Colorizer
-from tfdivcolor.export import graph_checks, graph_decoding
-from tfdivcolor.settings import DEFAULTS, ExportOptions
-
-# A call may ask for this number of results of the largest picture, or for more
-# of smaller ones. This limits the size of an answer.
-RESULTS_OF_LARGEST = 8
+from tfdivcolor.export import (
+    graph_checks,
+    graph_decoding,
+    photographs,
+    rows,
+    steered,
+)
+from tfdivcolor.settings import (
+    DEFAULTS,
+    MAX_SATURATION,
+    MAX_WARMTH,
+    ExportOptions,
+)
 
 # Ratings of the colourings: float32 [B, N] each.
 _RATINGS = ("share", "log_prob")
+_TEMPERATURE = "a finite number of 0 or more"
 
 
 def names(options: ExportOptions) -> list[str]:
@@ -47,11 +60,12 @@ def names(options: ExportOptions) -> list[str]:
     Returns:
         list of str.
     """
-    every = ["serving_default", "colorize", "colorize_n", "colorize_tensor",
-             "prior", "decode"]
+    every = ["serving_default", "colorize", "colorize_n", "colorize_hinted",
+             "colorize_pixels", "colorize_tensor", "prior", "decode"]
     # Neither scalars nor rows of different n can be merged into a batch.
-    unbatchable = ("colorize_n", "decode") if options.batchable else ()
-    return [name for name in every if name not in unbatchable]
+    unbatchable = ("colorize_n", "colorize_hinted", "colorize_pixels", "decode")
+    return [name for name in every
+            if not (options.batchable and name in unbatchable)]
 
 
 class Signatures:
@@ -83,18 +97,27 @@ class Signatures:
         images = tf.TensorSpec([None], tf.string, "image_bytes")
         luminance = tf.TensorSpec(
             [None, *self.luminance_shape], tf.float32, "luminance")
-        rows = (tf.TensorSpec([None], tf.int64, "seed"),
-                tf.TensorSpec([None], tf.float32, "temperature"))
+        by_row = (tf.TensorSpec([None], tf.int64, "seed"),
+                  tf.TensorSpec([None], tf.float32, "temperature"))
         scalars = (tf.TensorSpec([], tf.int32, "num_samples"),
                    tf.TensorSpec([], tf.int64, "seed"),
                    tf.TensorSpec([], tf.float32, "temperature"))
+        hints = tf.TensorSpec(
+            [None, None, len(steered.NUMBERS)], tf.float32, "hints")
         latents = tf.TensorSpec(
             [None, None, self.colorizer.latent_dim], tf.float32, "z")
         inputs = {
             "serving_default": (images,),
-            "colorize": (images, *rows),
+            "colorize": (images, *by_row),
             "colorize_n": (images, *scalars),
-            "colorize_tensor": (luminance, *rows),
+            "colorize_hinted": (
+                images, hints, *scalars,
+                tf.TensorSpec([], tf.float32, "saturation"),
+                tf.TensorSpec([], tf.float32, "warmth")),
+            "colorize_pixels": (
+                tf.TensorSpec([None, None, None, 3], tf.uint8, "pixels"),
+                *scalars),
+            "colorize_tensor": (luminance, *by_row),
             "prior": (luminance,),
             "decode": (luminance, latents),
         }
@@ -105,69 +128,132 @@ class Signatures:
 
     def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         image_bytes = _images(image_bytes)
-        rows = tf.shape(image_bytes)
         return self._colorized(
-            image_bytes, tf.fill(rows, tf.constant(DEFAULTS.seed, tf.int64)),
-            tf.fill(rows, DEFAULTS.temperature), self.options.num_samples)
+            image_bytes, *_for_rows(
+                image_bytes, tf.constant(DEFAULTS.seed, tf.int64),
+                DEFAULTS.temperature), self.options.num_samples)
 
     def colorize(self, image_bytes: tf.Tensor, seed: tf.Tensor,
                  temperature: tf.Tensor) -> dict[str, tf.Tensor]:
         image_bytes = _images(image_bytes)
         return self._colorized(
-            image_bytes, *_rows(image_bytes, seed, temperature),
+            image_bytes, *_by_row(image_bytes, seed, temperature),
             self.options.num_samples)
 
     def colorize_n(self, image_bytes: tf.Tensor, num_samples: tf.Tensor,
                    seed: tf.Tensor,
                    temperature: tf.Tensor) -> dict[str, tf.Tensor]:
         image_bytes = _images(image_bytes)
-        num_samples, seed, temperature = (
-            graph_checks.shape(name, value, [], "one number")
-            for name, value in (
-                ("num_samples", num_samples), ("seed", seed),
-                ("temperature", temperature)))
-        limit = self.options.max_samples
-        num_samples = graph_checks.after(graph_checks.check(
-            (num_samples >= 1) & (num_samples <= limit),
-            f"num_samples: must be 1 to {limit} (received ",
-            graph_checks.text(num_samples), ")"), num_samples)
-        rows = tf.shape(image_bytes)
+        num_samples, seed, temperature = self._scalars(
+            num_samples, seed, temperature)
         return self._colorized(
-            image_bytes, tf.fill(rows, seed),
-            _temperature(tf.fill(rows, temperature)), num_samples)
+            image_bytes, *_for_rows(image_bytes, seed, temperature),
+            num_samples)
+
+    def colorize_hinted(self, image_bytes: tf.Tensor, hints: tf.Tensor,
+                        num_samples: tf.Tensor, seed: tf.Tensor,
+                        temperature: tf.Tensor, saturation: tf.Tensor,
+                        warmth: tf.Tensor) -> dict[str, tf.Tensor]:
+        image_bytes = _images(image_bytes)
+        count = tf.shape(image_bytes)[0]
+        hints = steered.shaped(hints, count)
+        num_samples, seed, temperature = self._scalars(
+            num_samples, seed, temperature)
+        numbers = {
+            "num_samples": num_samples, "seed": seed[None],
+            "temperature": temperature,
+            "saturation": graph_checks.number(
+                "saturation", saturation, 0.0, MAX_SATURATION,
+                f"a number of 0 to {MAX_SATURATION}"),
+            "warmth": graph_checks.number(
+                "warmth", warmth, -MAX_WARMTH, MAX_WARMTH,
+                f"a number of -{MAX_WARMTH} to {MAX_WARMTH}")}
+        luminance_of, size = self._files(image_bytes), self.canvas
+        asked = tf.shape(hints)[1]
+        seen = photographs.limited("image_bytes", photographs.seen(
+            luminance_of, count, self.luminance_shape[0],
+            lambda luminance, row: {"lightness": steered.lightness(
+                luminance, steered.checked(hints[row], row, luminance))},
+            lightness=(tf.float32, [asked, 1])),
+            num_samples, self.options.max_pixels)
+        small = self._few_results(seen["small"], num_samples)
+        drawn = rows.each(
+            count, lambda row: steered.draw(
+                self.colorizer, small[row], seen["size"][row], hints[row],
+                seen["lightness"][row], numbers),
+            {"ab": (tf.float32, [num_samples, size, size, 2]),
+             **{name: (tf.float32, [num_samples]) for name in _RATINGS},
+             "hint_distance": (tf.float32, [num_samples, asked]),
+             "hint_distance_before": (tf.float32, [asked])})
+        return self._encoded(luminance_of, drawn)
+
+    def colorize_pixels(self, pixels: tf.Tensor, num_samples: tf.Tensor,
+                        seed: tf.Tensor,
+                        temperature: tf.Tensor) -> dict[str, tf.Tensor]:
+        pixels = graph_checks.shape(
+            "pixels", pixels, ["B", "H", "W", 3], "one picture per row")
+        count, height, width, _ = tf.unstack(tf.shape(pixels))
+        area = tf.cast(height, tf.int64) * tf.cast(width, tf.int64)
+        limit = self.options.max_pixels
+        pixels = graph_checks.after(graph_checks.check(
+            (area >= 1) & (area <= limit) | (count == 0), "pixels: must have "
+            f"1 to {limit} pixels per row (received ",
+            graph_checks.text(width), " x ", graph_checks.text(height), ")"),
+            pixels)
+        num_samples, seed, temperature = self._scalars(
+            num_samples, seed, temperature)
+
+        def luminance_of(row):
+            return canvas.luminance_of(pixels[row])
+
+        seen = photographs.limited(
+            "pixels", photographs.seen(
+                luminance_of, count, self.luminance_shape[0]),
+            num_samples, limit)
+        drawn = self._sample(
+            seen["small"], *_for_rows(pixels, seed, temperature), num_samples)
+        fields = drawn.pop("ab")
+        return {"colorized": photographs.joined(
+            luminance_of, fields, tf.identity,
+            (tf.uint8, [height, width, 3])), **drawn}
 
     def colorize_tensor(self, luminance: tf.Tensor, seed: tf.Tensor,
                         temperature: tf.Tensor) -> dict[str, tf.Tensor]:
         luminance = self._luminance(luminance)
         return self._sample(
-            luminance, *_rows(luminance, seed, temperature),
+            luminance, *_by_row(luminance, seed, temperature),
             self.options.num_samples)
 
     def prior(self, luminance: tf.Tensor) -> dict[str, tf.Tensor]:
-        return _with_rows(self.colorizer.mdn, self._luminance(luminance))
+        return rows.at_least_one(
+            self.colorizer.mdn, self._luminance(luminance))
 
     def decode(self, luminance: tf.Tensor,
                z: tf.Tensor) -> dict[str, tf.Tensor]:
-        return _with_rows(
+        return rows.at_least_one(
             lambda luminance, z: {
                 "ab": self.colorizer.vae.decode(z, luminance)},
             luminance, z)
 
     def _luminance(self, luminance):
         luminance = graph_checks.shape(
-            "luminance", luminance, [None, *self.luminance_shape],
+            "luminance", luminance, ["B", *self.luminance_shape],
             "one square per row")
         return graph_checks.values(
             "luminance", luminance, 0.0, 100.0, "numbers of 0 to 100")
 
+    def _scalars(self, num_samples, seed, temperature):
+        limit = self.options.max_samples
+        return (graph_checks.number(
+                    "num_samples", num_samples, 1, limit, f"1 to {limit}"),
+                graph_checks.shape("seed", seed, [], "one number"),
+                graph_checks.number(
+                    "temperature", temperature, 0.0, tf.float32.max,
+                    _TEMPERATURE))
+
     def _sample(self, luminance, seed, temperature, num_samples):
-        # A field takes about a megabyte during sampling.
-        count = tf.shape(luminance)[0] * num_samples
-        limit = self.options.max_results
-        luminance = graph_checks.after(graph_checks.check(
-            count <= limit, "rows times num_samples: must be at most "
-            f"{limit} (received ", graph_checks.text(count), ")"), luminance)
-        drawn = _with_rows(
+        luminance = self._few_results(luminance, num_samples)
+        drawn = rows.at_least_one(
             lambda luminance, seed, temperature: self.colorizer.sample_fields(
                 luminance, seed, temperature,
                 tf.convert_to_tensor(num_samples), DEFAULTS.mode),
@@ -180,89 +266,52 @@ class Signatures:
                 **{name: tf.ensure_shape(drawn[name], [None, fixed])
                    for name in _RATINGS}}
 
-    def _bounded(self, small, pixels, num_samples):
-        """Refuses calls whose results would have too many pixels."""
-        count = tf.reduce_sum(pixels) * tf.cast(num_samples, tf.int64)
-        limit = RESULTS_OF_LARGEST * self.options.max_pixels
+    def _few_results(self, small, num_samples):
+        """Refuses calls for too many results."""
+        # A field takes about a megabyte during sampling.
+        count = tf.shape(small)[0] * num_samples
+        limit = self.options.max_results
         return graph_checks.after(graph_checks.check(
-            count <= limit, "image_bytes: must have at most "
-            f"{limit} pixels, all rows times num_samples (received ",
-            graph_checks.text(count), ")"), small)
+            count <= limit, "rows times num_samples: must be at most "
+            f"{limit} (received ", graph_checks.text(count), ")"), small)
+
+    def _files(self, image_bytes):
+        """Photographs in files, as `photographs` takes them."""
+        return lambda row: self._luminance_of(image_bytes[row], row)
 
     def _colorized(self, image_bytes, seed, temperature, num_samples):
-        def encoded(row):
-            # Decoded again, because the full size of every row would take
-            # unlimited memory, and decoding is a small part of the work.
-            luminance = self._luminance_of(image_bytes[row], row)
-            return tf.map_fn(
-                lambda ab: _encode(
-                    canvas.join(luminance, ab), self.options.image_format),
-                # Two: one is encoded while the next is joined.  More would
-                # take memory and save no time.
-                drawn["ab"][row], parallel_iterations=2,
-                fn_output_signature=tf.TensorSpec([], tf.string))
+        luminance_of = self._files(image_bytes)
+        seen = photographs.limited(
+            "image_bytes", photographs.seen(
+                luminance_of, tf.shape(image_bytes)[0],
+                self.luminance_shape[0]),
+            num_samples, self.options.max_pixels)
+        drawn = self._sample(seen["small"], seed, temperature, num_samples)
+        return self._encoded(luminance_of, drawn)
 
-        def seen(row):
-            luminance = self._luminance_of(image_bytes[row], row)
-            return (canvas.on_canvas(luminance, self.luminance_shape[0]),
-                    tf.size(luminance, tf.int64))
-
-        rows = tf.range(tf.shape(image_bytes)[0])
-        small, pixels = tf.map_fn(
-            seen, rows, parallel_iterations=1, fn_output_signature=(
-                tf.TensorSpec(self.luminance_shape),
-                tf.TensorSpec([], tf.int64)))
-        small = self._bounded(small, pixels, num_samples)
-        drawn = self._sample(small, seed, temperature, num_samples)
-        counted = drawn["share"]
-        # Without rows the loop does not know the number of samples.
-        pictures = tf.cond(
-            tf.size(rows) > 0,
-            lambda: tf.map_fn(
-                encoded, rows, parallel_iterations=1,
-                fn_output_signature=tf.TensorSpec(
-                    counted.shape[1:], tf.string)),
-            lambda: tf.zeros(tf.shape(counted), tf.string))
-        return {"colorized_bytes": tf.ensure_shape(pictures, counted.shape),
-                **{name: drawn[name] for name in _RATINGS}}
-
-
-def _with_rows(function, *rows):
-    """Calls a function of rows, or with a row of zeros if there are none.
-
-    oneDNN's convolutions return outputs of a wrong size for an empty batch.
-    """
-    count = tf.shape(rows[0])[0]
-    missing = tf.cast(count == 0, tf.int32)
-    outputs = function(*(
-        tf.pad(value, tf.convert_to_tensor(
-            [[0, missing], *[[0, 0]] * (value.shape.rank - 1)]))
-        for value in rows))
-    return {name: value[:count] for name, value in outputs.items()}
+    def _encoded(self, luminance_of, drawn):
+        fields = drawn.pop("ab")
+        return {"colorized_bytes": photographs.joined(
+            luminance_of, fields, lambda pixels: photographs.encode(
+                pixels, self.options.image_format), (tf.string, [])), **drawn}
 
 
 def _images(image_bytes):
     return graph_checks.shape(
-        "image_bytes", image_bytes, [None], "one picture per row")
+        "image_bytes", image_bytes, ["B"], "one picture per row")
 
 
-def _rows(pictures, seed, temperature):
+def _by_row(pictures, seed, temperature):
+    """The checked numbers of rows."""
     count = [tf.shape(pictures)[0]]
     seed = graph_checks.shape("seed", seed, count, "one number per row")
     temperature = graph_checks.shape(
         "temperature", temperature, count, "one number per row")
-    return seed, _temperature(temperature)
+    return seed, graph_checks.values(
+        "temperature", temperature, 0.0, tf.float32.max, _TEMPERATURE)
 
 
-def _temperature(temperature):
-    return graph_checks.values(
-        "temperature", temperature, 0.0, tf.float32.max,
-        "a finite number of 0 or more")
-
-
-def _encode(pixels, image_format):
-    if image_format == "jpeg":
-        return tf.io.encode_jpeg(
-            pixels, quality=95, chroma_downsampling=False)
-    # A quarter of the default's time, for a tenth more bytes.
-    return tf.io.encode_png(pixels, compression=1)
+def _for_rows(pictures, seed, temperature):
+    """The same numbers for every row."""
+    count = tf.shape(pictures)[:1]
+    return tf.fill(count, seed), tf.fill(count, temperature)

@@ -13,7 +13,7 @@ from types import ModuleType
 import numpy as np
 import tensorflow as tf
 
-from tfdivcolor.settings import DEFAULTS, WARMUP_PIXELS
+from tfdivcolor.settings import DEFAULTS, UNSTEERED, WARMUP_PIXELS
 
 # Name of a signature, and its inputs.
 Request = tuple[str, Mapping[str, np.ndarray]]
@@ -27,7 +27,7 @@ def requests(signatures: Iterable[str], num_samples: int,
 
     Args:
         signatures: names of signatures, from `signatures.names`.
-        num_samples: int. For `colorize_n`.
+        num_samples: int. For the signatures that ask for it.
         luminance_size: int. Side of the luminance in pixels.
         latent_dim: int D.
 
@@ -41,14 +41,21 @@ def requests(signatures: Iterable[str], num_samples: int,
     luminance = np.broadcast_to(
         np.linspace(0, 100, luminance_size, dtype=np.float32)[:, None],
         (2, luminance_size, luminance_size, 1))
+    hints = np.full((2, 1, 5), np.nan, np.float32)
+    hints[0] = 1, 2, 160, 60, 40  # only the first picture has one
     rows = {"seed": np.full(2, DEFAULTS.seed, np.int64),
             "temperature": np.full(2, DEFAULTS.temperature, np.float32)}
+    scalars = {"num_samples": np.int32(num_samples),
+               **{name: value[0] for name, value in rows.items()}}
     inputs = {
         "serving_default": {"image_bytes": images},
         "colorize": {"image_bytes": images, **rows},
-        "colorize_n": {
-            "image_bytes": images, "num_samples": np.int32(num_samples),
-            **{name: value[0] for name, value in rows.items()}},
+        "colorize_n": {"image_bytes": images, **scalars},
+        "colorize_hinted": {
+            "image_bytes": images, "hints": hints, **scalars,
+            "saturation": np.float32(UNSTEERED.saturation),
+            "warmth": np.float32(UNSTEERED.warmth)},
+        "colorize_pixels": {"pixels": np.stack([pixels] * 2), **scalars},
         "colorize_tensor": {"luminance": luminance, **rows},
         "prior": {"luminance": luminance},
         "decode": {"luminance": luminance,

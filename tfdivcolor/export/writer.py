@@ -6,8 +6,8 @@
     BASE/VERSION/batching_params.pbtxt        only if batchable
 
 A version appears completely or not at all, and never replaces another. Before
-that, every signature runs as in a server, and two pictures are compared with
-those of the Colorizer.
+that, every signature runs as in a server, and two pictures, with a hint and
+without, are compared with those of the Colorizer.
 """
 
 import json
@@ -24,7 +24,7 @@ from tfdivcolor import images
 from tfdivcolor.coloring.colorizer import Colorizer
 from tfdivcolor.export import portable, saved_model, signatures, warmup
 from tfdivcolor.models import storage
-from tfdivcolor.settings import DEFAULTS, EXPORT_FORMATS, ExportOptions
+from tfdivcolor.settings import DEFAULTS, EXPORT_FORMATS, ExportOptions, Hint
 from tfdivcolor.utils import files
 from tfdivcolor.utils.errors import reason
 
@@ -46,6 +46,8 @@ _RATING_TOLERANCES = {
     # Rounding may move a draw from one of two results to the other.
     "share": (0.0, 0.02),
 }
+# The signatures that are compared with the Colorizer.
+_COMPARED = ("colorize", "colorize_hinted")
 
 # For two cores; serving/README.md describes how a server uses it.
 _BATCHING_PARAMETERS = """\
@@ -243,16 +245,23 @@ def verify(folder: str | os.PathLike, colorizer: Colorizer,
     with saved_model.Servable(folder) as model:
         results = {signature: model.run(signature, inputs)
                    for signature, inputs in recorded}
-    _verify_results(
-        dict(recorded)["colorize"], results["colorize"], colorizer, options)
+    for signature, inputs in recorded:
+        if signature in _COMPARED:
+            _verify_results(inputs, results[signature], colorizer, options)
 
 
 def _verify_results(inputs, outputs, colorizer, options):
+    count = len(inputs["image_bytes"])
+    # Scalars hold for all rows.
+    by_row = {name: inputs[name] if np.ndim(inputs[name]) else
+              [inputs[name]] * count for name in inputs}
     for row, data in enumerate(inputs["image_bytes"]):
         expected = colorizer.colorize(
             data, num_samples=options.num_samples,
-            seed=int(inputs["seed"][row]),
-            temperature=float(inputs["temperature"][row]))
+            seed=int(by_row["seed"][row]),
+            temperature=float(by_row["temperature"][row]),
+            **_steering_of({name: value[row]
+                            for name, value in by_row.items()}))
         _require_same_pictures(
             outputs["colorized_bytes"][row], expected.images,
             _TOLERANCES[options.image_format])
@@ -262,6 +271,17 @@ def _verify_results(inputs, outputs, colorizer, options):
                 raise RuntimeError(
                     f"{name} of the export must equal the Colorizer's, "
                     f"{wanted} (received {received})")
+
+
+def _steering_of(inputs):
+    """The arguments of `Colorizer.colorize` that steer, of a row's inputs."""
+    if "hints" not in inputs:
+        return {}
+    hints = inputs["hints"]
+    hints = hints[~np.isnan(hints[:, 0])].astype(int).tolist()
+    return {"hints": [Hint(x, y, (red, green, blue))
+                      for x, y, red, green, blue in hints],
+            **{name: float(inputs[name]) for name in ("saturation", "warmth")}}
 
 
 def _verify_graph(folder):

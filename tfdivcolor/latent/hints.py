@@ -1,6 +1,7 @@
 """Hints as weighted means of a field's pixels, and their target values."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -29,31 +30,53 @@ def observations(hints: Sequence[Hint], width: int, height: int, canvas: int
     """
     for hint in hints:
         hint.check(width, height)
-    positions = tf.constant(
-        [canvas_position(hint.x, hint.y, width, height, canvas)
-         for hint in hints], tf.float32, [len(hints), 2])
-    _, targets = color.split(tf.constant(
-        [hint.rgb for hint in hints], tf.uint8, [len(hints), 3]))
+    return observed(
+        tf.constant([(hint.x, hint.y) for hint in hints], tf.float64,
+                    [len(hints), 2]),
+        tf.constant([hint.rgb for hint in hints], tf.float32,
+                    [len(hints), 3]), width, height, canvas)
+
+
+def observed(points: Tensor, colors: Tensor, width: int | Tensor,
+             height: int | Tensor, canvas: int) -> tuple[Tensor, Tensor]:
+    """`observations` of hints in tensors, for graphs too.
+
+    Args:
+        points: float [N, 2]. Columns and rows inside the photograph, whole.
+        colors: float32 [N, 3]. sRGB, whole numbers of 0..255.
+        width, height, canvas: as in `observations`; the first two may be int32
+            scalars.
+
+    Returns:
+        weights, targets: as of `observations`.
+    """
+    # In 64 bits: a pixel's position has more digits than 32 bits hold.
+    x, y = tf.unstack(tf.cast(points, tf.float64), axis=1)
+    width, height = (tf.cast(size, tf.float64) for size in (width, height))
+    positions = tf.cast(tf.stack(
+        canvas_position(x, y, width, height, canvas), axis=-1), tf.float32)
+    _, targets = color.split(tf.cast(colors, tf.uint8))
     return pixel_weights(positions, canvas), targets
 
 
-def canvas_position(x: int, y: int, width: int, height: int, canvas: int
-                    ) -> tuple[float, float]:
+def canvas_position(x: Any, y: Any, width: Any, height: Any, canvas: int
+                    ) -> tuple[Tensor, Tensor]:
     """Position of a photograph's pixel on the canvas.
 
     The whole photograph is squashed to the canvas. The pixel gets the colour
     of the field there, except for what `upsampling` changes along edges.
 
     Args:
-        x, y: ints. The pixel.
-        width, height: ints. Size of the photograph.
+        x, y: ints, or float64 [N]. The pixel, or pixels.
+        width, height: ints, or float64 scalars. Size of the photograph.
         canvas: int. Side of the canvas in pixels.
 
     Returns:
-        column, row: floats, 0 to canvas - 1.
+        column, row: tensors of the shape of x, 0 to canvas - 1.
     """
     def place(value, size):
-        return min(max((value + 0.5) / size * canvas - 0.5, 0.0), canvas - 1.0)
+        return tf.clip_by_value(
+            (value + 0.5) / size * canvas - 0.5, 0.0, canvas - 1.0)
 
     return place(x, width), place(y, height)
 
