@@ -46,7 +46,9 @@ def encode(values: np.ndarray, exif: bytes | None = None,
         info.add(b"eXIf", exif.removeprefix(b"Exif\0\0"))
     for name, text in (metadata or {}).items():
         info.add_text(name, text)
-    data = imagecodecs.deflate_encode(_filtered(values), level=_LEVEL)
+    # Its types name bytes only; arrays need no copy.
+    data = imagecodecs.deflate_encode(
+        _filtered(values), level=_LEVEL)  # pyright: ignore[reportArgumentType]
     chunks = [
         *((kind, content) for kind, content, *_ in info.chunks),
         *((b"IDAT", data[start:start + _CHUNK_BYTES])

@@ -39,7 +39,7 @@ def encode(values: np.ndarray, exif: bytes | None = None,
         strip = np.concatenate(
             [strip[:, :1], strip[:, 1:] - strip[:, :-1]], axis=1)
         strips.append(imagecodecs.deflate_encode(
-            strip.astype(strip.dtype.newbyteorder(order)), level=1))
+            strip.astype(strip.dtype.newbyteorder(order)).tobytes(), level=1))
     lengths = [len(strip) for strip in strips]
     starts = np.cumsum([8, *lengths])  # after the header; last, the directory
     padding = int(starts[-1]) % 2
