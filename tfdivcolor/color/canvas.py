@@ -149,6 +149,7 @@ def _shrunk(luminance, size):
 
 def models(luminance: Values, ab: Values) -> upsampling.Models:
     """Fits the models of chrominance of a photograph; see `join`."""
+    ab = tf.convert_to_tensor(ab)
     return upsampling.fit(_shrunk(luminance, tf.shape(ab)[:2]), ab)
 
 
