@@ -51,9 +51,9 @@ def report_hints(path: Any, result: Any, notes: Iterable[str] = ()) -> None:
         result: `Coloring`, or a result from a server.
         notes: str for each hint, to be appended. Defaults to none.
     """
-    for hint, before, after, note in itertools.zip_longest(
+    for hint, before, after, note in zip(
             result.steering.hints, result.hints_before, result.hints_after.T,
-            notes, fillvalue=""):
+            itertools.chain(notes, itertools.repeat(""))):
         text = (
             f"{path}: the distance to hint {hint} is {after[0]:.1f} ab units "
             f"in the first result, at most {after.max():.1f} in all results, "
