@@ -133,7 +133,7 @@ def test_what_is_there_stays_and_what_lacks_is_made(
     for arguments in (["--recipe", path],
                       ["-n", 4, "--seed", 5, "--saturation", 1.5]):
         code, _, stderr = run(photo, *arguments)
-        assert code == 1 and "do not exist, or --overwrite" in stderr
+        assert code == 1 and "no output files of another call" in stderr
         assert files_in(tmp_path / "out").keys() - {outputs.FAILED} == (
             before.keys())
     assert run(photo, "--recipe", path, "--overwrite")[0] == 0
