@@ -73,6 +73,7 @@ def same_pictures(found, expected):
                    if key not in ("share", "log_prob"))
 
 
+@pytest.mark.slow
 def test_only_its_results_are_written_as_the_whole_call_writes_them(
         run, photo, tmp_path, make, frozen):
     assert run(photo, "-n", 4, "--seed", 5, "--hint", HINTS[0], "--warmer", 3,
@@ -319,6 +320,7 @@ def test_a_stream_of_one_result(photo, weights, make, capsysbinary, frozen):
             same_pictures(in_memory(recipe, frozen, photo), {"02.png": out})
 
 
+@pytest.mark.slow
 def test_fresh_processes_write_what_a_program_makes(
         photo, weights, tmp_path, make, frozen):
     recipe, path = make(steering=Steering(HINTS, warmth=-4.0))

@@ -158,6 +158,7 @@ def test_no_warmth_is_exactly_none(colorizer, luminance, hints):
     assert np.abs(locs(tf.constant(1.0)) - without).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_the_same_bytes_whatever_came_before(colorizer, luminance):
     steering = Steering(HINTS[:2], warmth=2.0)
     expected = bytes_of(draw(make(), luminance, steering, seed=4))

@@ -329,6 +329,7 @@ def test_argparse_refuses_unknown_models_and_zero_epochs(capsys):
         capsys.readouterr().err)
 
 
+@pytest.mark.slow
 def test_a_prepared_folder_of_a_larger_luminance(
         tiny_models, pictures, tmp_path):
     for subset in ("train", "validation"):
@@ -382,6 +383,7 @@ def test_what_was_trained_before_there_were_steps(
     assert "already finished" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_pictures_as_another_configuration_has_them(
         tiny_models, pictures, tmp_path, monkeypatch):
     asked = []

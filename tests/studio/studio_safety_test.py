@@ -181,6 +181,7 @@ NAMES = [
     "%2e%2e%2fevil.png", "token", "strip.json"]
 
 
+@pytest.mark.slow
 def test_a_photographs_name_leads_nowhere(studio, tmp_path):
     before, items = set(studio.folder.rglob("*")), []
     for name in NAMES:

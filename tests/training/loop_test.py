@@ -66,6 +66,7 @@ def pictures(tmp_path_factory):
 # --- Whole runs ------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_weights(pictures, tmp_path):
     killed = run("kill", pictures, tmp_path / "killed")
     assert killed.returncode == -signal.SIGKILL
