@@ -497,15 +497,14 @@ def _decoded_png(encoded):
     assert bits == 16 and kind in (2, 6)
     size = {2: 6, 6: 8}[kind]  # bytes a pixel
     data = zlib.decompress(chunks[b"IDAT"])
-    rows, above = [], [0] * (width * size)
+    rows = []
     for y in range(height):
         method, *row = data[y * (width * size + 1):][:width * size + 1]
         for i in range(width * size):
             left = row[i - size] if i >= size else 0
-            assert method in (0, 3)  # none, average
-            row[i] = (row[i] + (left + above[i]) // 2 * (method == 3)) % 256
+            assert method == 1  # the difference to the pixel on the left
+            row[i] = (row[i] + left) % 256
         rows.append(bytes(row))
-        above = row
     return np.frombuffer(b"".join(rows), ">u2").reshape(height, width, -1)
 
 
