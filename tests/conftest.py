@@ -6,6 +6,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 from tiny import TINY_PHOTOS, TINY_REGIONS, random_batch
@@ -22,7 +23,16 @@ tf.config.threading.set_inter_op_parallelism_threads(1)
 def tiny():
     """A small untrained `regions` Colorizer; not to be changed."""
     keras.utils.set_random_seed(0)
-    return presets.build("regions", **TINY_REGIONS)
+    yield from _unchanged(presets.build("regions", **TINY_REGIONS))
+
+
+def _unchanged(colorizer):
+    """Yields a model that tests share; an error at the end if one changed."""
+    before = [np.array(weight) for weight in colorizer.weights]
+    yield colorizer
+    changed = [weight.path for weight, value in zip(colorizer.weights, before)
+               if not np.array_equal(weight, value)]
+    assert not changed, f"a test changed the shared model: {changed[:3]}"
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +42,7 @@ def tiny_photos():
     Its luminance has twice the side of its canvas.
     """
     keras.utils.set_random_seed(0)
-    return presets.build("photos", **TINY_PHOTOS)
+    yield from _unchanged(presets.build("photos", **TINY_PHOTOS))
 
 
 @pytest.fixture(scope="session")

@@ -319,7 +319,7 @@ def test_a_model_of_another_kind_is_refused(photos, capsys):
             assert code == 1
             assert stderr == (
                 f"tfdivcolor: the model must have the signature {name} "
-                "(received colorize)\n")
+                "(received colorize, colorize_hinted)\n")
 
 
 def test_help_does_without_tensorflow():

@@ -216,7 +216,8 @@ async def _point(request):
         value = point[name]
         if (isinstance(value, bool) or not isinstance(value, int)
                 or not 0 <= value < side):
-            raise ValueError(f"{name} must be 0 to {side - 1}")
+            raise ValueError(f"{name} must be 0 to {side - 1} "
+                             f"(received {states.shown(point[name])})")
     return JSONResponse(await desk.worker.run(
         lambda model: points.colors(
             easel, model.colorizer, state, key, **point), replaces))

@@ -101,18 +101,21 @@ def parse(values: Any, entries: Mapping[str, Entry]) -> Order:
                          "for a recipe with recipe_format")
     chosen, items = values["format"], values["items"]
     if chosen not in FORMATS:
-        raise ValueError(f"format must be one of {', '.join(FORMATS)}")
+        raise ValueError(f"format must be one of {', '.join(FORMATS)} "
+                         f"(received {states.shown(chosen)})")
     recipe_format = values.get("recipe_format")
     if recipe_format not in (None, *OUTPUT_FORMATS):
         raise ValueError("recipe_format must be null or one of "
-                         f"{', '.join(OUTPUT_FORMATS)}")
+                         f"{', '.join(OUTPUT_FORMATS)} "
+                         f"(received {states.shown(recipe_format)})")
     made = (recipe_format if chosen == "recipe"
             else chosen if chosen in OUTPUT_FORMATS else None)
     if items == STRIP:
         return Order([(entry, None, ()) for entry in entries.values()], chosen,
                      made)
     if not isinstance(items, list) or not items:
-        raise ValueError(f"items must be a non-empty list or {STRIP!r}")
+        raise ValueError(f"items must be a non-empty list or {STRIP!r} "
+                         f"(received {states.shown(items)})")
     return Order([_item(item, entries) for item in items], chosen, made)
 
 
@@ -120,14 +123,16 @@ def _item(item, entries):
     if not isinstance(item, dict) or set(item) != {"photo", "state", "ranks"}:
         raise ValueError("item must be an object with photo, state and ranks")
     if not isinstance(item["photo"], str) or item["photo"] not in entries:
-        raise ValueError("photo must be a photograph of the strip")
+        raise ValueError("photo must be a photograph of the strip "
+                         f"(received {states.shown(item['photo'])})")
     state, ranks = states.parse(item["state"]), item["ranks"]
     count = state.sampling.num_samples
     if (not isinstance(ranks, list) or not ranks
             or not all(isinstance(rank, int) and not isinstance(rank, bool)
                        and 0 <= rank < count for rank in ranks)):
         raise ValueError("ranks must be a non-empty list of whole numbers "
-                         f"from 0 to {count - 1}")
+                         f"from 0 to {count - 1} "
+                         f"(received {states.shown(ranks)})")
     return entries[item["photo"]], state, tuple(sorted(set(ranks)))
 
 

@@ -93,7 +93,8 @@ class Sessions:
             if (not _is_whole(keep)
                     or not 0 <= keep <= len(now["history"])):
                 raise ValueError(
-                    f"keep must be 0 to {len(now['history'])}")
+                    f"keep must be 0 to {len(now['history'])} "
+                    f"(received {states.shown(keep)})")
             if not isinstance(change["states"], list):
                 raise ValueError("states must be a list of steps")
             new = {"revision": now["revision"] + 1, **_checked(
@@ -109,7 +110,8 @@ def _checked(history, at, kept, checked=0):
         _check_step(step)
     if not _is_whole(at) or not (
             0 <= at < len(history) or not (at or history)):
-        raise ValueError("at must be the place of a step in the history")
+        raise ValueError("at must be the place of a step in the history "
+                         f"(received {states.shown(at)})")
     if not isinstance(kept, list) or len(kept) > MAX_KEPT:
         raise ValueError(f"kept must be a list of at most {MAX_KEPT} results")
     for favourite in kept:

@@ -81,14 +81,14 @@ def parse(values: Any) -> State:
             and seed.removeprefix("-").isascii()
             and seed.removeprefix("-").isdecimal()):
         raise ValueError("seed must be a whole number, as text "
-                         f"(received {_shown(seed)})")
+                         f"(received {shown(seed)})")
     sampling = Sampling(
         _whole("num_samples", values["num_samples"]), int(seed),
         _number("temperature", values["temperature"]))
     hints = values["hints"]
     if not isinstance(hints, list) or len(hints) > MAX_HINTS:
         raise ValueError(f"hints must be a list of at most {MAX_HINTS} hints "
-                         f"(received {_shown(hints)})")
+                         f"(received {shown(hints)})")
     parsed = [_hint(hint) for hint in hints]
     places = tuple(place for place, (_, muted) in enumerate(parsed)
                    if not muted)
@@ -96,7 +96,7 @@ def parse(values: Any) -> State:
     if kept is not None:
         if not isinstance(kept, list) or len(kept) > 4096:
             raise ValueError("kept must be a list of latents "
-                             f"(received {_shown(kept)})")
+                             f"(received {shown(kept)})")
         kept = tuple(_number("kept", value) for value in kept)
     steering = Steering(
         hints=tuple(parsed[place][0] for place in places), kept=kept,
@@ -119,20 +119,20 @@ def _hint(values):
     x, y = (_whole(name, values[name]) for name in "xy")
     if not isinstance(values["rgb"], str):
         raise ValueError("hint: rgb must read #RRGGBB "
-                         f"(received {_shown(values['rgb'])})")
+                         f"(received {shown(values['rgb'])})")
     muted = values.get("muted", False)
     if not isinstance(muted, bool):
         raise ValueError("hint: muted must be true or false "
-                         f"(received {_shown(muted)})")
+                         f"(received {shown(muted)})")
     return Hint.parse(f"{x},{y},{values['rgb']}"), muted
 
 
 def _mapping(name, values, keys) -> Mapping[str, Any]:
     if not isinstance(values, dict):
         raise ValueError(f"{name} must be an object "
-                         f"(received {_shown(values)})")
+                         f"(received {shown(values)})")
     if unknown := set(values) - keys:
-        raise ValueError(f"{name} must not have {_shown(min(unknown))}, only "
+        raise ValueError(f"{name} must not have {shown(min(unknown))}, only "
                          f"{', '.join(sorted(keys))}")
     return values
 
@@ -140,7 +140,7 @@ def _mapping(name, values, keys) -> Mapping[str, Any]:
 def _number(name: str, value: Any) -> float:
     if (isinstance(value, bool) or not isinstance(value, (int, float))
             or abs(value) > 1e9):
-        raise ValueError(f"{name} must be a number (received {_shown(value)})")
+        raise ValueError(f"{name} must be a number (received {shown(value)})")
     return float(value)
 
 
@@ -148,11 +148,11 @@ def _whole(name: str, value: Any) -> int:
     if (isinstance(value, bool) or not isinstance(value, int)
             or abs(value) > 1e9):
         raise ValueError(
-            f"{name} must be a whole number (received {_shown(value)})")
+            f"{name} must be a whole number (received {shown(value)})")
     return value
 
 
-def _shown(value):
-    """A value for a message, shortened."""
+def shown(value):
+    """Shortens a value for a message: str of at most 63 characters."""
     text = ascii(value)
     return text if len(text) <= 60 else f"{text[:60]}..."
