@@ -97,7 +97,7 @@ def colour(options, megapixels, results):
     import collections
 
     import tfdivcolor as tdc
-    from tfdivcolor.images import formats
+    from tfdivcolor import images
 
     pixels = _photograph(options, megapixels)
     colorizer = tdc.load(options.weights)
@@ -115,7 +115,7 @@ def colour(options, megapixels, results):
                    options.seed)
     for i in range(results):
         picture = timed("image", result.image, i)
-        timed("encode", formats.encode, picture, "PNG")
+        timed("encode", images.encode, picture, "PNG")
     height, width, _ = pixels.shape
     return {**seconds, "peak": peak_memory(), "size": f"{width} x {height}"}
 
