@@ -11,7 +11,7 @@ Row = tuple[tf.DType, Sequence[int | tf.Tensor]]
 
 
 def spec(row: Row) -> tf.TensorSpec:
-    """What is known of a row's tensor while the graph is made."""
+    """Makes the `TensorSpec` of a row; sizes from the graph become None."""
     dtype, shape = row
     return tf.TensorSpec(
         [size if isinstance(size, int) else None for size in shape], dtype)
@@ -22,8 +22,7 @@ def each(count: tf.Tensor, function: Callable[[tf.Tensor], dict[str, Any]],
     """Calls a function for one row at a time, and stacks the results.
 
     Args:
-        count: int32 scalar B. 0 works, although a loop without rounds does not
-            know the shapes of its results.
+        count: int32 scalar B, 0 or more.
         function: takes the row's number, int32 scalar; returns a dict.
         rows: dict from the name of a result to its type and shape.
 

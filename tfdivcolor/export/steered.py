@@ -6,8 +6,9 @@ same hints on the same photograph give the same results, because both draw with
 
 A hint is five numbers: column and row of a pixel, and red, green and blue, as
 in `settings.Hint`.  Pictures of a call may have different numbers of hints:
-five NaN are no hint.  It becomes a hint whose pixels have no weight, which
-leaves the mixture as it is: one graph, without branches, serves all rows.
+five NaN stand for no hint.  The graph turns them into a hint without weight,
+which does not move the mixture, so that one graph without branches serves all
+rows.
 """
 
 import tensorflow as tf
@@ -25,7 +26,7 @@ MAX_HINTS = 100
 
 
 def shaped(hints: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """Returns the hints of a call, and refuses another shape, and too many.
+    """Checks the shape and the number of the hints of a call.
 
     Args:
         hints: float32 [B, H, 5], declared so.
@@ -45,7 +46,7 @@ def shaped(hints: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
 
 def checked(hints: tf.Tensor, row: tf.Tensor, luminance: tf.Tensor
             ) -> tf.Tensor:
-    """Returns the hints of one photograph, and refuses wrong ones.
+    """Checks the hints of one photograph.
 
     Args:
         hints: float32 [N, 5].
@@ -53,7 +54,7 @@ def checked(hints: tf.Tensor, row: tf.Tensor, luminance: tf.Tensor
         luminance: float32 [H, W, 1]. Of the photograph.
 
     Returns:
-        float32 [N, 5], as given.
+        float32 [N, 5], unchanged.
 
     Raises:
         tf.errors.InvalidArgumentError: when the graph runs, if a hint lies
