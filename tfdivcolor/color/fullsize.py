@@ -36,7 +36,9 @@ def luminance_of(pixels: np.ndarray) -> np.ndarray:
 
     luminance = np.empty(pixels.shape[:2], np.float32)
     kernels.luminance_of(
-        pixels, _linear_light(pixels.dtype), _lightness(), luminance)
+        # Turned photographs are views, which Numba would compile for again.
+        np.ascontiguousarray(pixels), _linear_light(pixels.dtype),
+        _lightness(), luminance)
     return luminance[..., np.newaxis]
 
 
@@ -82,10 +84,7 @@ def _joined(luminance, ab, dtype):
 @functools.cache
 def _levels(dtype):
     """Levels of linear light from 0 to 1, with one cell more."""
-    from tfdivcolor.color import kernels
-
-    light = np.arange(kernels.CELLS + 2, dtype=np.float32) / kernels.CELLS
-    return lab.srgb_from_linear(light).numpy() * np.float32(
+    return lab.srgb_from_linear(_light()).numpy() * np.float32(
         np.iinfo(dtype).max)
 
 
@@ -100,7 +99,11 @@ def _linear_light(dtype):
 @functools.cache
 def _lightness():
     """L of relative luminances from 0 to 1, with one cell more."""
+    return np.clip(lab.lightness(_light()).numpy(), 0.0, 100.0)
+
+
+def _light():
+    """Light from 0 to 1 at the ends of a table's cells."""
     from tfdivcolor.color import kernels
 
-    light = np.arange(kernels.CELLS + 2, dtype=np.float32) / kernels.CELLS
-    return np.clip(lab.lightness(light).numpy(), 0.0, 100.0)
+    return np.arange(kernels.CELLS + 2, dtype=np.float32) / kernels.CELLS

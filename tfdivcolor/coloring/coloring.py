@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import tensorflow as tf
 
 from tfdivcolor import color, images
 from tfdivcolor.color import canvas, fullsize
 from tfdivcolor.coloring import drawing
+from tfdivcolor.latent import hints as hint_points
 from tfdivcolor.models.joint import JointModel
 from tfdivcolor.settings import (
     MAX_SAMPLES,
@@ -138,17 +138,14 @@ class Coloring:
         """Computes how much of each hint's colour its pixel cannot show.
 
         Returns:
-            float32 [N], ab units: the chroma of hint N that sRGB excludes at
-            the luminance of its pixel. 0 if the pixel can have the colour.
+            float32 [N], ab units, from `latent.hints.beyond_gamut`.
         """
         hints = self.steering.hints
-        if not hints:
-            return np.zeros([0], np.float32)
-        _, wanted = color.split(
-            np.array([hint.rgb for hint in hints], np.uint8))
-        possible = color.map_to_gamut(np.stack(
-            [self.luminance[hint.y, hint.x] for hint in hints]), wanted)
-        return tf.norm(wanted - possible, axis=-1).numpy()
+        height, width, _ = self.luminance.shape
+        _, targets = hint_points.observations(hints, width, height, 1)
+        lightness = self.luminance[
+            [hint.y for hint in hints], [hint.x for hint in hints]]
+        return hint_points.beyond_gamut(lightness, targets).numpy()
 
     @property
     def grey(self) -> np.ndarray:

@@ -59,6 +59,20 @@ def observed(points: Tensor, colors: Tensor, width: int | Tensor,
     return pixel_weights(positions, canvas), targets
 
 
+def beyond_gamut(lightness: Tensor, targets: Tensor) -> Tensor:
+    """Computes how much of each hint's colour its pixel cannot show.
+
+    Args:
+        lightness: float32 [N, 1], 0..100. Luminance of the hints' pixels.
+        targets: float32 [N, 2], from `observations`.
+
+    Returns:
+        float32 [N], ab units: the chroma that sRGB excludes at this luminance,
+        0 if the pixel can have the colour.
+    """
+    return tf.norm(targets - color.map_to_gamut(lightness, targets), axis=-1)
+
+
 def canvas_position(x: Any, y: Any, width: Any, height: Any, canvas: int
                     ) -> tuple[Tensor, Tensor]:
     """Position of a photograph's pixel on the canvas.

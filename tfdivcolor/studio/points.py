@@ -165,15 +165,14 @@ def of_hints(easel: Easel, colorizer: Colorizer, state: State,
     answers: list[dict[str, Any] | None] = [None] * state.num_hints
     if not hints:
         return answers
-    from tfdivcolor import color
     from tfdivcolor.latent import hints as points
 
     weights, targets = points.observations(
         hints, easel.width, easel.height, colorizer.canvas)
-    targets = targets.numpy()
     lightness = np.asarray([[easel.lightness(hint.x, hint.y)]
                             for hint in hints], np.float32)
-    shown = color.map_to_gamut(lightness, targets).numpy()
+    beyond = points.beyond_gamut(lightness, targets).numpy()
+    targets = targets.numpy()
     together = _overlap(easel, colorizer, weights.numpy())
     for index, place in enumerate(state.places):
         after = found["hints_after"][:, index]
@@ -185,7 +184,7 @@ def of_hints(easel: Easel, colorizer: Colorizer, state: State,
             note = "contradicted"
         elif float(np.median(after)) > _MISSED:
             note = "missed"
-        elif np.hypot(*(targets[index] - shown[index])) > 2 * _MISSED:
+        elif beyond[index] > 2 * _MISSED:
             note = "lightness"
         answers[place] = {
             "ab": [float(value) for value in targets[index]],
