@@ -13,8 +13,8 @@ VERSION = re.search(
 TRAIN = ["scikit-learn>=1.5,<2", "tensorboard>=2.20,<3"]
 DEMO = ["scikit-image>=0.25,<0.27"]
 HEIC = ["pillow-heif>=1.0,<2"]
-# The page to colour photographs in, its data folder, its layered files.
-STUDIO = ["platformdirs>=4.3,<5", "psd-tools>=1.11,<2", "starlette>=0.46,<2",
+# The page to colour photographs in, its layered files.
+STUDIO = ["psd-tools>=1.11,<2", "starlette>=0.46,<2",
           "uvicorn>=0.34,<1"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22", "grpcio>=1.80,<2",
            "aiohttp>=3.11,<4", "urllib3>=2.2,<3",
@@ -66,6 +66,8 @@ setup(
         # Loops over the pixels of large pictures.
         "numba>=0.61,<1",
         "tqdm>=4.66,<5",
+        # The user's folders for data and for stored graphs.
+        "platformdirs>=4.3,<5",
     ],
     extras_require={
         "train": TRAIN, "demo": DEMO, "bulk": BULK, "heic": HEIC,
