@@ -99,7 +99,8 @@ def colorize(image_format):
 
     paths = _STATE["paths"]
     work = Work(_STATE["colorizer"], *_STATE["weights"],
-                Sampling(1, _STATE["seed"]), image_format=image_format)
+                Sampling(1, _STATE["seed"]),
+                image_format=image_format.lower())
     with tempfile.TemporaryDirectory() as folder:
         outcomes = []
         seconds = timing.seconds(lambda: outcomes.extend(

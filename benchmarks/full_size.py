@@ -110,7 +110,8 @@ def colour(options, megapixels, results, image_format):
 
     weights, described = find_weights(options.weights)
     work = Work(FrozenColorizer(weights), weights.name, described["sha256"],
-                Sampling(results, options.seed), image_format=image_format)
+                Sampling(results, options.seed),
+                image_format=image_format.lower())
     with tempfile.TemporaryDirectory() as folder:
         kind = ".tif" if image_format == "TIFF" else ".jpg"
         paths = [Path(folder, name + kind) for name in ("small", "large")]
