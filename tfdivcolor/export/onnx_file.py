@@ -12,7 +12,6 @@ tf2onnx, onnx and onnxruntime come with pip install 'tfdivcolor[onnx]'.
 import contextlib
 import json
 import logging
-from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -88,12 +87,10 @@ def write(folder: Path, colorizer: Colorizer, options: ExportOptions,
         ImportError: if a package of the extra is missing.
         RuntimeError: if the graph has an operation that ONNX lacks.
     """
-    onnx, convert, _ = libraries()
+    onnx, _, tf2onnx = libraries()
     function, signature = core.function(colorizer, options.mode)
     with saved_model.without_advice(), _without_notes():
-        model, _ = convert.from_function(
-            function, signature, opset=OPSET,
-            custom_op_handlers=onnx_operations.handlers())
+        model = _converted(function.get_concrete_function(*signature))
     _require_onnx(onnx, model)
     _describe(model, texts(colorizer, options.mode))
     model.producer_name = "tfdivcolor"
@@ -109,7 +106,7 @@ def write(folder: Path, colorizer: Colorizer, options: ExportOptions,
         "licence": LICENCE,
         "versions": json.dumps({
             **storage.versions(), "onnx": onnx.__version__,
-            "tf2onnx": metadata.version("tf2onnx")}),
+            "tf2onnx": tf2onnx.__version__}),
         **{name: value if isinstance(value, str) else json.dumps(value)
            for name, value in about.items()}})
     onnx.checker.check_model(model, full_check=True)
@@ -123,7 +120,7 @@ def verify(folder: Path, colorizer: Colorizer,
     Raises:
         RuntimeError: if they differ.
     """
-    _, _, onnxruntime = libraries()
+    _, onnxruntime, _ = libraries()
     session = onnxruntime.InferenceSession(
         str(folder / MODEL), providers=["CPUExecutionProvider"])
     size = colorizer.luminance_size
@@ -147,7 +144,7 @@ def verify(folder: Path, colorizer: Colorizer,
 
 
 def libraries() -> tuple[ModuleType, ModuleType, ModuleType]:
-    """Imports onnx, tf2onnx.convert and onnxruntime.
+    """Imports onnx, onnxruntime and tf2onnx.
 
     Raises:
         ImportError: if one of them is missing.
@@ -155,13 +152,36 @@ def libraries() -> tuple[ModuleType, ModuleType, ModuleType]:
     try:
         import onnx
         import onnxruntime
-        from tf2onnx import convert
+        import tf2onnx
     except ModuleNotFoundError as error:
         raise ImportError(
             "export: format onnx needs its libraries, "
             "pip install 'tfdivcolor[onnx]' "
             f"(received no module {error.name})") from error
-    return onnx, convert, onnxruntime
+    return onnx, onnxruntime, tf2onnx
+
+
+def _converted(core):
+    """Converts a concrete function to a model of ONNX.
+
+    The steps are those of `tf2onnx.convert.from_function`, which would go on
+    after an error, and copy the weights for every optimiser.
+    """
+    from tf2onnx import convert, optimizer, tf_loader, tfonnx
+
+    names = {"input_names": [tensor.name for tensor in core.inputs
+                             if tensor.dtype != tf.resource],
+             "output_names": [tensor.name for tensor in core.outputs]}
+    frozen = tf_loader.from_function(core, **names)
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(frozen, name="")
+        converted = tfonnx.process_tf_graph(
+            graph, opset=OPSET, **names,
+            custom_op_handlers=onnx_operations.handlers(),
+            tensors_to_rename=convert.tensor_names_from_structed(
+                core, **names))
+    return optimizer.optimize_graph(
+        converted, catch_errors=False).make_model("tfdivcolor")
 
 
 def _require_onnx(onnx, model):

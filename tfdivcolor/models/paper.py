@@ -152,6 +152,8 @@ class PaperDecoder(layers.Layer):
             False.
     """
 
+    latent_is_palette = False
+
     def __init__(self, canvas: int = 64, latent_dim: int = 64,
                  widths: Sequence[int] = DECODER_WIDTHS, skip: bool = False,
                  **kwargs):
