@@ -169,17 +169,17 @@ def _converted(core):
     """
     from tf2onnx import convert, optimizer, tf_loader, tfonnx
 
-    names = {"input_names": [tensor.name for tensor in core.inputs
-                             if tensor.dtype != tf.resource],
-             "output_names": [tensor.name for tensor in core.outputs]}
-    frozen = tf_loader.from_function(core, **names)
+    inputs = [tensor.name for tensor in core.inputs
+              if tensor.dtype != tf.resource]
+    outputs = [tensor.name for tensor in core.outputs]
+    frozen = tf_loader.from_function(core, inputs, outputs)
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(frozen, name="")
         converted = tfonnx.process_tf_graph(
-            graph, opset=OPSET, **names,
+            graph, opset=OPSET, input_names=inputs, output_names=outputs,
             custom_op_handlers=onnx_operations.handlers(),
             tensors_to_rename=convert.tensor_names_from_structed(
-                core, **names))
+                core, inputs, outputs))
     return optimizer.optimize_graph(
         converted, catch_errors=False).make_model("tfdivcolor")
 

@@ -71,7 +71,8 @@ def component_log_prob(params: MixtureParameters, z: Tensor) -> Tensor:
 
 
 def draw(params: MixtureParameters | SteeredMixture,
-         seed: Tensor | seeds.Given, num_samples: int | Tensor, temperature: Tensor | float,
+         seed: Tensor | seeds.Given, num_samples: int | Tensor,
+         temperature: Tensor | float,
          purposes: tuple[int, int, int] = seeds.RESULTS) -> Tensor:
     """Draws from the mixture, with one random stream per picture.
 
