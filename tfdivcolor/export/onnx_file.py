@@ -32,9 +32,9 @@ LICENCE = ("Code: Apache-2.0. Weights: the licence in their card, for research "
            "if they are shipped with tfdivcolor.")
 # ab in CIE units, as with the other runtimes.
 _TOLERANCE = 1e-2
-# Rows of the comparison. Rounding may turn a near tie in the choice of the
-# results, so one row may differ.
-_ROWS, _SAME_ROWS = 4, 3
+# Rows and results of the comparison. Rounding may turn a near tie in the
+# choice of the results, so one row may differ.
+_ROWS, _SAME_ROWS, _RESULTS = 4, 3, 4
 
 
 def texts(colorizer: Colorizer, mode: str) -> dict[str, str]:
@@ -127,7 +127,7 @@ def verify(folder: Path, colorizer: Colorizer,
     coarse = np.random.default_rng(0).uniform(
         0, 100, (_ROWS, 4, 4, 1)).astype(np.float32)
     luminance = tf.image.resize(coarse, [size, size]).numpy()
-    count = min(DEFAULTS.num_samples, colorizer.num_components)
+    count = min(_RESULTS, colorizer.num_components)
     seeds = list(range(_ROWS))
     received = dict(zip(core.OUTPUTS, session.run(core.OUTPUTS, {
         "luminance": luminance,

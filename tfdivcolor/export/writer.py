@@ -4,6 +4,9 @@
     BASE/VERSION/assets.extra/                warm-up requests
     BASE/VERSION/contract.json                tensor names, types, shapes
     BASE/VERSION/batching_params.pbtxt        only if batchable
+    BASE/VERSION/model.onnx, model.tflite     instead of the model, in other
+                                              formats; see `onnx_file` and
+                                              `portable`
 
 A version appears completely or not at all, and never replaces another. Before
 that, every signature runs as in a server, and two pictures, with a hint and
