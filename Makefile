@@ -1,5 +1,5 @@
-# Everything sets itself up in .venv: only Python (3.11 or later) and make
-# are needed.
+# The targets set up .venv themselves. They need only Python (3.11 or later) and
+# make.
 PYTHON ?= python3
 PHOTOS ?=
 OUT ?= demo
@@ -26,7 +26,8 @@ demo: .venv/demo.installed
 	@echo "look at $(OUT)/colorized/index.html, or at the contact sheets" \
 	  "$(OUT)/colorized/*_sheet.png"
 
-# The page to colour photographs in: make studio PHOTOS="a.jpg folder/"
+# The studio, a page for colouring photographs:
+# make studio PHOTOS="a.jpg folder/"
 studio: .venv/studio.installed
 	$(BIN)/tfdivcolor studio $(PHOTOS)
 
@@ -40,14 +41,14 @@ lint: .venv/test.installed
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# Beam wants older releases of protobuf and Pillow than the rest needs, hence
-# an environment of its own.
+# Beam needs older releases of protobuf and Pillow than the other packages, so
+# it has its own environment.
 test-bulk:
 	$(PYTHON) -m venv .venv-bulk
 	.venv-bulk/bin/python -m pip install --quiet --editable '.[test,bulk]'
 	.venv-bulk/bin/python -m pytest tests/serving/bulk_test.py
 
-# The default tests on Python 3.11, 3.12 and 3.13, as far as they are there
+# The default tests on each of Python 3.11, 3.12 and 3.13 that is installed
 # (noxfile.py): make test-matrix ARGS="-s tests-3.13 -- tests/latent"
 test-matrix: .venv/matrix.installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nox $(ARGS)

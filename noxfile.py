@@ -1,13 +1,13 @@
 """The default tests on every supported Python: `make test-matrix`.
 
-`nox -s tests-3.13 -- tests/latent` runs some of them on one.  A Python that
-the machine lacks is skipped, and named.
+`nox -s tests-3.13 -- tests/latent` runs some tests on one version.  nox skips
+missing versions and names them.
 """
 
 import nox
 
-# Those that TensorFlow 2.21 has wheels for; setup.py and the workflow in
-# .github/ say the same, and a test compares them.
+# The versions with wheels of TensorFlow 2.21. A test compares them with
+# setup.py and the workflow in .github/.
 PYTHONS = ["3.11", "3.12", "3.13"]
 
 nox.options.default_venv_backend = "uv|virtualenv"

@@ -13,18 +13,19 @@ VERSION = re.search(
 TRAIN = ["scikit-learn>=1.5,<2", "tensorboard>=2.20,<3"]
 DEMO = ["scikit-image>=0.25,<0.27"]
 HEIC = ["pillow-heif>=1.0,<2"]
-# The page to colour photographs in, its data folder, its layered files.
-STUDIO = ["platformdirs>=4.3,<5", "psd-tools>=1.11,<2", "starlette>=0.46,<2",
+# The page to colour photographs in, its layered files.
+STUDIO = ["psd-tools>=1.11,<2", "starlette>=0.46,<2",
           "uvicorn>=0.34,<1"]
 # The converter, the format, and the runtime that checks the result.
 ONNX = ["onnx>=1.20,<2", "onnxruntime>=1.23,<2", "tf2onnx>=1.17,<1.18"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22", "grpcio>=1.80,<2",
            "aiohttp>=3.11,<4", "urllib3>=2.2,<3",
            "prometheus-client>=0.21,<1"]
-# Its releases before 3 may move what serving/bulk/ takes from the runner.
+# Any release before 3 may change the parts of the runner that serving/bulk/
+# uses.
 BULK = ["apache-beam>=2.77,<2.78"]
-# On Linux with an NVIDIA driver or not, plain `torch` is a build of gigabytes
-# for CUDA; any build will do.
+# On Linux, plain `torch` is a build for CUDA of several gigabytes, with or
+# without an NVIDIA driver. Any other build works, too.
 BENCHMARKS = ["torch>=2.9,<3", *DEMO]
 # Equations and diagrams become MathML and SVG in the build.
 DOCS = ["mkdocs-material>=9.7,<10", "mkdocstrings[python]>=1.0,<2",
@@ -32,7 +33,7 @@ DOCS = ["mkdocs-material>=9.7,<10", "mkdocstrings[python]>=1.0,<2",
 MATRIX = ["nox>=2025.2.9", "uv>=0.5"]
 LINT = ["import-linter>=2.17,<3", "pyright[nodejs]>=1.1.400,<1.2",
         "ruff>=0.9"]
-# Notebooks are made from scripts, and run again by a test.
+# Scripts become notebooks, and a test runs these again.
 EXAMPLES = ["ipykernel>=6.29,<8", "jupytext>=1.16,<2", "nbclient>=0.10,<1",
             "nbformat>=5.10,<6", *DEMO]
 TEST = ["httpx>=0.28,<1", "hypothesis>=6.100,<7", "pytest>=8,<10",
@@ -62,12 +63,14 @@ setup(
         "numpy>=2.0,<3",
         "matplotlib>=3.9,<4",
         "pillow>=11.3,<14",
-        # Depths above 8 bits and ICC profiles at them; fast PNG; TIFF pages.
+        # Depths above 8 bits, with ICC profiles; fast PNG; TIFF pages.
         "imagecodecs>=2024.9.22,<2027",
         "tifffile>=2024.9.20,<2027",
         # Loops over the pixels of large pictures.
         "numba>=0.61,<1",
         "tqdm>=4.66,<5",
+        # The user's folders for data and for stored graphs.
+        "platformdirs>=4.3,<5",
     ],
     extras_require={
         "train": TRAIN, "demo": DEMO, "bulk": BULK, "heic": HEIC,

@@ -17,14 +17,14 @@ def add_pictures(parser, count):
         help="photographs in colour: a folder, or a .tar, .tgz or .tar.gz")
     parser.add_argument(
         "--pictures", type=int, default=count, metavar="N",
-        help="number of pictures of the validation subset, at even distances "
+        help="number of pictures, evenly spaced in the validation subset "
              "(default: %(default)s)")
     parser.add_argument(
         "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR",
         help="trained weights (default: %(default)s)")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N",
-        help="seed of the results and of everything else that is random "
+        help="seed of the results and of all other random numbers "
              "(default: %(default)s)")
 
 

@@ -7,7 +7,7 @@
 
 The program fits t = a + b n^p to the sizes of each round.  The exponent p
 describes the growing part, without the constant cost a of the start.  The slope
-is that of log t between the two largest sizes: the cost of doubling them.
+of log t between the two largest sizes is the exponent there, start included.
 Growth by less than a quarter over all sizes counts as flat and has no exponent.
 Memory is the process's peak, with sizes in ascending order; a contains
 TensorFlow itself.

@@ -4,7 +4,7 @@
                shards, decoded to Lab fields (done once, then kept in a cache),
                and batches from the cache, as training draws them
     waiting    the share of a training loop's time spent waiting for the next
-               batch, with `regions` joint, whose quick step waits most
+               batch, with `regions` joint, which has the shortest steps
     cost       the loop's step compared with the same step on a batch in
                memory: the pipeline's threads take the step's cores even if
                the loop never waits
@@ -160,8 +160,8 @@ def from_cache():
     """Measures an epoch from the cache.
 
     Returns:
-        three floats, seconds: the steps, the waiting that is part of them, and
-        the end of the epoch, which is not.
+        three floats, seconds: the steps, the waiting within the steps, and the
+        end of the epoch after them.
     """
     from tfdivcolor import data
 

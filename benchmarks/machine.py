@@ -136,8 +136,8 @@ def _finishing(function, *arguments):
 
 
 def _sizes(quick):
-    """Sizes of matrices. Small ones are slow on a GPU, and large ones take too
-    long on a processor."""
+    """Sizes of matrices. Small matrices are slow on a GPU, and large ones take
+    too long on a processor."""
     import tensorflow as tf
 
     if quick:

@@ -114,7 +114,8 @@ def export(options, folder, batches):
     import tensorflow as tf
 
     import tfdivcolor as tdc
-    from tfdivcolor.export import core, onnx_file, saved_model, signatures
+    from tfdivcolor.export import saved_model, signatures
+    from tfdivcolor.export.onnx import core, onnx_file
     from tfdivcolor.settings import ExportOptions
 
     colorizer = tdc.load(options.weights)

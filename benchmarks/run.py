@@ -4,8 +4,9 @@
     python -m benchmarks.run sampling growth
     python -m benchmarks.run --json run.json --plot run.png
 
-Things to compare are measured in turns in one run.  A figure is the median over
-the rounds, with the quartiles in brackets.  Run no other programs meanwhile.
+The program measures things to compare in turns, in one run.  A figure is the
+median over the rounds, with the quartiles in brackets.  Run no other programs
+at the same time.
 The tables are Markdown, as in docs/performance.md.
 """
 
@@ -91,8 +92,8 @@ def _parser():
         "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR",
         help="trained weights (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, metavar="N",
-                        help="seed of the results and of everything else that "
-                        "is random (default: %(default)s)")
+                        help="seed of the results and of all other random "
+                        "numbers (default: %(default)s)")
     parser.add_argument(
         "--quick", action="store_true",
         help="small networks, one round: a check that everything runs")

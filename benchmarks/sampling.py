@@ -6,13 +6,14 @@
     frozen         weights as constants, or as variables
     limit          the multiply-adds of B = 8, S = 8 as one matrix product
     published      the published network in plain PyTorch (if installed): its
-                   mixture, then eight means decoded, in eval mode
+                   mixture, then the decoder on eight means, in eval mode
     profile        time by kind of operation
 
 Our model has trained weights, frozen as in the command (`Colorizer.freeze`),
 except where the benchmark only decodes fields.  It runs in the default mode,
-with the choice of the results.  The published network has random weights and
-takes the mixture's means, as its authors do; choosing them costs nothing.
+and its times include the choice of the results.  The published network has
+random weights and takes the mixture's means, as its authors do; choosing them
+costs nothing.
 """
 
 import functools
@@ -71,7 +72,7 @@ def measure(options, say):
 
 
 def _published(ours, options, say):
-    """Seconds of our and the published network in turns, or why not."""
+    """Seconds of our and the published network in turns, or the obstacle."""
     with process() as theirs:
         try:
             theirs(prepare_published, options)

@@ -11,12 +11,12 @@ use, resident memory, open files and threads.
 
 Memory in use is the memory that the allocator has handed out and not got back,
 as glibc reports it.  It contains every leak.  Resident memory also contains the
-allocator's reserve, which varies with the sizes of photographs.  It is judged
-only if memory in use is unknown.
+allocator's reserve, which varies with the sizes of photographs.  The program
+judges resident memory only if memory in use is unknown.
 
 The first third of the time is warm-up: caches fill, and the allocator finds
-its size.  The rest is cut into eight stretches, and a straight line is fitted
-to the lowest value of each.  Work in progress comes and goes above these
+its size.  The program cuts the rest into eight stretches and fits a straight
+line to the lowest value of each.  Work in progress comes and goes above these
 values; leaks lift them.  The uncertainty (95 %) is that of the eight values.
 "Flat" is growth of at most 40 MB per hour, with uncertainty.  Then a run of a
 day grows by less than 1 GB, which a machine for training can spare.  Runs
@@ -116,8 +116,8 @@ def run(work, seconds, random, every, tick=lambda seconds: None):
             start.
         calls: dict from a name to the number of its calls.
         grown: dict from a name to the growth of memory in use during its calls
-            after the warm-up, MB. This is only a hint where to look: one piece
-            may take the memory that another frees.
+            after the warm-up, MB. It only hints at the cause: one piece may
+            take the memory that another frees.
     """
     names = list(work)
     calls, grown = dict.fromkeys(names, 0), dict.fromkeys(names, 0.0)
@@ -295,7 +295,7 @@ def _write(options, found):
 def main(arguments=None):
     """Runs the program; returns its exit code, 0 if everything is flat."""
     options = _parser().parse_args(arguments)
-    # After parsing, so that --help does not wait for TensorFlow.
+    # Imported here so that --help does not wait for TensorFlow.
     from tfdivcolor.cli.common import start_tensorflow
 
     start_tensorflow()

@@ -4,9 +4,9 @@
     one picture    `tfdivcolor colorize one.jpg` minus `python -c "import
                    tensorflow"`: the time without TensorFlow's import
     load           `tdc.load`, then the first and the second call of `sample`
-                   and of `colorize`, a fresh process each time
+                   and of `colorize`, in a new process in each round
 
-The files have been read before, so that the disk does not count.
+The program reads the files beforehand, so that the disk does not count.
 """
 
 import os

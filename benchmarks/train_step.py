@@ -10,8 +10,8 @@
                    a PhotoSet's cache and PyTorch decodes JPEG files in two
                    workers of a DataLoader
     variants       the same step compiled by XLA, and in mixed bfloat16
-    agreement      checks that the networks have as many parameters in both
-                   frameworks and, with the same weights, the same outputs
+    agreement      checks that the networks have equal numbers of parameters in
+                   both frameworks and, with equal weights, equal outputs
 
 The times exclude the first batch and the compilation.  End to end, each round
 makes a new pipeline, as an epoch does.
@@ -251,7 +251,7 @@ def variants_of(options, preset, stage, names):
         try:
             made[name] = Stage(options, preset, stage, VARIANT_BATCH,
                                **VARIANTS[name])
-        # A variant that fails is a finding, too.
+        # The failure of a variant is a result, too.
         except Exception as error:
             if name == PLAIN:
                 raise
@@ -376,8 +376,8 @@ def agreement_of(options):
                       for v in model.trainable_variables),
                   torch_networks.parameters(module))
         if counts[0] != counts[1]:
-            raise ValueError(f"{name}: must have as many parameters in both "
-                             f"frameworks (received {counts})")
+            raise ValueError(f"{name}: must have equal numbers of parameters "
+                             f"in both frameworks (received {counts})")
         found[f"parameters, {name}"] = counts[0]
     for name, (a, b) in pairs.items():
         difference = float(np.abs(np.asarray(a) - b).max())

@@ -81,8 +81,8 @@ for rank in range(len(result)):
 # ## Hints
 #
 # Somebody knows that the suit was orange and the wall behind it blue. A hint
-# is a pixel, counted from the top left, and a colour. Its lightness does not
-# matter.
+# is a pixel, counted from the top left, and a colour. The lightness of the
+# colour does not matter.
 
 # %%
 suit = tdc.Hint(110, 370, (181, 85, 30))
@@ -100,8 +100,8 @@ print(hinted.hints_before.round(), hinted.hints_after[0].round())
 # %% [markdown]
 # ## Keep and vary
 #
-# `keep` starts again from a result of the same call. It comes first, and its
-# variations follow. `strength` says how far they go, from 0 to 1.
+# `keep` varies a result of the same call. The kept result comes first, and its
+# variations follow. `strength` sets how far they go, from 0 to 1.
 
 # %%
 varied = colorizer.colorize(
@@ -109,7 +109,8 @@ varied = colorizer.colorize(
 show(["kept", "variation", "variation", "variation"], varied.images[:4])
 
 # %% [markdown]
-# Between two results lie others, at even distances in the latent:
+# `interpolate` makes results between two others, at even distances in the
+# latent:
 
 # %%
 way = colorizer.interpolate(result[1], result[7], steps=4)
@@ -118,7 +119,8 @@ show(["result 1", "", "", "result 7"], way.images)
 # %% [markdown]
 # ## Warmth and saturation
 #
-# Warmth moves what the model is unsure of. It is not a tint over everything.
+# Warmth moves the colours that the model is unsure of. It does not tint the
+# whole picture.
 
 # %%
 coffee = np.asarray(Image.fromarray(skimage.data.coffee()).convert("L"))

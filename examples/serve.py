@@ -132,8 +132,8 @@ print(f"{near:.1%} of the pixels are within 1 of 255")
 # %% [markdown]
 # ## What the server refuses
 #
-# A picture that the model cannot read is an error of its row, and ends nothing
-# else.
+# The server refuses a call with an unreadable picture. The message names the
+# picture's row. Other calls continue.
 
 # %%
 try:

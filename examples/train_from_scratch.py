@@ -34,8 +34,8 @@ import tfdivcolor as tdc
 # ## A folder
 #
 # Training pieces come from the left of each photograph, and pieces to check
-# from the right, so that no pixel is on both sides. With photographs of your
-# own, `subset="train"` and `subset="validation"` split one folder.
+# from the right, so that no pixel is in both. With photographs of your own,
+# `subset="train"` and `subset="validation"` split one folder.
 
 # %%
 rng = np.random.default_rng(0)
@@ -67,8 +67,8 @@ print(len(photos), "pictures to learn from,", len(check), "to check")
 # ## Fit
 #
 # The preset `regions` needs no pretrained network. Its fields set its size;
-# this is a small one. `fit` trains the networks and the mixture P(z | grey)
-# together, and takes what Keras' `fit` takes.
+# this model is small. `fit` trains the networks and the mixture P(z | grey)
+# together, and passes other arguments to Keras' `fit`.
 
 # %%
 colorizer = tdc.presets.build(
@@ -108,9 +108,9 @@ plt.show()
 # %% [markdown]
 # ## Measure
 #
-# The mean distance of the first result from the true colours, in CIE units,
-# beside that of no colour at all. The weights `photos`, which come with the
-# package and never saw these photographs, are there for comparison.
+# The table has the mean distance of the first result from the true colours, in
+# CIE units, and the same for a grey picture. It compares the small model with
+# the package's weights `photos`, which never saw these photographs.
 
 
 # %%

@@ -19,6 +19,17 @@ from tfdivcolor.settings import ExportOptions
 tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def graphs_of_the_tests(tmp_path_factory):
+    """A folder for stored graphs, shared by pytest's processes."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFDIVCOLOR_CACHE", str(place / "graphs"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny():
     """A small untrained `regions` Colorizer; not to be changed."""

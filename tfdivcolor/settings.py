@@ -64,6 +64,22 @@ class Sampling:
                 f"mode must be one of {', '.join(MODES)} "
                 f"(received {self.mode!r})")
 
+    def check(self, num_components: int) -> None:
+        """Refuses settings that a model cannot sample.
+
+        Args:
+            num_components: int. Number of components in the model's mixture.
+
+        Raises:
+            ValueError: if mode "components" has fewer components than
+                `num_samples`.
+        """
+        if self.mode == "components" and self.num_samples > num_components:
+            raise ValueError(
+                "num_samples must be at most the number of components, "
+                f"{num_components}, in mode components "
+                f"(received {self.num_samples})")
+
 
 def _plain(settings, kind, *names):
     """Converts numbers to Python's own types, as in records and metadata."""

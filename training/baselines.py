@@ -3,16 +3,16 @@
     python -m training.baselines --data data/lfw --out runs/baselines
 
 The baselines train one after the other, four or five epochs each (9 to 16
-minutes on two cores that had other work too).  They use the same pictures,
-augmentation and split as `training.train` uses for `regions`.  To use those of
-another configuration, and limit the number of steps:
+minutes on two cores, shared with other programs).  They use the pictures,
+augmentation and split of `--config lfw` of `training.train`.  With another
+configuration and a limited number of steps:
 
     python -m training.baselines --config photos \\
         --data 'shards/photos-*.tfrecord' --steps 20000 \\
         --only regression cvae --out runs/photos_baselines
 
 The baselines see the luminance at the size of the canvas, as in the
-evaluation.  Larger luminance of a prepared folder is shrunk by averaging.
+evaluation.  The program averages the larger luminance of a prepared folder.
 The command writes OUT/NAME.keras (for `tfdivcolor.evaluation.baselines.load`)
 and OUT/NAME.json.  It keeps a finished baseline of the same settings and
 pictures.
@@ -239,7 +239,7 @@ def make(settings: Settings, out: Path, photos: PhotoSet,
 
 
 def _is_there(path, about, wanted):
-    """Whether the folder has the wanted baseline, complete."""
+    """Whether the folder has the complete wanted baseline."""
     if not (path.is_file() and about.is_file()):
         return False
     try:
@@ -247,20 +247,20 @@ def _is_there(path, about, wanted):
     except json.JSONDecodeError as error:
         raise ValueError(
             f"{about}: must be JSON (received {error})") from None
-    # Older files lack the newer settings. These defaults are what older
-    # versions did.
+    # Older files lack the newer settings. Older versions trained with these
+    # values.
     defaults = {"config": "lfw", "steps": None}
     found["settings"] = defaults | found.get("settings", {})
     different = [key for key in wanted if found.get(key) != wanted[key]]
     if different:
         raise ValueError(
-            f"{about}: holds another training ({', '.join(different)} "
-            "differ); remove it or give another --out")
+            f"{about}: must be of the same training; remove it or give another "
+            f"--out (received one that differs in {', '.join(different)})")
     return found.get("sha256") == files.checksum(path)
 
 
 def _save(model, path):
-    """Writes the complete model, or nothing."""
+    """Writes the whole model or nothing."""
     with files.whole_file(path) as temporary:
         model.save(temporary)
 

@@ -60,16 +60,17 @@ def claim(workdir: Path, config: Config, pictures: str,
         **dataclasses.asdict(config),
         "pictures_sha256": pictures}))
     if path.exists():
-        # Older runs lack the newer fields. The defaults of these fields are
-        # what older versions did.
+        # Older runs lack the newer fields. Older versions trained with the
+        # defaults of these fields.
         defaults = dataclasses.asdict(Config(config.name, config.stages))
         found = {**defaults, **json.loads(path.read_text())}
         different = sorted(key for key in wanted
                            if found.get(key) != wanted[key])
         if different:
             raise ValueError(
-                f"{workdir}: holds another run ({', '.join(different)} "
-                "differ); give another --workdir")
+                f"{workdir}: must be the folder of the same run; give another "
+                "--workdir (received one that differs in "
+                f"{', '.join(different)})")
     elif make:
         workdir.mkdir(parents=True, exist_ok=True)
         files.write_atomically(
@@ -134,10 +135,10 @@ class Checkpoints:
         self._keep(self._found()[:2])
 
     def restore(self) -> int:
-        """Restores the newest undamaged checkpoint, every value of it.
+        """Restores every value of the newest undamaged checkpoint.
 
-        Damaged checkpoints are reported and removed, so that none of them
-        counts as the newest at the next start.
+        The method reports and removes damaged checkpoints, so that none of
+        them counts as the newest at the next start.
 
         Returns:
             int. Number of steps done, 0 without a checkpoint.

@@ -166,8 +166,8 @@ CONFIGS = {
         name="paper_skip", data="data/lfw", preset="paper_skip",
         stages=(Stage("vae", epochs=10), Stage("mdn", epochs=10))),
     # A check that training works: every stage of the same code on 48
-    # generated pictures, in under two minutes on two cores. The model is of
-    # no use.
+    # generated pictures, in under two minutes on two cores. The trained model
+    # is useless.
     "smoke": Config(
         name="smoke",
         preset_options={"canvas": 32, "num_regions": 8,

@@ -4,10 +4,10 @@
     python -m training.convert_encoder \\
         --out tfdivcolor/weights/encoders/efficientnet_lite0.npz
 
-made the file in the package.  The file written maps LAYER/WEIGHT to a float16
-array.  It leaves out the network's head.  It sums the stem's three channels
-into one, because all three would see the same luminance.  The command does not
-need PyTorch: the format before 1.6 is a few pickles followed by raw numbers.
+made the file in the package.  The written file maps LAYER/WEIGHT to a float16
+array, without the network's head.  The command sums the stem's three channels
+into one, because all three would see the same luminance.  It does not need
+PyTorch: the format before 1.6 is a few pickles followed by raw numbers.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def convert(path: Path) -> dict[str, np.ndarray]:
         ValueError: if the file is unreadable or of another network.
     """
     state = read_state_dict(path)
-    # Imported here so that --help does not wait for TensorFlow, nor does an
-    # error about the file.
+    # Imported here so that --help and errors about the file do not wait for
+    # TensorFlow.
     from tfdivcolor.models.encoder import STRIDES, efficientnet_lite0
 
     arrays, used = {}, set()
@@ -244,7 +244,8 @@ def _parse(file):
 
 def _view(tensor, data):
     dtype = np.dtype(tensor.storage.dtype)
-    # NumPy refuses views beyond the end of `data`, also if the file ends early.
+    # NumPy refuses views beyond the end of `data`, such as those of a file
+    # that ends early.
     return np.ndarray(
         tuple(tensor.shape), dtype, data, tensor.offset * dtype.itemsize,
         [stride * dtype.itemsize for stride in tensor.strides])

@@ -57,13 +57,13 @@ class Log:
             tf.summary.image(f"{stage}/results", pixels[None], step)
 
     def history(self) -> list[dict[str, Any]]:
-        """The records at the ends of epochs, with those of earlier sessions.
+        """The records at the ends of epochs, earlier sessions included.
 
         Returns:
             list of dicts as `scalars` writes them, of both kinds.
         """
-        # A resumed run repeats some steps: their newer records replace the
-        # older.
+        # A resumed run repeats some steps. Newer records of a step replace
+        # older ones.
         records = {}
         for line in self._path.read_text().splitlines():
             with contextlib.suppress(json.JSONDecodeError):  # partial line

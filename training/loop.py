@@ -1,7 +1,7 @@
 """The training loop: one linear pass through stages, epochs and steps.
 
-The loop is meant to be read and changed.  Several workers (`strategies`) run
-it in step, and only the chief writes.  A run's folder holds
+Read and change the loop as you need.  Several workers (`strategies`) run it in
+step, and only the chief writes.  A run's folder holds
 
     config.json           the configuration
     checkpoints/STAGE/    TensorFlow checkpoints, for resuming
@@ -316,8 +316,7 @@ def train_epoch(run: Run, state: TrainState, progress: tqdm) -> bool:
             sums, since = {}, now
 
         # ---- Save, stop ----------------------------------------------------
-        # Clocks and signals differ between workers, which must all do the
-        # same.
+        # All workers must do the same, but their clocks and signals differ.
         minutes = (time.monotonic() - state.saved) / 60
         due, stopping = run.workers.any(
             minutes > config.checkpoint_minutes, run.should_stop())

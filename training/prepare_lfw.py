@@ -47,7 +47,7 @@ def fetch(archive: str, checksum: str | None = None) -> str:
         archive: str. A path or an http(s) URL. A URL is downloaded once, into
             Keras's folder of data sets.
         checksum: str or None. MD5 or SHA-256 in hexadecimal. None, the
-            default, checks only the file at `URL`, whose checksum is known.
+            default, checks only the file at `URL`, against `CHECKSUM`.
 
     Returns:
         str. The path of the local file.
@@ -138,8 +138,8 @@ def _parser():
         "(default: %(default)s)")
     parser.add_argument(
         "--checksum", metavar="MD5_OR_SHA256",
-        help="checksum of the archive (default: none, or the known one of the "
-        "default URL)")
+        help="checksum of the archive (default: the known checksum for the "
+        "default URL, none for other archives)")
     parser.add_argument(
         "--out", default="data/lfw", metavar="DIR",
         help="folder for the fields (default: %(default)s)")

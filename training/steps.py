@@ -1,9 +1,9 @@
 """The train step, and the moving average of the weights.
 
 There are two train steps.  Read and change `plain_train_step` first: it takes
-one batch on one device.  `distributed_train_step` makes the same update from a
-batch that is divided among replicas, and into parts that each replica computes
-one after the other.
+one batch on one device.  `distributed_train_step` makes the same update, but
+divides the batch among replicas, and the rows of each replica into parts, which
+the replica computes one after the other.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def distributed_train_step(model: LossTermsModel,
             batch = {name: tf.reshape(
                 value, [accumulate, rows, *value.shape[1:]])[part]
                 for name, value in batch.items()}
-        # Divided by the whole batch's size, the parts of all replicas sum to
-        # the batch's means.
+        # Divide by the size of the whole batch, so that the parts of all
+        # replicas sum to the batch's means.
         with tf.GradientTape() as tape:
             terms = model.loss_terms(batch, model(batch, training=True))
             loss = tf.reduce_sum(terms["loss"]) / batch_size
@@ -86,7 +86,7 @@ def distributed_train_step(model: LossTermsModel,
             tf.identity, (gradients, shares))
         if replicas > 1:
             # Clipping needs the whole batch's gradient.  The optimizer sums
-            # over the replicas again, which the division below undoes.
+            # over the replicas again, and the division below undoes this.
             gradients = tf.distribute.get_replica_context().all_reduce(
                 tf.distribute.ReduceOp.SUM, gradients)
         gradients, norm = tf.clip_by_global_norm(gradients, clip_norm)

@@ -134,7 +134,7 @@ class Workers:
     Attributes:
         index: int. This process' number, from 0.
         count: int. Number of processes.
-        chief: bool. Whether this process is the one that writes.
+        chief: bool. Whether this process writes files.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy):
@@ -210,8 +210,8 @@ def distribute(
         make: Callable[[tuple[int, int]], tf.data.Dataset]) -> Iterator[Any]:
     """Yields the rows of global batches for every replica.
 
-    The strategy's own datasets are no alternative: the autotuner of their
-    iterators cannot be turned off (`pipelines`).
+    The strategy's own datasets are no alternative: nothing can turn off the
+    autotuner of their iterators (`data.no_autotune`).
 
     Args:
         strategy: tf.distribute.Strategy.

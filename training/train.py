@@ -44,7 +44,7 @@ def _parser():
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     options = _parser().parse_args(arguments)
-    # After parsing, so that --help does not wait for TensorFlow.
+    # Imported here so that --help does not wait for TensorFlow.
     import tensorflow as tf
 
     from tfdivcolor import data

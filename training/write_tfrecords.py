@@ -1,4 +1,4 @@
-"""Writes photographs into TFRecord shards, for training from one shared place.
+"""Writes photographs into TFRecord shards for training.
 
     python -m training.write_tfrecords photographs/ --out shards/photos
 
@@ -12,8 +12,8 @@ writes small squares of several named sources, about 4 kB each, without grey
 and toned pictures.  --config photos trains on such files.
 
 The command reads each picture once and holds one in memory at a time.  The
-shards appear when all are complete.  Unreadable files are named, counted and
-skipped.
+shards appear when all are complete.  The command names, counts and skips
+unreadable files.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from pathlib import Path
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = _parser().parse_args(arguments)
-    # After parsing, so that --help does not wait for TensorFlow.
+    # Imported here so that --help does not wait for TensorFlow.
     from tqdm import tqdm
 
     from tfdivcolor.coloring import outputs
@@ -68,7 +68,7 @@ def _parser():
     parser.add_argument(
         "photos", metavar="[NAME=]PHOTOS", nargs="+",
         help="folder (searched recursively), .tar/.tgz archive, .pack or "
-        "TFRecord pattern; with several, each needs a NAME, the name of its "
+        "TFRecord pattern; each of several needs a NAME, the name of its "
         "source")
     parser.add_argument(
         "--out", required=True, metavar="FOLDER/PREFIX",

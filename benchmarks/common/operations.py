@@ -2,8 +2,8 @@
 
 The count includes matrix products and convolutions, forwards and backwards; a
 multiply-add is two operations.  Everything else (activations, sums, resizing,
-random numbers, small factorisations) counts as nothing, although it takes time.
-Padding counts as if it were picture, which is the usual convention.
+random numbers, small factorisations) does not count, although it takes time.
+Padding counts like pixels of the picture, by the usual convention.
 """
 
 import collections
@@ -101,7 +101,7 @@ def _count(graph, needed, shapes):
         elif kind in _CALLS:
             called = graph._get_function(operation.get_attr("f").name).graph
             counts.update(_count(called, _needed(called), shapes))
-        # The graph does not tell how often these run.
+        # The graph does not show how often loops and branches run.
         for name in _LOOPS_AND_BRANCHES.get(kind, ()):
             called = graph._get_function(operation.get_attr(name).name)
             for node in called.cached_definition.node_def:

@@ -49,7 +49,7 @@ def _write(folder, number, seed):
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     pixels = np.asarray(picture) * random.uniform(0.7, 1.1, 3)
     pixels += random.normal(0, 3, pixels.shape)
-    # Each name is another person, so that no split drops related pictures.
+    # Every name counts as another person, so that a split keeps all pictures.
     path = folder / f"picture{number:05d}.jpg"
     Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(
         path, quality=QUALITY)

@@ -1,9 +1,10 @@
 """Measurements in separate processes.
 
-Some things hold for a whole process: whether TensorFlow uses oneDNN, the peak
-of memory, the first loading.  Others would disturb each other, such as two
-frameworks' thread pools.  The parent process stays small, because a process's
-peak memory starts at its parent's.
+Some measurements concern a whole process: TensorFlow with or without oneDNN,
+peak memory, the first loading.  Others would disturb each other in one process,
+such as those of two frameworks, because of their thread pools.  The parent
+process stays small, because the peak memory of a process starts at its
+parent's.
 """
 
 import concurrent.futures

@@ -13,13 +13,13 @@ LEAST_SECONDS = 0.1  # of a measurement, so that the clock's precision is enough
 
 
 def clocked(function, least=LEAST_SECONDS, warm=False):
-    """Warms a function up and makes a measurement of it.
+    """Warms up a function and makes another one that measures it.
 
     Args:
         function: function of no arguments, which returns when its work is
             done.
-        least: float. Least seconds of a measurement, which calls a quick
-            function several times. Defaults to `LEAST_SECONDS`.
+        least: float. Least seconds of a measurement; it calls a quick function
+            several times. Defaults to `LEAST_SECONDS`.
         warm: bool. True if the function is already warm. Defaults to False.
 
     Returns:

@@ -3,8 +3,8 @@
     python -m benchmarks.quality.hints --data data/lfw.tgz
 
 The program colourises each photograph without hints, and with its own colours
-at 1, 3 and 10 random pixels.  The table has, without and with the hints, in CIE
-units on the canvas:
+as hints at 1, 3 and 10 random pixels.  The table has, without and with hints,
+in CIE units on the canvas:
 
     at hints   mean distance in the ab plane of the 8 results from the hints
     first      MAE of the first result, over the whole picture

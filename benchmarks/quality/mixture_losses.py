@@ -9,8 +9,9 @@ the same weights, on the same pictures, for the same number of steps:
     unchanged        the weights without further training
     likelihood       the negative log-likelihood of `training.train`
     rarity P         the same, weighted by the rarity of the picture's chroma:
-                     its frequency to the power of -P (the paper's idea of
-                     rebalancing, Deshpande et al. 2017, section 3.1)
+                     the frequency of this chroma to the power of -P (the
+                     paper's idea of rebalancing, Deshpande et al. 2017,
+                     section 3.1)
     adversarial W    the likelihood, plus W times the hinge loss of a
                      discriminator, which sees drawn palettes and the grey
                      picture

@@ -11,8 +11,8 @@ orders the results of the same draws in several ways:
     chroma 3         the same, with at most three times the chroma, not twice
     mean first       the mixture's mean as a centre and as the first result
     if probable      the same, if the mean is more probable than any draw
-    drawn in         the mean first, results of few draws moved towards it: the
-                     product
+    drawn in         the mean first, and results of few draws moved towards it,
+                     as tfdivcolor does
     heaviest         only the mean of the heaviest component
 
 Errors are mean absolute differences of ab / 128 on the canvas, and chroma is
@@ -99,7 +99,7 @@ def figures(field, truth):
 
 
 def _fields(colorizer, luminance, seed):
-    """Fields [B, S, h, w, 2] for every way, and the product's shares."""
+    """Fields [B, S, h, w, 2] for every way, and tfdivcolor's shares."""
     import tensorflow as tf
 
     from tfdivcolor.latent import (

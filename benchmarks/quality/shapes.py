@@ -13,7 +13,7 @@ default call for 8 results in each of several ways:
 
 Errors are mean absolute differences of ab / 128 at the crop's own size, for
 the first result and the best of 8.  A second table shows how much the results
-change if the same photographs are enlarged first.
+change with the size of the photographs.
 """
 
 import argparse

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 @cache
 def public():
-    """dict from a public name to what griffe found that it stands for."""
+    """dict from a public name to its object in griffe."""
     package = griffe.load(
         "tfdivcolor", search_paths=[ROOT], resolve_aliases=True)
     tree = ast.parse((ROOT / "tfdivcolor" / "__init__.py").read_text())

@@ -74,7 +74,7 @@ def _usage(parser):
 
 
 def _text(text):
-    """Plain text as Markdown: paragraphs stay, nothing else is markup."""
+    """Plain text as Markdown: keeps paragraphs, and escapes all markup."""
     def escaped(part):
         return re.sub(r"([\\*_<\[|#])", r"\\\1", part)
     paragraphs = re.split(r"\n\s*\n", text.strip())

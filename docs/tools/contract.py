@@ -1,8 +1,8 @@
 """Signatures of the exported model: `python docs/tools/contract.py VERSION`.
 
-The command keeps what is the same in every export of the shipped weights, in
-`signatures.json`; the build makes a page of that.  A test compares it with an
-export.
+The command writes the part of the contract that is the same in every export of
+the shipped weights to `signatures.json`.  The build makes a page of this file,
+and a test compares it with an export.
 """
 
 import json
@@ -20,8 +20,9 @@ SAID = {
     "hint is x, y, red, green and blue: a pixel from the top left corner, and "
     "the sRGB colour there, 0 to 255, all whole numbers. A photograph with "
     "fewer hints than another has rows of five NaN. `hint_distance` is the "
-    "distance of each result to each hint, `hint_distance_before` that of the "
-    "first result without hints, both in ab units, NaN for five NaN.",
+    "distance of each result to each hint. `hint_distance_before` is the "
+    "distance of the first result without hints. Both are in ab units, and NaN "
+    "for rows of NaN.",
     "colorize_pixels": "Pixels in, pixels out, for programs that hold "
     "pictures. All pictures of a call have one size.",
     "colorize_tensor": "Luminance in, colour fields out.",
@@ -31,7 +32,7 @@ SAID = {
 
 
 def of(contract):
-    """What of a contract is the same in every export of the same networks."""
+    """The part of a contract that all exports of the same networks share."""
     kept = {name: contract[name] for name in (
         "canvas", "luminance_size", "latent_dim", "num_samples",
         "max_samples", "max_results", "max_pixels")}

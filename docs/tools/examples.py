@@ -1,4 +1,4 @@
-"""Griffe extension: code under "Example:" in docstrings is shown as code."""
+"""Griffe extension: shows code under "Example:" in docstrings as code."""
 
 import re
 

@@ -1,7 +1,7 @@
-"""What the site's build does beyond MkDocs: `mkdocs.yml` names this file.
+"""Steps of the site's build beyond MkDocs: `mkdocs.yml` names this file.
 
-Pages may include files of the checkout, and get what code generates; equations
-become MathML and diagrams SVG here, so that readers' browsers fetch nothing.
+Pages may include files of the checkout and generated text.  Equations become
+MathML and diagrams SVG here, so that readers' browsers fetch nothing.
 """
 
 import html
@@ -54,7 +54,7 @@ def on_page_content(html, page, config, files):
 
 
 def on_post_build(config):
-    """Warns, which ends a strict build, of what the reference leaves out."""
+    """Warns of names missing in the reference, which ends a strict build."""
     api = importlib.import_module("api")
     pages = "".join(path.read_text() for path in sorted(
         Path(config.site_dir, "reference").glob("*.html")))
@@ -66,7 +66,7 @@ def on_post_build(config):
 
 
 def relinked(markdown, page, source):
-    """Makes the links of a file of the checkout those of a page of the site.
+    """Turns the links of a file of the checkout into links of the site.
 
     Args:
         markdown: str, the file's text.
@@ -74,7 +74,7 @@ def relinked(markdown, page, source):
         source: the file's path in the checkout.
 
     Returns:
-        str. Links to files that are no pages become their names.
+        str. Names of files replace links to files without a page.
     """
     pages = {file: name for name, file in INCLUDED.items()}
     up = "../" * page.count("/")

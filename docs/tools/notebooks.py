@@ -18,7 +18,7 @@ from PIL import Image
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 SECONDS = 1800
-# What TensorFlow's C++ says at its start and of errors, whatever the settings.
+# Log of TensorFlow's C++ at its start and about errors, under any settings.
 _LOG = re.compile(
     r"^(WARNING: All log messages before absl|[IWE]0{4} |"
     r"To enable the following instructions|\t \[\[\{\{).*\n?", re.M)
@@ -50,7 +50,7 @@ def executed(name):
     """Runs a script's notebook in the folder examples/.
 
     Raises:
-        nbclient.exceptions.CellExecutionError: a cell failed.
+        nbclient.exceptions.CellExecutionError: if a cell fails.
     """
     from nbclient import NotebookClient
 

@@ -1,7 +1,8 @@
 """Makes the pictures of the site: `python docs/tools/pictures.py [NAME ...]`.
 
-All are of photographs that come with scikit-image, coloured by the shipped
-weights, and stay below 100 kB each.  Without names it makes all of them.
+All pictures show photographs that come with scikit-image, coloured by the
+shipped weights, and stay below 100 kB each.  Without names the program makes
+all of them.
 """
 
 import io
@@ -74,7 +75,7 @@ def hints(colorizer):
 
 
 def keep(colorizer):
-    """One result and what --keep makes of it."""
+    """One result and variations of it by --keep."""
     photo = grey(portrait())
     before = colorizer.colorize(photo)
     little = colorizer.colorize(photo, keep=1, strength=0.3)
@@ -119,7 +120,7 @@ def results(colorizer):
 
 
 def failures(colorizer):
-    """Photographs in their own colours, and what comes out of their grey."""
+    """Photographs in their own colours, and results of their grey versions."""
     photos = {"an orange suit": portrait(),
               "a red saucer": data.coffee(),
               "stained tissue": data.immunohistochemistry(),
@@ -146,7 +147,7 @@ def _errors(result, photo):
 
 
 def posterior(colorizer):
-    """The true colours, and what the latent keeps of them."""
+    """The true colours, and their reconstruction from the latent."""
     shown, titles = [], []
     for name, photo in (("portrait", portrait()), ("cat", cat())):
         back = colorizer.reconstruct(photo)
@@ -163,7 +164,7 @@ def _grey_lightness(field):
 
 
 def regions(colorizer):
-    """Which pixels the largest regions hold."""
+    """The pixels of the largest regions."""
     shown, titles = [], []
     for photo in (portrait(), cat()):
         luminance = _seen(colorizer, photo)
@@ -198,7 +199,7 @@ def mixture(colorizer):
 
 
 def clusters(colorizer):
-    """Draws of z, what eight results make of them, and those results."""
+    """Draws of z, eight results among them, and the pictures of these."""
     luminance = _seen(colorizer, portrait())
     seen, params = colorizer.look(luminance)
     sensitivity = colorizer.vae.decoder.sensitivity(seen)

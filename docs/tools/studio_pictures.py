@@ -1,8 +1,8 @@
 """Makes the pictures of the studio: `python docs/tools/studio_pictures.py`.
 
-Starts the studio with photographs of scikit-image, made grey, and takes
-pictures of its page in Chromium, from eight results to the dialog that gives
-files away: six for the guide and one for the README, each below 100 kB.
+The program starts the studio with photographs of scikit-image, made grey, and
+takes pictures of its page in Chromium, from eight results to the download
+dialog: six for the guide and one for the README, each below 100 kB.
 """
 
 import contextlib
@@ -103,7 +103,7 @@ def take(browser, address):
 
 
 def settle(browser, timeout=30):
-    """Waits until the page shows what it was asked for."""
+    """Waits until the page shows all requested pictures."""
     browser.wait("""(() => {
         const images = [...document.querySelectorAll(
             "#grid .tile:not([data-which=grey]) img, #results img")];

@@ -130,7 +130,7 @@ def _call(options):
     Raises:
         ValueError: if an option is wrong.
         OSError: if files or the model cannot be listed or read.
-        ImportError: if Beam, or its package for a file system, is missing.
+        ImportError: if Beam or its package for a file system is missing.
     """
     sampling = Sampling(
         options.num_samples, options.seed, options.temperature)

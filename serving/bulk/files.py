@@ -17,7 +17,7 @@ _PART = "tmp-"
 
 
 def absolute(path):
-    """A path that also works in workers with another current folder.
+    """Makes a path absolute, for workers with another current folder.
 
     Args:
         path: str. A path or pattern of any file system.
@@ -31,7 +31,7 @@ def absolute(path):
 def expand(pattern):
     """Translates a shell's pattern to Beam's patterns.
 
-    In Beam `**/` matches one folder or more; here it also matches none.
+    In Beam `**/` matches one or more folders. Here it also matches no folder.
 
     Args:
         pattern: str, absolute.
@@ -83,7 +83,8 @@ def write(contents, out):
                     ) as file:
                 file.write(contents[path])
         for folder in {posixpath.dirname(path) for path in contents}:
-            # The folder exists, or renaming fails and reports it.
+            # An error here means that the folder exists, or that renaming
+            # fails, too, and reports it.
             with contextlib.suppress(OSError):
                 FileSystems.mkdirs(folder)
         if FileSystems.get_scheme(out) == "hdfs":
@@ -118,8 +119,8 @@ def local_copy(folder):
         folder: str, on any file system.
 
     Yields:
-        str. A local folder itself, otherwise a copy that exists within the
-        context.
+        str. The folder itself if it is local, otherwise a copy that exists
+        within the context.
     """
     if not FileSystems.get_scheme(folder):
         yield folder

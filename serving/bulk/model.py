@@ -145,10 +145,11 @@ class SavedModelHandler(ModelHandler):
     process.
 
     Each call has one picture, whatever the size of Beam's batches.  In a batch
-    the last bits of a row's results depend on the other rows, and Beam
-    composes other batches when it retries; a picture alone always gives the
-    same bytes.  Also, no picture fails because of another one.  The networks
-    take a small part of the time, and TensorFlow's own threads do the rest.
+    the last bits of a row's results depend on the other rows, and Beam makes
+    other batches when it retries.  A picture alone always gives the same bytes,
+    and does not fail because of another picture.  Calls of one picture cost
+    little time: the networks take a small part of it, and TensorFlow's own
+    threads do the rest.
 
     Args:
         model: `Model`.
@@ -169,8 +170,8 @@ class SavedModelHandler(ModelHandler):
 
         with files.local_copy(self.model.path) as folder:
             model = Servable(folder)
-        # Beam closes no model, and a session that is open when the interpreter
-        # ends makes trouble.
+        # Beam does not close the model, and an open session causes errors when
+        # the interpreter ends.
         atexit.register(_close, weakref.ref(model))
         return model
 
@@ -207,8 +208,7 @@ class SavedModelHandler(ModelHandler):
         try:
             outputs = model.run(self.model.signature, inputs)
         except tf.errors.OpError as error:
-            # `ServerError` knows how to strip TensorFlow's text around a
-            # check's message.
+            # `ServerError` strips TensorFlow's text around a check's message.
             said = ServerError("", error.message, picture.stem).message
             return Refusal(_ROW.sub("", said, count=1))
         share = outputs["share"][0].tolist() if "share" in outputs else None

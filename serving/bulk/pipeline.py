@@ -172,8 +172,8 @@ class _Choose(_Step):
         # Patterns may overlap.
         first, *others = sorted(set(found["files"])) or [None]
         for path, *_ in others:
-            yield self.fail(path, "must have an output name that no other file "
-                                  f"has (received {stem}, as {first[0]})")
+            yield self.fail(path, "must have an output name of its own "
+                                  f"(received {stem}, also that of {first[0]})")
         if first is None:
             return  # a row from another run's patterns
         if found["rows"]:

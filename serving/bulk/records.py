@@ -2,8 +2,8 @@
 
 A shard is a file of JSON lines.  It appears complete, after the files of its
 pictures.  So a killed run loses at most its last minute, and the same command
-continues from there.  A row may be in two shards, if Beam discarded a worker's
-attempt and repeated it.
+continues from there.  Two shards may have the same row if Beam repeated the
+work of a worker.
 """
 
 import hashlib
@@ -85,7 +85,7 @@ class ReadShards(beam.DoFn):
         self._keys = keys
 
     def process(self, file):
-        # Lines of str, unlike bytes, would end at other characters, too.
+        # Split bytes: a str would also split at other characters.
         for line in files.read(file.path).splitlines():
             row = json.loads(line)
             yield row["stem"], [row[key] for key in self._keys]

@@ -73,7 +73,8 @@ class ServedColoring:
         steering: `settings.Steering` that made it.
         hints_before: float32 [N], as in `Coloring`: distance of the first
             result without hints to each hint, ab in CIE units.
-        hints_after: float32 [S, N], as in `Coloring`: of every result.
+        hints_after: float32 [S, N], as in `Coloring`: distance of every
+            result to each hint.
     """
 
     encoded: list = field(repr=False)
@@ -137,7 +138,7 @@ class Client:
             seed: int64.
             temperature: float, 0 or more.
             hints, warmth, saturation: as in `settings.Steering`. They need a
-                model with the signature colorize_hinted, unless they are
+                model with the signature colorize_hinted, unless they equal
                 those of `UNSTEERED`.
 
         Returns:
@@ -201,7 +202,7 @@ class Client:
 
         Returns:
             str. "colorize_hinted" if steered; otherwise "colorize_n", or
-            "colorize" if the model lacks that.
+            "colorize" if the model lacks "colorize_n".
 
         Raises:
             ValueError: if the model cannot return that number, or cannot be
@@ -302,7 +303,7 @@ def inputs_of(signature, data, sampling, steering=()):
 
 def _padded(hints):
     """Hints of B pictures as float32 [B, H, 5], with NaN for missing ones."""
-    # At least one: JSON does not tell how long the rows of no hints are.
+    # At least one hint: JSON gives no row length for an empty list.
     most = max(1, *map(len, hints))
     array = np.full([len(hints), most, 5], np.nan, np.float32)
     for row, mine in zip(array, hints):
@@ -312,7 +313,7 @@ def _padded(hints):
 
 
 def _distances(rows, row, steering):
-    """What a `ServedColoring` tells of steering."""
+    """The steering attributes of a `ServedColoring`, as a dict."""
     if "hint_distance" not in rows:
         return {}
     count = len(steering.hints)

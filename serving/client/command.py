@@ -58,7 +58,7 @@ def main(arguments=None):
         if options.sheet or not endpoint.is_rest:
             start_tensorflow()
         with clients.connect(**asdict(endpoint)) as client:
-            # Asked first, so that a fault of the server names no picture.
+            # Call this first: an error of the server then names no picture.
             client.signature_for(
                 sampling.num_samples, steered != UNSTEERED)
             lost = _colorize(client, pictures, sampling, steered, options)
@@ -95,8 +95,8 @@ def _parser():
     add("--out", type=Path, metavar="DIR",
         help="folder to write to (default: out, or none with --sheet)")
     add("--sheet", type=Path, metavar="FILE",
-        help="PNG file to write, with all colourings of one photograph on one "
-        "picture")
+        help="PNG file to write: one picture with all colourings of one "
+        "photograph")
     add("--server", default=clients.DEFAULT_SERVER, metavar="ADDRESS",
         help="http[s]://HOST:PORT for REST, [grpcs://]HOST:PORT for gRPC "
         "(default: %(default)s)")
@@ -201,7 +201,7 @@ def _colorize(client, pictures, sampling, steered, options):
 
 
 def _recorded(steered):
-    """What the record tells of steering beside the hints."""
+    """The settings of steering in the record, besides the hints."""
     return {name: getattr(steered, name) for name in ("warmth", "saturation")
             if steered != UNSTEERED}
 

@@ -1,7 +1,7 @@
 """TensorFlow Serving's gRPC interface.
 
 The messages come from tensorflow-serving-api, which imports TensorFlow.  REST
-does without.
+needs no TensorFlow.
 """
 
 import json
@@ -150,7 +150,7 @@ def _set_model(spec, endpoint):
 
 def _tensor(value):
     if isinstance(value, list):
-        # Not by NumPy, which strips zeros from the end of bytes.
+        # Without NumPy, which strips zeros from the end of bytes.
         shape = tensor_shape_pb2.TensorShapeProto(
             dim=[tensor_shape_pb2.TensorShapeProto.Dim(size=len(value))])
         return tensor_pb2.TensorProto(

@@ -97,8 +97,8 @@ class RestClient:
         self._pool.clear()
 
     def _call(self, method, path, body=None):
-        # urllib3's Retry has no deadline for all attempts together and repeats
-        # calls that timed out. Hence this loop.
+        # This loop replaces urllib3's Retry, which has no deadline for all
+        # attempts together and repeats calls that timed out.
         end = time.monotonic() + self.endpoint.timeout
         for attempt in range(1, self.endpoint.max_attempts + 1):
             try:

@@ -1,9 +1,9 @@
 """Encodes a picture so that the model sees it as `images.read` does.
 
 The exported model ignores EXIF orientation and colour profiles.  It reads only
-JPEG, PNG, WebP and BMP, and not their rare variants.  The client sends a file
-unchanged if none of this matters, because the file is compact.  Otherwise it
-sends the pixels as PNG.
+the usual variants of JPEG, PNG, WebP and BMP.  The client sends a file that the
+model reads correctly as it is, because the file is compact.  It sends the
+pixels of every other picture as PNG.
 """
 
 import contextlib

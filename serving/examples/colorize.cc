@@ -2,10 +2,11 @@
 //
 //   colorize_cc MODEL_DIR PHOTO OUT_PREFIX [SEED]
 //
-// Like ../native/colorize.c, but with tensorflow::LoadSavedModel, the function
-// with which TensorFlow Serving itself loads models. It also returns the
-// signatures, so the program needs only their names. `make -C serving/native`
-// builds it. TF_CPP_MIN_LOG_LEVEL=3 shortens TensorFlow's log.
+// This is ../native/colorize.c without hints, and with
+// tensorflow::LoadSavedModel, the function that TensorFlow Serving uses to load
+// models. The function also returns the signatures, so the program needs only
+// their names. `make -C serving/native` builds the program.
+// TF_CPP_MIN_LOG_LEVEL=3 shortens TensorFlow's log.
 //
 // This is for programs that hold the model themselves. A client of a server
 // needs no TensorFlow: it posts JSON, as curl.sh does, with any HTTP library.

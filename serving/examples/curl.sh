@@ -27,7 +27,8 @@ request() {
   printf '"}, "seed": %s, "temperature": 0.5}]}' "$seed"
 }
 
-[ -f "$photo" ] || { echo "curl.sh: $photo: must be a file" >&2; exit 1; }
+[ -f "$photo" ] || { echo "curl.sh: PHOTO: must be a file" \
+  "(received $photo)" >&2; exit 1; }
 code=$(request | curl --silent --show-error --max-time 60 --output "$answer" \
   --header 'Content-Type: application/json' ${KEY:+--header "X-Api-Key: $KEY"} \
   --data-binary @- --write-out '%{http_code}' "$url") || exit 1

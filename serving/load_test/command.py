@@ -80,8 +80,8 @@ def _parser():
     add("--model-name", default=Endpoint.model, metavar="NAME",
         help="the model's name on the server (default: %(default)s)")
     add("--model", metavar="DIR", help="folder of the same model's version; "
-        "also calls the model directly, with as many threads, and prints the "
-        "ratio of the servers to it")
+        "also calls the model directly, from --concurrency threads, and prints "
+        "the throughput of each server relative to these calls")
     add("--allow-remote", action="store_true",
         help="allow servers on other machines; ask their owners first")
     add("--concurrency", type=_positive(int), default=8, metavar="N",
@@ -180,7 +180,8 @@ async def _measure(options, endpoints, cases):
             await stack.enter_async_context(target)
             senders[target.name] = _sender(target, cases)
         for send in senders.values():
-            # Each case once, however long that takes; then for a fixed time.
+            # First every case once, without a time limit, then any cases for
+            # a fixed time.
             for warm_up, seconds in (cases, float("inf")), (
                     itertools.cycle(cases), options.warm_up):
                 await load_loops.closed(send, warm_up, options.concurrency,
@@ -195,7 +196,7 @@ async def _measure(options, endpoints, cases):
 
 
 def _sender(target, cases):
-    """A function that sends a case. All messages are made here, in advance."""
+    """Makes all messages in advance; returns a function that sends a case."""
     messages = {case: target.prepare(case) for case in cases}
     return lambda case: target.send(messages[case])
 

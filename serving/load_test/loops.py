@@ -18,8 +18,8 @@ import numpy as np
 from serving.load_test.cases import Case
 from serving.load_test.targets import Answer
 
-# Calls at once in the open loop, a limit on sockets. Further calls wait in the
-# client, and their latency includes the wait.
+# Largest number of calls at once in the open loop, which limits the sockets.
+# Further calls wait in the client, and their latency includes the wait.
 MAX_IN_FLIGHT = 512
 # Seconds that a caller of the closed loop waits after an error. Otherwise it
 # would call a server that is down thousands of times per second.
@@ -158,7 +158,7 @@ class _Clock:
 
 
 def _judge(case, answer):
-    """The difference of an answer from the expected answer, or ""."""
+    """The difference between an answer and the expected one, or ""."""
     if answer.code != case.expected:
         return (answer.code if answer.code != "OK"
                 else f"OK, not {case.expected}")

@@ -5,8 +5,8 @@ import numpy as np
 from serving.load_test import report as load_report
 from tfdivcolor import plots
 
-# At most `_BINS` bins over the whole time, and at least `_ANSWERS` answers per
-# bin on average. With fewer answers a bin would show chance.
+# Number of bins over the whole time, at most, and answers per bin on average,
+# at least. With fewer answers a bin would show only noise.
 _BINS, _ANSWERS = 60, 20
 _TICKS = {"0 %": 1, "50 %": 2, "90 %": 10, "99 %": 100, "99.9 %": 1000}
 

@@ -10,7 +10,7 @@ PERCENTILES = (50, 90, 99)
 
 
 def summarize(name, phases):
-    """Summarizes one target.
+    """Summarises one target.
 
     Latencies include failed requests and timeouts, because their users wait,
     too. They exclude deliberately bad requests, which end early.

@@ -5,9 +5,9 @@
    MODEL_DIR is the folder of one version (models/tfdivcolor/1). PHOTO is any
    picture that the model accepts (JPEG, PNG, BMP, WebP). The program writes
    OUT_PREFIX_00.png (the safest colours), OUT_PREFIX_01.png and so on. It
-   prints a line for each: name, log P(z | grey picture) in nats, and share, 0 to
-   1 (no share for models exported by tfdivcolor 0.5). A HINT is a colour that is
-   known at a pixel, X,Y,#RRGGBB; the line then ends with the distance to each
+   prints a line for each: name, log P(z | grey picture) in nats, and share, 0
+   to 1 (models exported by tfdivcolor 0.5 return no shares). A HINT is a known
+   colour at a pixel, X,Y,#RRGGBB; the line then ends with the distance to each
    hint, in ab units. On an error the program exits with 1 and one line on
    stderr.
 
@@ -56,8 +56,8 @@ static void fail(const char *format, ...) {
   exit(1);
 }
 
-/* Only the first line of TensorFlow's message: the others locate the error in
-   the graph. */
+/* Prints the first line of TensorFlow's message. The other lines locate the
+   error in the graph. */
 static void check(const TF_Status *status, const char *name) {
   const char *message = TF_Message(status);
   if (TF_GetCode(status) != TF_OK)
@@ -70,7 +70,8 @@ static void format_path(char path[PATH_MAX], const char *format, ...) {
   int length = vsnprintf(path, PATH_MAX, format, values);
   va_end(values);
   if (length >= PATH_MAX)
-    fail("paths: must have less than %d bytes (received %d)", PATH_MAX, length);
+    fail("paths: must have fewer than %d bytes (received %d)", PATH_MAX,
+         length);
 }
 
 /* Reads a whole file and adds a zero byte. The caller frees the memory. */
@@ -106,9 +107,9 @@ typedef struct {
   const char *contract, *name;
 } Signature;
 
-/* Finds the input or output `key` of a signature; `oper` is NULL if there is
-   none. In the exporter's JSON each key follows its parents' keys, so a plain
-   search is enough. */
+/* Finds the input or output `key` of a signature. `oper` is NULL if the
+   signature lacks it. In the exporter's JSON each key follows its parents'
+   keys, so a plain search is enough. */
 static TF_Output find(Signature signature, const char *side, const char *key) {
   const char *path[] = {"\"signatures\"", signature.name, side, key,
                         "\"tensor\""};

@@ -15,7 +15,7 @@ from tensorflow_serving.apis import (
 from serving.standin import prediction
 from serving.standin.prediction import ServingError
 
-# Threads for calls that need no model run, mostly refusals, while all other
+# Threads for calls that do not run the model, mostly refusals, while all other
 # threads are busy.
 _SPARE_THREADS = 8
 

@@ -174,7 +174,7 @@ class Work:
     """Threads that answer requests, and a waiting queue of limited length.
 
     Args:
-        max_concurrency: int, 1 or more. Requests in work at a time.
+        max_concurrency: int, 1 or more. Requests to answer at a time.
         max_queue: int, 0 or more. Requests that may wait for a thread.
     """
 

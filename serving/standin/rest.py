@@ -94,7 +94,7 @@ class Server:
         return web.Response(body=answer, content_type="application/json")
 
     def _run(self, spec, body):
-        """The slow part, in a thread: JSON, the model, JSON."""
+        """Reads JSON, runs the model and writes JSON, in a thread."""
         document, signature = rest_json.parse(body)
         with self._versions.lease(spec) as (_, model):
             inputs, in_rows = rest_json.inputs(

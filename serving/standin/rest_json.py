@@ -8,11 +8,11 @@ Column format: {"inputs": ...} gives {"outputs": ...}. "inputs" is an object
 with all inputs, or the bare value of a single input.
 
 "signature_name" is optional in both formats. Bytes are {"b64": "..."}, and
-strings are UTF-8. NaN, Infinity and -Infinity are read and written.
+strings are UTF-8. Numbers may be NaN, Infinity and -Infinity.
 
-A few differences from TensorFlow Serving do not matter to our clients:
-integers that float32 cannot hold are rounded, floats have all their digits,
-all strings are base64, and messages have other words.
+The JSON differs from TensorFlow Serving's in ways that do not matter to our
+clients: the stand-in rounds integers that float32 cannot hold, writes floats
+with all their digits and all strings as base64, and has its own messages.
 """
 
 import base64

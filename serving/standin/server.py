@@ -81,7 +81,7 @@ def start(model_base_path, *, model_name="tfdivcolor", host="127.0.0.1",
             to 1.
         labels: dict from a label to a version number, or None. The server
             serves these versions besides the newest.
-        max_concurrency: int. Requests in work at a time, each in a thread.
+        max_concurrency: int. Requests to answer at a time, each in a thread.
             Defaults to twice the number of processor cores, so that the
             server reads one request's JSON while the model runs another.
         max_queue: int. Further requests that may wait. All others get
@@ -162,12 +162,12 @@ def _parser():
         "repeat for several labels")
     parser.add_argument(
         "--max-concurrency", type=common.positive, metavar="N",
-        help="requests in work at a time (default: twice the number of "
+        help="requests to answer at a time (default: twice the number of "
         "cores)")
     parser.add_argument(
         "--max-queue", type=int, default=128, metavar="N",
-        help="further requests that may wait; all others get UNAVAILABLE or "
-        "503 (default: %(default)s)")
+        help="further requests that may wait; the server refuses all others "
+        "with UNAVAILABLE or 503 (default: %(default)s)")
     parser.add_argument("--threads", type=common.positive, metavar="N",
                         help="limit on TensorFlow's threads (default: none)")
     return parser
@@ -199,7 +199,7 @@ def main(arguments=None):
           f"({WHAT})", flush=True)
     stopping.wait()
     if not server.stop():
-        # A model run outlasts the grace time. Nothing can end it but an exit.
+        # A model run outlasts the grace time. Only an exit can end it.
         _LOG.error("stopped in the middle of a request")
         os._exit(0)
     return 0

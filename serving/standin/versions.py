@@ -28,7 +28,7 @@ class _Version:
         state: "LOADING", "AVAILABLE", "UNLOADING" (still answers requests) or
             "END".
         model: `Servable` while AVAILABLE or UNLOADING, otherwise None.
-        users: int. Number of requests in work.
+        users: int. Number of requests that use the model now.
         error: `ServingError` if the version did not load, otherwise None.
         contents: the folder's contents at the time of that error.
     """

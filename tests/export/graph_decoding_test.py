@@ -52,7 +52,7 @@ def test_half_a_picture_is_refused(name):
                                   encoded("GIF"), animated("GIF")])
 def test_what_is_no_picture_is_refused(data):
     assert ("image_bytes[3]: must be a JPEG, PNG, BMP or WebP picture "
-            f"(received {len(data)} bytes that begin otherwise)"
+            f"(received {len(data)} bytes of another format)"
             ) in refusal(data, row=3)
 
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 import tfdivcolor as tdc
 from tfdivcolor import cli, export
 from tfdivcolor.color import canvas
-from tfdivcolor.export import core, onnx_file
+from tfdivcolor.export.onnx import core, onnx_file
 from tfdivcolor.models import storage
 from tfdivcolor.settings import MODES, ExportOptions
 

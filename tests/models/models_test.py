@@ -197,13 +197,6 @@ def test_mdn_stage_trains_the_head_on_frozen_posteriors():
 
 
 @pytest.mark.slow
-def test_networks_of_the_paper_are_sampled():
-    luminance = random_batch(2, 16)["luminance"]
-    found = small_paper().sample(luminance, 3)
-    assert found["ab"].shape == (2, 3, 16, 16, 2)
-    assert np.isfinite(found["ab"]).all()
-
-
 def test_paper_stages_run_one_after_the_other():
     colorizer = small_paper(loss_weights=LossWeights(l2=1.0, kl=0.32))
     history = colorizer.fit(dataset(canvas=16), epochs=1, verbose=0)

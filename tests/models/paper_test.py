@@ -15,6 +15,7 @@ from tfdivcolor.models.paper import (
     PaperPosterior,
 )
 from tfdivcolor.models.vae import ColorVAE
+from tfdivcolor.settings import Hint
 
 SMALL = {"canvas": 32, "latent_dim": 6}
 
@@ -122,6 +123,18 @@ def test_backbone_sees_grey_as_its_own_preprocessing_expects():
     np.testing.assert_allclose(
         seen[0][0, 0, 0], [255 - 103.939, 255 - 116.779, 255 - 123.68],
         rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["paper", "paper_skip"])
+def test_published_presets_colour_a_photograph(name):
+    """From 0.6 to 0.8 they did not: the decoder lacked an attribute."""
+    colorizer = presets.build(name, canvas=16, latent_dim=4)
+    pixels = np.random.default_rng(0).integers(
+        0, 255, [40, 50, 3]).astype(np.uint8)
+    for steering in ({}, {"hints": [Hint(3, 4, (200, 60, 40))]}):
+        result = colorizer.colorize(pixels, num_samples=3, **steering)
+        assert result.images.shape == (3, 40, 50, 3)
+        assert np.ptp(result.ab) > 0
 
 
 def test_preset_with_a_backbone_and_learned_scales():

@@ -255,8 +255,8 @@ def test_one_file_an_output_name(version, tmp_path, capsys):
     failed = {row["input"]: row["message"]
               for row in rows(tmp_path / "out", "failed")}
     assert failed == {
-        f"{folder}/a.png": "must have an output name that no other file has "
-                           f"(received a, as {folder}/a.jpg)",
+        f"{folder}/a.png": "must have an output name of its own "
+                           f"(received a, also that of {folder}/a.jpg)",
         f"{folder}/\\udcff.png": "must have a path in UTF-8, without empty "
                                  f"parts or .. (received {os.fsdecode(odd)!r})"}
     assert rows(tmp_path / "out", "manifest")[0]["input"].endswith("a.jpg")

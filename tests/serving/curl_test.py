@@ -68,7 +68,8 @@ def test_what_the_model_refuses_is_said(server, tmp_path):
 def test_other_errors_are_said(server, photo, tmp_path):
     code, said = _error(tmp_path / "missing.jpg", tmp_path / "out",
                         URL=server.rest_address)
-    assert code == 1 and "missing.jpg: must be a file" in said
+    assert code == 1
+    assert f"PHOTO: must be a file (received {tmp_path}/missing.jpg)" in said
     assert _error(photo)[0] == 2
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]

@@ -148,13 +148,13 @@ def test_another_configuration_in_the_same_folder_is_refused(tmp_path):
     path.write_text(path.read_text().replace(' "accumulate": 1,\n', ""))
     assert "accumulate" not in path.read_text()
     checkpoints.claim(tmp_path, configs.get("smoke"), ["a", "b"])
-    with pytest.raises(ValueError, match=r"accumulate differ"):
+    with pytest.raises(ValueError, match=r"differs in accumulate"):
         checkpoints.claim(
             tmp_path, configs.get("smoke", ["accumulate=2"]), ["a", "b"])
-    with pytest.raises(ValueError, match=r"seed differ"):
+    with pytest.raises(ValueError, match=r"differs in seed"):
         checkpoints.claim(
             tmp_path, configs.get("smoke", ["seed=1"]), ["a", "b"])
-    with pytest.raises(ValueError, match=r"pictures_sha256 differ"):
+    with pytest.raises(ValueError, match=r"differs in pictures_sha256"):
         checkpoints.claim(tmp_path, configs.get("smoke"), ["a", "c"])
 
 

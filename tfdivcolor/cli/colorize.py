@@ -1,6 +1,7 @@
 """`tfdivcolor colorize`: writes colourings of photographs to files."""
 
 import argparse
+import concurrent.futures
 import contextlib
 import errno
 import itertools
@@ -265,15 +266,18 @@ def _quiet_pillow():
 
 
 def _start(options, sampling, steering, stdin):
-    from tfdivcolor.coloring import batch, drawing
-    from tfdivcolor.coloring.colorizer import Colorizer
+    from tfdivcolor.coloring import batch, coloring, drawing
+    from tfdivcolor.coloring.frozen import FrozenColorizer
 
     folder, described = find_weights(recipes.weights(options))
     with checking():
         recipes.check_weights(options, described["sha256"])
-    colorizer = Colorizer.load(folder).freeze()
+    colorizer = FrozenColorizer(folder)
     with checking():
         drawing.check(colorizer, sampling, steering)
+    # Meanwhile the main thread reads the first photograph.
+    concurrent.futures.ThreadPoolExecutor(1).submit(
+        coloring.warm_up, colorizer, sampling, steering)
     work = batch.Work(
         colorizer, folder.resolve().name, described["sha256"], sampling,
         steering, same_z=options.same_z, image_format=options.format,

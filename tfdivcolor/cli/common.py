@@ -6,6 +6,7 @@ once.
 
 import argparse
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -121,12 +122,32 @@ def start_tensorflow(threads: int | None = None,
     silent = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _without_stderr() if silent else contextlib.nullcontext():
-        import tensorflow as tf
+        with _without_collection():
+            import tensorflow as tf
 
         if threads:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         tf.config.list_logical_devices()  # starts the devices
+
+
+@contextlib.contextmanager
+def _without_collection():
+    """Imports without garbage collection, then or later.
+
+    The import makes a million objects that live as long as the process. To
+    search them for garbage again and again takes most of a second during the
+    import, and another at the process's end.
+    """
+    if not gc.isenabled() or "tensorflow" in sys.modules:
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 @contextlib.contextmanager

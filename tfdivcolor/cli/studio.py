@@ -73,10 +73,10 @@ def _run(options):
 
     def load():
         start_tensorflow(options.threads, in_order=True)
-        from tfdivcolor.coloring.colorizer import Colorizer
+        from tfdivcolor.coloring.frozen import FrozenColorizer
 
         folder, described = find_weights(options.weights)
-        colorizer = Colorizer.load(folder).freeze()
+        colorizer = FrozenColorizer(folder)
         return Model(colorizer, folder.resolve().name, described["sha256"])
 
     server.serve(pictures, options.paths, options.weights, load, options.host,

@@ -31,7 +31,7 @@ def luminance_of(pixels: Values) -> tf.Tensor:
     """
     pixels = tf.convert_to_tensor(pixels)
     # `lab.split` refuses other types.
-    return _LUMINANCE_OF.get(pixels.dtype, _luminance_of)(pixels)
+    return LUMINANCE_OF.get(pixels.dtype.name, _luminance_of)(pixels)
 
 
 def _luminance_of(pixels):
@@ -42,9 +42,9 @@ def _luminance_of(pixels):
     return tf.reshape(luminance, tf.concat([tf.shape(pixels)[:2], [1]], 0))
 
 
-# One trace per type, for all shapes.
-_LUMINANCE_OF = {
-    dtype: tf.function(_luminance_of, autograph=False, input_signature=[
+# By the name of the type: one trace each, for all shapes.
+LUMINANCE_OF = {
+    dtype.name: tf.function(_luminance_of, autograph=False, input_signature=[
         tf.TensorSpec([None, None, 3], dtype)])
     for dtype in lab.PIXEL_DTYPES}
 

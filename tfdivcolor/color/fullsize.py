@@ -4,7 +4,7 @@
     join, join_16
 
 The choice depends on the picture's size alone, so the same picture always
-gives the same bytes. Graphs use `canvas` for every size.
+gives the same bytes. Graphs of models use `canvas` for every size.
 """
 
 import functools
@@ -12,9 +12,16 @@ import functools
 import numpy as np
 
 from tfdivcolor.color import canvas, lab, upsampling
+from tfdivcolor.graphs.stored import StoredFunction
 
 # From here on the loops save more time than Numba takes to start.
 LARGE = 2_000_000  # pixels
+
+_LUMINANCE_OF, _JOIN, _JOIN_16 = (
+    {name: StoredFunction(f"luminance_of {name}", graph.get_concrete_function)
+     for name, graph in canvas.LUMINANCE_OF.items()},
+    StoredFunction("join", canvas.join.get_concrete_function),
+    StoredFunction("join_16", canvas.join_16.get_concrete_function))
 
 
 def luminance_of(pixels: np.ndarray) -> np.ndarray:
@@ -30,8 +37,10 @@ def luminance_of(pixels: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: if `pixels` has another type.
     """
-    if pixels[..., 0].size < LARGE or pixels.dtype not in (np.uint8, np.uint16):
-        return canvas.luminance_of(pixels).numpy()
+    if pixels.dtype.name not in _LUMINANCE_OF:
+        return canvas.luminance_of(pixels).numpy()  # raises the error
+    if pixels[..., 0].size < LARGE:
+        return _LUMINANCE_OF[pixels.dtype.name](pixels)
     from tfdivcolor.color import kernels
 
     luminance = np.empty(pixels.shape[:2], np.float32)
@@ -54,7 +63,7 @@ def join(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
         `canvas.join`; about 1 of 100,000 values differs.
     """
     if luminance.size < LARGE:
-        return canvas.join(luminance, ab).numpy()
+        return _JOIN(luminance, ab)
     return _joined(luminance, ab, np.uint8)
 
 
@@ -64,7 +73,7 @@ def join_16(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
     Large pictures are within 0.03 units of chroma of `canvas.join_16`.
     """
     if luminance.size < LARGE:
-        return canvas.join_16(luminance, ab).numpy()
+        return _JOIN_16(luminance, ab)
     return _joined(luminance, ab, np.uint16)
 
 

@@ -27,7 +27,7 @@ from tfdivcolor.utils.errors import ImageError, reason
 
 if TYPE_CHECKING:  # these modules import TensorFlow
     from tfdivcolor.coloring.coloring import Coloring
-    from tfdivcolor.models.joint import JointModel
+    from tfdivcolor.coloring.frozen import AnyColorizer
 
 _OF_ANOTHER = "the recipe was made for another photograph, {}"
 
@@ -62,7 +62,7 @@ class Work:
         stdin: bytes. The picture of the path `listing.STDIN`.
     """
 
-    colorizer: JointModel
+    colorizer: AnyColorizer
     weights: str
     sha256: str
     sampling: Sampling

@@ -14,9 +14,11 @@ import numpy as np
 from tfdivcolor import color, images
 from tfdivcolor.color import canvas, fullsize
 from tfdivcolor.coloring import drawing
+from tfdivcolor.coloring.frozen import AnyColorizer
 from tfdivcolor.latent import hints as hint_points
 from tfdivcolor.models.joint import JointModel
 from tfdivcolor.settings import (
+    DEFAULTS,
     MAX_SAMPLES,
     UNSTEERED,
     Hint,
@@ -183,7 +185,7 @@ class Coloring:
 
 
 def colorize(
-        colorizer: JointModel, photo: images.Photo, options: Sampling,
+        colorizer: AnyColorizer, photo: images.Photo, options: Sampling,
         steering: Steering = UNSTEERED, latents: np.ndarray | None = None
         ) -> Coloring:
     """Colours a photograph.
@@ -215,6 +217,25 @@ def colorize(
     return _coloring(photo, luminance, drawn, options, steering)
 
 
+def warm_up(colorizer: AnyColorizer, options: Sampling = DEFAULTS,
+            steering: Steering = UNSTEERED) -> None:
+    """Colours a small grey picture, so that the next call of its kind is fast.
+
+    The first call loads or compiles graphs. A program that waits for something
+    else calls this function in a thread.
+
+    Args:
+        colorizer: `Colorizer`.
+        options, steering: as in `colorize`.
+    """
+    small = np.full([colorizer.luminance_size] * 2 + [1], 50, np.float32)
+    beside = [replace(hint, x=0, y=0) for hint in steering.hints]
+    drawn = drawing.draw(
+        colorizer, small, (64, 64), np.full([len(beside), 1], 50, np.float32),
+        options, replace(steering, hints=tuple(beside)))
+    fullsize.join(small, drawn["ab"][0])
+
+
 def check_hints(photo: images.Photo, hints: Sequence[Hint]) -> None:
     """Refuses hints outside a picture.
 
@@ -233,7 +254,7 @@ def check_hints(photo: images.Photo, hints: Sequence[Hint]) -> None:
             raise images.ImageError(f"{photo.name}: {error}") from error
 
 
-def interpolate(colorizer: JointModel, first: Coloring, last: Coloring,
+def interpolate(colorizer: AnyColorizer, first: Coloring, last: Coloring,
                 steps: int) -> Coloring:
     """Interpolates between two results; see `Colorizer.interpolate`."""
     check_whole("steps", steps, 2, MAX_SAMPLES)

@@ -4,9 +4,10 @@ All colourings come from here, through `coloring.colorize`: the same
 photograph, options and steering give the same bytes.  `Coloring` makes
 full-size pictures from the fields.
 
-TensorFlow traces steering once for each kind (with or without hints, with or
-without a kept latent), for any number of hints and results. Without traces a
-call takes ten times as long.  Each colorizer has its own graphs.
+TensorFlow traces each kind of call once (with or without hints, with or without
+a kept latent), for any number of hints and results. Without traces a call takes
+ten times as long.  A `Colorizer` has its own graphs; a `FrozenColorizer`, which
+these functions take too, reads stored ones.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tensorflow as tf
 
 from tfdivcolor import color
 from tfdivcolor.color import canvas
+from tfdivcolor.coloring.frozen import AnyColorizer
 from tfdivcolor.latent import (
     hints as hint_points,
     plain_tensorflow,
@@ -30,7 +32,7 @@ from tfdivcolor.settings import DEFAULTS, UNSTEERED, Sampling, Steering
 from tfdivcolor.utils.types import Tensor
 
 
-def seen(colorizer: JointModel, luminance: Tensor) -> Tensor:
+def seen(colorizer: AnyColorizer, luminance: Tensor) -> Tensor:
     """Reduces a photograph's luminance to the size that the networks see.
 
     Args:
@@ -43,7 +45,7 @@ def seen(colorizer: JointModel, luminance: Tensor) -> Tensor:
     return canvas.on_canvas(luminance, colorizer.luminance_size)
 
 
-def look(colorizer: JointModel, small: Tensor
+def look(colorizer: AnyColorizer, small: Tensor
          ) -> tuple[Any, MixtureParameters]:
     """Runs the networks on one photograph: `JointModel.look`, traced.
 
@@ -53,12 +55,11 @@ def look(colorizer: JointModel, small: Tensor
     Returns:
         grey, params: the outputs of `JointModel.look` for one picture.
     """
-    small = tf.convert_to_tensor(small, tf.float32)[None]
-    return colorizer.graphs.trace(
-        type(colorizer).look, _like([small]))(small)
+    small = _batch(small)
+    return colorizer.graphs.trace(JointModel.look, _like([small]))(small)
 
 
-def draw(colorizer: JointModel, small: Tensor, size: tuple[int, int],
+def draw(colorizer: AnyColorizer, small: Tensor, size: tuple[int, int],
          lightness: Tensor, options: Sampling,
          steering: Steering = UNSTEERED, latents: np.ndarray | None = None
          ) -> dict[str, np.ndarray]:
@@ -108,12 +109,12 @@ def draw(colorizer: JointModel, small: Tensor, size: tuple[int, int],
         found, _ = _by_steering(
             colorizer, small, size, lightness, options, steering)
         return _first_row(found)
-    drawn = colorizer.sample(small[None], **vars(options))
-    drawn["ab"] *= steering.saturation
-    return _first_row(drawn)
+    given = _batch(small), _numbers(options, steering)
+    return _first_row(colorizer.graphs.trace(
+        _sampled, _like(given), options.mode)(*given))
 
 
-def pool(colorizer: JointModel, small: Tensor, size: tuple[int, int],
+def pool(colorizer: AnyColorizer, small: Tensor, size: tuple[int, int],
          lightness: Tensor, options: Sampling, steering: Steering,
          count: int) -> np.ndarray:
     """Draws the pool that mode "diverse" clusters into results.
@@ -133,15 +134,12 @@ def pool(colorizer: JointModel, small: Tensor, size: tuple[int, int],
     if steering.moves_latents:
         _, mixture = _by_steering(
             colorizer, small, size, lightness, options, steering)
-    # The same draws as in mode "diverse".
-    z = plain_tensorflow.draw(
-        mixture, tf.constant([options.seed], tf.int64), count,
-        tf.constant(options.temperature ** 0.5, tf.float32))
-    field = color.denormalize_ab(colorizer.vae.decoder(z, grey))
-    return (steering.saturation * field)[0].numpy()
+    given = grey, mixture, _numbers(options, steering)
+    return np.asarray(colorizer.graphs.trace(
+        _pooled, _like(given), count)(*given)[0])
 
 
-def check(colorizer: JointModel, options: Sampling, steering: Steering
+def check(colorizer: AnyColorizer, options: Sampling, steering: Steering
           ) -> None:
     """Refuses options and steering that do not suit this model.
 
@@ -154,7 +152,7 @@ def check(colorizer: JointModel, options: Sampling, steering: Steering
         ValueError: if the call asks for more components than the model has, if
             `keep` is not a rank of the call, or if `kept` has not D numbers.
     """
-    colorizer.check_sampling(options)
+    options.check(colorizer.num_components)
     steering.check(options)
     if steering.kept is not None and (
             len(steering.kept) != colorizer.latent_dim):
@@ -163,7 +161,7 @@ def check(colorizer: JointModel, options: Sampling, steering: Steering
             f"(received {len(steering.kept)})")
 
 
-def decode(colorizer: JointModel, small: Tensor, z: Tensor, saturation: float,
+def decode(colorizer: AnyColorizer, small: Tensor, z: Tensor, saturation: float,
            seed: int = DEFAULTS.seed) -> dict[str, np.ndarray]:
     """Decodes given latents.
 
@@ -177,25 +175,19 @@ def decode(colorizer: JointModel, small: Tensor, z: Tensor, saturation: float,
     Returns:
         dict, as from `draw` without hints.
     """
-    grey, params = colorizer.look(small[None])
-    decoder = colorizer.vae.decoder
-    z = tf.convert_to_tensor(z)[None]
-    field = color.denormalize_ab(decoder(z, grey))
-    return _first_row({"ab": saturation * field, **sampling.rated(
-        params, params, decoder.sensitivity(grey),
-        tf.constant([seed], tf.int64), z)})
+    small, z = _batch(small), _batch(z)
+    numbers = {"seed": tf.constant([seed], tf.int64),
+               "saturation": tf.constant(saturation, tf.float32)}
+    signature = (*_like([small]), tf.TensorSpec([1, None, z.shape[-1]]),
+                 _like(numbers))
+    return _first_row(colorizer.graphs.trace(
+        _decoded, signature)(small, z, numbers))
 
 
 def _by_steering(colorizer, small, size, lightness, options, steering):
     """Results of one photograph under steering, and the steered mixture."""
     grey, params = look(colorizer, small)
-    numbers = {
-        "seed": tf.constant([options.seed], tf.int64),
-        "num_samples": tf.constant(options.num_samples),
-        "temperature": tf.constant(options.temperature, tf.float32),
-        "saturation": tf.constant(steering.saturation, tf.float32),
-        "warmth": tf.constant(steering.warmth, tf.float32)}
-    hints = {}
+    numbers, hints = _numbers(options, steering), {}
     if steering.hints:
         width, height = size
         weights, targets = hint_points.observations(
@@ -226,7 +218,7 @@ def _by_steering(colorizer, small, size, lightness, options, steering):
     return found, mixture
 
 
-def steered(colorizer: JointModel, mode: str, grey: Any,
+def steered(colorizer: AnyColorizer, mode: str, grey: Any,
             params: MixtureParameters, numbers: dict[str, Tensor],
             hints: dict[str, Tensor]) -> tuple[dict[str, Tensor], Any]:
     """Draws latents of a steered mixture and decodes them, as a graph.
@@ -253,12 +245,58 @@ def steered(colorizer: JointModel, mode: str, grey: Any,
     return colorizer.graphs.trace(_chosen, signature, mode)(*seen, hints)
 
 
+def _batch(value):
+    """One picture's tensor as a batch of one."""
+    return tf.convert_to_tensor(value, tf.float32)[None]
+
+
+def _numbers(options, steering):
+    """The numbers of a call as tensors."""
+    return {"seed": tf.constant([options.seed], tf.int64),
+            "num_samples": tf.constant(options.num_samples),
+            "temperature": tf.constant(options.temperature, tf.float32),
+            "saturation": tf.constant(steering.saturation, tf.float32),
+            "warmth": tf.constant(steering.warmth, tf.float32)}
+
+
 def _like(tensors, any_number=False):
     """Types of tensors for a graph, with or without the number of rows."""
     return tf.nest.map_structure(
         lambda tensor: tf.TensorSpec(
             [None, *tensor.shape[1:]] if any_number else tensor.shape,
             tensor.dtype), tensors)
+
+
+def _first_row(tensors):
+    return {name: np.asarray(value[0]) for name, value in tensors.items()}
+
+
+# --- Traced ----------------------------------------------------------------
+
+
+def _sampled(colorizer, mode, luminance, numbers):
+    """Results without hints, warmth and kept latents."""
+    drawn = JointModel.sample_fields(
+        colorizer, luminance, numbers["seed"], numbers["temperature"],
+        numbers["num_samples"], mode)
+    return {**drawn, "ab": numbers["saturation"] * drawn["ab"]}
+
+
+def _decoded(colorizer, luminance, z, numbers):
+    """Results of given latents."""
+    grey, params = JointModel.look(colorizer, luminance)
+    decoder = colorizer.vae.decoder
+    return {"ab": numbers["saturation"] * color.denormalize_ab(
+        decoder(z, grey)), **sampling.rated(
+            params, params, decoder.sensitivity(grey), numbers["seed"], z)}
+
+
+def _pooled(colorizer, count, grey, mixture, numbers):
+    """Fields of the draws of mode "diverse"."""
+    z = plain_tensorflow.draw(
+        mixture, numbers["seed"], count, tf.sqrt(numbers["temperature"]))
+    return numbers["saturation"] * color.denormalize_ab(
+        colorizer.vae.decoder(z, grey))
 
 
 def _chosen(colorizer, mode, grey, params, numbers, hints):
@@ -279,7 +317,7 @@ def _chosen(colorizer, mode, grey, params, numbers, hints):
         return sampling.latents(
             params, decoder.sensitivity(grey), numbers["seed"],
             numbers["num_samples"], numbers["temperature"], mode,
-            decoder.latent_is_palette, steered=mixture, first=first)
+            colorizer.has_regions, steered=mixture, first=first)
 
     def fields(z):
         return saturation * color.denormalize_ab(decoder(z, grey))
@@ -297,7 +335,3 @@ def _chosen(colorizer, mode, grey, params, numbers, hints):
         found["hints_before"] = distance(fields(before))[:, 0]
         found["hints_after"] = distance(found["ab"])
     return found, mixture
-
-
-def _first_row(tensors):
-    return {name: value[0].numpy() for name, value in tensors.items()}

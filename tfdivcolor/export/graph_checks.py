@@ -1,7 +1,7 @@
 """Checks that run in a graph, with messages of one line.
 
-A server checks the names and types of inputs, but neither shapes nor values.
-Each check here gives the input, the rule and the received value, and raises
+A server checks the names and types of inputs, but not their shapes or values.
+Each check here names the input, the rule and the received value, and raises
 InvalidArgumentError when the graph runs.
 """
 
@@ -38,15 +38,15 @@ def shape(name: str, value: tf.Tensor,
     Args:
         name: str. Name of the input.
         value: tensor, declared with this shape.
-        expected: list of ints, int32 scalars, and names of sizes that may be
-            any, such as "B".
+        expected: list of ints, int32 scalars, and names of variable sizes,
+            such as "B".
         meaning: str. Content of the tensor.
 
     Returns:
         tensor, as declared.
     """
-    # The declared shape is removed: a server does not enforce it, and
-    # TensorFlow would optimise away a check that it makes redundant.
+    # Hide the declared shape. A server does not enforce it, and TensorFlow
+    # would remove the check as redundant.
     received = tf.shape(_as_fed(value))
     # -1 stands for any size.
     wanted = tf.convert_to_tensor(
@@ -72,7 +72,7 @@ def number(name: str, value: tf.Tensor, lowest: float, highest: float,
 
     Args:
         name: str. Name of the input.
-        value: scalar, declared so.
+        value: scalar, declared as such.
         lowest, highest: numbers. Ends of the range, inclusive.
         rule: str. Description of the range.
 
@@ -103,7 +103,7 @@ def values(name: str, tensor: tf.Tensor, lowest: float, highest: float,
     by_row = tf.reshape(
         good, [tf.shape(tensor)[0], tensor.shape[1:].num_elements()])
     good_rows = tf.reduce_all(by_row, axis=1)
-    # The appended zero serves for no rows and for no bad values.
+    # Without rows, or without bad values, the appended zero is the element.
     row = tf.argmin(tf.concat([tf.cast(good_rows, tf.int32), [0]], axis=0))
     bad_values = tf.boolean_mask(tensor, tf.logical_not(good))
     received = tf.concat([bad_values, [0.0]], axis=0)[0]

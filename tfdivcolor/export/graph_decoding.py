@@ -1,15 +1,15 @@
 """Decodes pictures in the graph of the exported model.
 
 This module is the counterpart of `images.read`: it decodes JPEG, PNG, BMP and
-WebP. It refuses other data, damaged pictures, and by its header a picture that
-is too large, before it takes memory for pixels.  TensorFlow's operations would
-end the whole call with their own messages; here every refusal is an
-INVALID_ARGUMENT that names the row.
+WebP. It refuses other data, damaged pictures and pictures that are too large.
+It reads the size from the header, before it takes memory for pixels.
+TensorFlow's operations would end the whole call with their own messages; here
+every refusal is an INVALID_ARGUMENT that names the row.
 
-Both give the same pixels for the same file, but TensorFlow's decoders do less:
-they ignore EXIF orientation and ICC profiles, and do not read TIFF, GIF, BMP
-other than of 24 or 32 bits, and animated or transparent WebP.  Clients decode
-such files themselves, like `serving.client`.
+Both give the same pixels for the same file, but TensorFlow's decoders do less.
+They ignore EXIF orientation and ICC profiles.  They do not read TIFF, GIF,
+animated or transparent WebP, or BMP with other than 24 or 32 bits.  Clients
+decode such files themselves, like `serving.client`.
 """
 
 import numpy as np
@@ -49,7 +49,7 @@ def decode(data: tf.Tensor, row: tf.Tensor | int,
     length = graph_checks.text(tf.strings.length(data))
     kind = graph_checks.after(graph_checks.check(
         kind >= 0, name, ": must be a ", FORMATS, " picture (received ",
-        length, " bytes that begin otherwise)"), kind)
+        length, " bytes of another format)"), kind)
     size = tf.switch_case(kind, {
         _JPEG: lambda: _jpeg_size(data), _PNG: lambda: _png_size(head),
         _BMP: lambda: _bmp_size(head), _WEBP: lambda: _webp_size(head)})
@@ -101,7 +101,7 @@ def _pixels(data, kind, head):
 
 
 def _attempt(function, inputs, otherwise):
-    """Returns a function's value in the graph, or another if it fails.
+    """Returns a function's value in the graph, or `otherwise` if it fails.
 
     Operations cannot catch errors, but `tf.data` can skip elements that raise
     one.
@@ -162,7 +162,7 @@ def _png_size(head):
 
 def _bmp_size(head):
     width, height = (_number(head, at, 4) for at in (18, 22))
-    # Both are signed; a negative height means that the upper row comes first.
+    # Both are signed. A negative height means that the top row comes first.
     size = _size(width, height)
     return tf.where(size < 2**31, size, 2**32 - size)
 

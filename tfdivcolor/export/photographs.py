@@ -79,7 +79,7 @@ def joined(luminance_of: Callable[[tf.Tensor], tf.Tensor], fields: tf.Tensor,
         luminance_of: as in `seen`.
         fields: float32 [B, n, c, c, 2], CIE units.
         finish: function of a picture, uint8 [H, W, 3], to a result.
-        result: type and shape of a result.
+        result: type and shape of one result of `finish`.
 
     Returns:
         tensor [B, n, ...] of results.
@@ -92,8 +92,8 @@ def joined(luminance_of: Callable[[tf.Tensor], tf.Tensor], fields: tf.Tensor,
         luminance = luminance_of(row)
         return {"pictures": tf.map_fn(
             lambda ab: finish(canvas.join(luminance, ab)), fields[row],
-            # Two: one is encoded while the next is joined.  More would take
-            # memory and save no time.
+            # The graph encodes one picture while it joins the next.  More
+            # would take memory and save no time.
             parallel_iterations=2, fn_output_signature=spec)}
 
     return rows.each(tf.shape(fields)[0], one, {"pictures": (dtype, [

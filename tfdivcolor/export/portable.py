@@ -21,7 +21,7 @@ from tfdivcolor.export import saved_model
 from tfdivcolor.settings import ExportOptions
 
 TFLITE = "model.tflite"
-# ab in CIE units, because other kernels add in another order.
+# ab in CIE units. Other kernels add in another order, and round differently.
 _TOLERANCE = 1e-2
 
 
@@ -66,7 +66,7 @@ def verify_tflite(folder: Path, colorizer: Colorizer,
     """
     inputs = example(colorizer)
     with warnings.catch_warnings():
-        # The warning announces its removal in favour of LiteRT's package.
+        # TensorFlow warns that LiteRT's package will replace the interpreter.
         warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter")
         interpreter = tf.lite.Interpreter(
             str(folder / TFLITE),

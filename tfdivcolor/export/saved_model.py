@@ -37,10 +37,10 @@ def write(folder: str | os.PathLike, functions: Mapping[str, Any]) -> None:
         functions: dict from the name of a signature to its `ConcreteFunction`.
     """
     root = tf.Module()
-    # By identity, because variables compare by value.
+    # By identity, because == compares the values of variables.
     read = {id(variable): variable for function in functions.values()
             for variable in function.variables}
-    # By name, because the class of a module does not declare it.
+    # With setattr, because the class tf.Module does not declare the attribute.
     setattr(root, "raw_variables", list(read.values()))
     tf.saved_model.save(
         root, str(folder), signatures=functions,
@@ -73,8 +73,8 @@ def signatures(
 def without_advice() -> Iterator[None]:
     """Keeps TensorFlow's advice off stderr.
 
-    TensorFlow advises against the session loader, although servers use it, and
-    warns of missing gradients, which are omitted on purpose.
+    TensorFlow advises against the session loader, which servers use, and warns
+    of missing gradients, which `write` omits on purpose.
     """
     loggers = [tf.get_logger(), logging.getLogger("absl")]
     before = [logger.disabled for logger in loggers]
@@ -148,7 +148,7 @@ class Servable:
 
         Raises:
             KeyError: if the signature or an output does not exist, or if the
-                names of the inputs are not those of the signature.
+                names of the inputs differ from those of the signature.
             ValueError: if an input cannot be converted to its type.
             tf.errors.OpError: if the model refuses the inputs.
         """
@@ -183,7 +183,7 @@ class Servable:
         return self._callables[key]
 
     def close(self) -> None:
-        """Frees the session, which then runs no more calls."""
+        """Frees the session. Calls after this fail."""
         self._callables.clear()
         self._session.close()
 

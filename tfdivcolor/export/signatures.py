@@ -14,16 +14,16 @@
     prior            luminance -> MixtureParameters (see `distributions`)
     decode           luminance, z [B, n, D] -> ab [B, n, c, c, 2]
 
-N is fixed at export, n by the call. s is the model's `luminance_size`, c its
+The export sets N, the call sets n. s is the model's `luminance_size`, c its
 canvas.  Units are the usual ones: luminance 0..100, ab in CIE units, log_prob
 in nats, share 0..1 with the sum 1, distances in ab units.  All sampling is in
 mode "diverse", by `Colorizer.sample_fields`, or `drawing.steered` with hints:
-the mean comes first, the others by the draws that they represent.
+the mean comes first, the others by the number of draws that they represent.
 
 `decode` is pure: it has no strings, random numbers or checks, so that other
 runtimes can convert it.  The other signatures refuse bad inputs with
-INVALID_ARGUMENT and a message that names input and row, because a server checks
-names and types of inputs but not their shapes or values.
+INVALID_ARGUMENT and a message that names input and row.  A server checks only
+the names and types of inputs, not their shapes or values.
 """
 
 from typing import Any
@@ -62,7 +62,7 @@ def names(options: ExportOptions) -> list[str]:
     """
     every = ["serving_default", "colorize", "colorize_n", "colorize_hinted",
              "colorize_pixels", "colorize_tensor", "prior", "decode"]
-    # Neither scalars nor rows of different n can be merged into a batch.
+    # A batch cannot merge scalars, or rows of different n.
     unbatchable = ("colorize_n", "colorize_hinted", "colorize_pixels", "decode")
     return [name for name in every
             if not (options.batchable and name in unbatchable)]

@@ -6,9 +6,9 @@ same hints on the same photograph give the same results, because both draw with
 
 A hint is five numbers: column and row of a pixel, and red, green and blue, as
 in `settings.Hint`.  Pictures of a call may have different numbers of hints:
-five NaN stand for no hint.  The graph turns them into a hint without weight,
-which does not move the mixture, so that one graph without branches serves all
-rows.
+five NaN stand for a missing hint.  The graph turns them into a hint without
+weight, which does not move the mixture.  So one graph without branches serves
+all rows.
 """
 
 import tensorflow as tf
@@ -29,7 +29,7 @@ def shaped(hints: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     """Checks the shape and the number of the hints of a call.
 
     Args:
-        hints: float32 [B, H, 5], declared so.
+        hints: float32 [B, H, 5], declared as such.
         count: int32 scalar B. Number of photographs.
 
     Returns:
@@ -58,14 +58,14 @@ def checked(hints: tf.Tensor, row: tf.Tensor, luminance: tf.Tensor
 
     Raises:
         tf.errors.InvalidArgumentError: when the graph runs, if a hint lies
-            outside the photograph, or if a number is not whole, not 0 or more,
-            or a colour above 255.
+            outside the photograph, if a number is negative or not whole, or
+            if a colour is above 255.
     """
     height, width, _ = tf.unstack(tf.shape(luminance))
     largest = tf.cast([width - 1, height - 1, 255, 255, 255], tf.float32)
     good = ((hints >= 0.0) & (hints <= largest) & (hints == tf.floor(hints))
             | ~_given(hints)[:, None])
-    # The appended values serve for no hints, and for good ones alone.
+    # Without hints, or without bad ones, the appended zeros are the elements.
     flat = tf.concat([tf.reshape(tf.cast(good, tf.int32), [-1]), [0]], axis=0)
     first = tf.argmin(flat, output_type=tf.int32)
     hint, number = first // len(NUMBERS), tf.math.mod(first, len(NUMBERS))
@@ -109,10 +109,10 @@ def draw(colorizer: Colorizer, small: tf.Tensor, size: tf.Tensor,
     Returns:
         dict of ab: float32 [S, canvas, canvas, 2], CIE units; share and
         log_prob: float32 [S]; hint_distance: float32 [S, N], ab units, of
-        every result, and hint_distance_before: float32 [N], of the first one
-        without hints. NaN for five NaN.
+        every result, and hint_distance_before: float32 [N], of the first
+        result without hints. The distance to a missing hint is NaN.
     """
-    # One more without weight: steering needs a hint.
+    # Append a hint without weight, because steering needs at least one hint.
     given, points = _given(hints), tf.pad(_numbers(hints), [[0, 1], [0, 0]])
     weights, targets = hint_points.observed(
         points[:, :2], points[:, 2:], size[1], size[0], colorizer.canvas)
@@ -133,7 +133,7 @@ def draw(colorizer: Colorizer, small: tf.Tensor, size: tf.Tensor,
 
 
 def _given(hints):
-    """bool [N]: which are hints, not five NaN."""
+    """bool [N]: True for hints, False for five NaN."""
     return ~tf.reduce_all(tf.math.is_nan(hints), axis=1)
 
 

@@ -27,7 +27,7 @@ def requests(signatures: Iterable[str], num_samples: int,
 
     Args:
         signatures: names of signatures, from `signatures.names`.
-        num_samples: int. For the signatures that ask for it.
+        num_samples: int. For the signatures with this input.
         luminance_size: int. Side of the luminance in pixels.
         latent_dim: int D.
 
@@ -42,7 +42,7 @@ def requests(signatures: Iterable[str], num_samples: int,
         np.linspace(0, 100, luminance_size, dtype=np.float32)[:, None],
         (2, luminance_size, luminance_size, 1))
     hints = np.full((2, 1, 5), np.nan, np.float32)
-    hints[0] = 1, 2, 160, 60, 40  # only the first picture has one
+    hints[0] = 1, 2, 160, 60, 40  # only the first picture has a hint
     rows = {"seed": np.full(2, DEFAULTS.seed, np.int64),
             "temperature": np.full(2, DEFAULTS.temperature, np.float32)}
     scalars = {"num_samples": np.int32(num_samples),
@@ -78,7 +78,7 @@ def write(path: str | os.PathLike, recorded: Iterable[Request]) -> None:
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, inputs in recorded:
             request = predict_pb2.PredictRequest()
-            # The name has no meaning for the server.
+            # The server ignores the name.
             request.model_spec.name = "tfdivcolor"
             request.model_spec.signature_name = signature
             for name, value in inputs.items():

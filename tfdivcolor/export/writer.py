@@ -9,8 +9,8 @@
                                               `portable`
 
 A version appears completely or not at all, and never replaces another. Before
-that, every signature runs as in a server, and two pictures, with a hint and
-without, are compared with those of the Colorizer.
+it appears, the exporter runs every signature as a server does, and compares two
+pictures, without hints and with one, with those of the Colorizer.
 """
 
 import functools
@@ -26,13 +26,8 @@ from tqdm import tqdm
 
 from tfdivcolor import images
 from tfdivcolor.coloring.colorizer import Colorizer
-from tfdivcolor.export import (
-    onnx_file,
-    portable,
-    saved_model,
-    signatures,
-    warmup,
-)
+from tfdivcolor.export import portable, saved_model, signatures, warmup
+from tfdivcolor.export.onnx import onnx_file
 from tfdivcolor.models import storage
 from tfdivcolor.settings import DEFAULTS, EXPORT_FORMATS, ExportOptions, Hint
 from tfdivcolor.utils import files
@@ -46,17 +41,17 @@ CONTRACT_FORMAT = 1
 _FORBIDDEN_OPERATIONS = frozenset({
     "EagerPyFunc", "PrintV2", "PyFunc", "PyFuncStateless", "ReadFile",
     "WriteFile"})
-# Difference in levels, and the share of values that must be within it.
+# Largest difference in levels, and the share of values that must keep to it.
 _TOLERANCES = {"png": 1, "jpeg": 24}
 _WITHIN_TOLERANCE = 0.999
-# Relative and absolute.
+# Relative and absolute tolerance.
 _RATING_TOLERANCES = {
     # Nats; sums of many float32 numbers.
     "log_prob": (1e-3, 0.05),
     # Rounding may move a draw from one of two results to the other.
     "share": (0.0, 0.02),
 }
-# The signatures that are compared with the Colorizer.
+# `verify` compares these signatures with the Colorizer.
 _COMPARED = ("colorize", "colorize_hinted")
 
 # For two cores; serving/README.md describes how a server uses it.
@@ -307,7 +302,7 @@ def _verify_graph(folder):
              *(node for function in functions for node in function.node_def)]
     forbidden = _FORBIDDEN_OPERATIONS & {node.op for node in nodes}
     if forbidden:
-        raise RuntimeError("the graph must do without operations that servers "
+        raise RuntimeError("the graph must have no operations that servers "
                            f"lack (received {', '.join(sorted(forbidden))})")
     if any("_XlaMustCompile" in part.attr for part in (*functions, *nodes)):
         raise RuntimeError(

@@ -14,12 +14,12 @@ from tfdivcolor.color import (
     statistics,
 )
 from tfdivcolor.data import Augmentation, Batch, PhotoSet, batches
+from tfdivcolor.graphs.traced import Graphs
 from tfdivcolor.latent import distributions, sampling, seeds
 from tfdivcolor.latent.decoder import MeasuringDecoder
 from tfdivcolor.latent.distributions import MixtureParameters
 from tfdivcolor.models import losses
 from tfdivcolor.models.base import (
-    Graphs,
     LossTermsModel,
     check_canvas,
     deserialize,
@@ -82,6 +82,11 @@ class JointModel(LossTermsModel):
     def num_components(self) -> int:
         """Number K of components in the mixture."""
         return self.mdn.head.num_components
+
+    @property
+    def has_regions(self) -> bool:
+        """Whether a latent is the palette of the picture's regions."""
+        return self.vae.decoder.latent_is_palette
 
     # --- The joint stage ---------------------------------------------------
 
@@ -301,29 +306,12 @@ class JointModel(LossTermsModel):
         """
         luminance = tf.convert_to_tensor(luminance, tf.float32)
         check_canvas("luminance", luminance, self.luminance_size, 1)
-        self.check_sampling(Sampling(
-            num_samples, temperature=temperature, mode=mode))
+        Sampling(num_samples, temperature=temperature,
+                 mode=mode).check(self.num_components)
         return self.sample_fields(
             luminance, picture_seeds(seed, luminance.shape[0]),
             tf.constant(temperature, tf.float32),
             tf.constant(num_samples, tf.int32), mode)
-
-    def check_sampling(self, options: Sampling) -> None:
-        """Refuses options that this model cannot sample.
-
-        Args:
-            options: `settings.Sampling`.
-
-        Raises:
-            ValueError: if mode "components" has fewer components than
-                `num_samples`.
-        """
-        if (options.mode == "components"
-                and options.num_samples > self.num_components):
-            raise ValueError(
-                "num_samples must be at most the number of components, "
-                f"{self.num_components}, in mode components "
-                f"(received {options.num_samples})")
 
     def sample_fields(self, luminance: Tensor, seed: Tensor | seeds.Given,
                       temperature: Tensor, num_samples: Tensor,
@@ -343,14 +331,14 @@ class JointModel(LossTermsModel):
         grey, params = self.look(luminance)
         chosen = sampling.latents(
             params, self.vae.decoder.sensitivity(grey), seed, num_samples,
-            temperature, mode, self.vae.decoder.latent_is_palette)
+            temperature, mode, self.has_regions)
         field = self.vae.decoder(chosen["z"], grey, training=False)
         return {"ab": denormalize_ab(field), **chosen}
 
     def freeze(self) -> Self:
         """Turns the weights into constants, which makes `sample` faster.
 
-        For programs that only colourise; see `base.Graphs`. Later assignments
+        For programs that only colourise; see `Graphs`. Later assignments
         to weights have no effect, and training raises an error.
 
         Returns:

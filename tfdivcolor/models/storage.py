@@ -181,6 +181,32 @@ def describe(path: str | os.PathLike) -> dict:
     return described
 
 
+def check(path: str | os.PathLike) -> dict:
+    """Checks that a saved folder is complete and unchanged.
+
+    Args:
+        path: str or path of a folder written by `save`.
+
+    Returns:
+        dict, as from `describe`.
+
+    Raises:
+        ValueError: if a file is missing or has changed.
+    """
+    path = Path(path)
+    described = describe(path)
+    weights = path / WEIGHTS
+    if not weights.is_file():
+        raise ValueError(f"{path}: must hold {WEIGHTS} (received a folder "
+                         "without it)")
+    found = checksum(weights)
+    if found != described["sha256"]:
+        raise ValueError(
+            f"{weights}: checksum must be {described['sha256'][:12]}... "
+            f"(received {found[:12]}...); the file has changed or is cut off")
+    return described
+
+
 def load(path: str | os.PathLike) -> Any:
     """Loads a Colorizer, strictly, and in float32 under any Keras policy.
 
@@ -197,20 +223,10 @@ def load(path: str | os.PathLike) -> Any:
         ValueError: if a file is missing or has changed, or if a weight is
             missing or does not fit.
     """
-    path = Path(path)
-    described = describe(path)
-    weights = path / WEIGHTS
-    if not weights.is_file():
-        raise ValueError(f"{path}: must hold {WEIGHTS} (received a folder "
-                         "without it)")
-    found = checksum(weights)
-    if found != described["sha256"]:
-        raise ValueError(
-            f"{weights}: checksum must be {described['sha256'][:12]}... "
-            f"(received {found[:12]}...); the file has changed or is cut off")
+    described = check(path)
     with full_precision():
         loaded = keras.saving.deserialize_keras_object(described["config"])
-    loaded.load_weights(weights)
+    loaded.load_weights(Path(path) / WEIGHTS)
     return loaded
 
 

@@ -193,7 +193,7 @@ async def _results(request):
              "latents": [float(value) for value in latents]}
             for share, log_prob, latents in zip(
                 found["share"], found["log_prob"], found["z"])],
-        "regions": desk.model().colorizer.vae.decoder.latent_is_palette,
+        "regions": desk.model().colorizer.has_regions,
         "seconds": asyncio.get_running_loop().time() - start})
 
 

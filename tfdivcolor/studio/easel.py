@@ -19,7 +19,7 @@ from PIL import Image
 
 from tfdivcolor import images
 from tfdivcolor.gallery import previews
-from tfdivcolor.settings import Hint, Sampling, Steering
+from tfdivcolor.settings import Hint, Steering
 from tfdivcolor.studio.states import State
 
 if TYPE_CHECKING:  # it imports TensorFlow
@@ -47,19 +47,13 @@ def warm_ups(colorizer: Colorizer) -> list[Callable[[], None]]:
     Returns:
         list of functions without arguments, the most frequent kind first.
     """
-    from tfdivcolor.coloring import drawing
+    from tfdivcolor.coloring import coloring
 
-    small = np.full([colorizer.luminance_size] * 2 + [1], 50, np.float32)
     hint, kept = (Hint(0, 0, (128, 100, 90)),), (0.0,) * colorizer.latent_dim
-
-    def drawn(steering):
-        drawing.draw(colorizer, small, (64, 64),
-                     np.full([len(steering.hints), 1], 50, np.float32),
-                     Sampling(), steering)
-
-    return [functools.partial(drawn, steering) for steering in (
-        Steering(), Steering(hints=hint), Steering(warmth=1.0),
-        Steering(kept=kept), Steering(hints=hint, kept=kept))]
+    return [functools.partial(coloring.warm_up, colorizer, steering=steering)
+            for steering in (
+                Steering(), Steering(hints=hint), Steering(warmth=1.0),
+                Steering(kept=kept), Steering(hints=hint, kept=kept))]
 
 
 class Gone(Exception):

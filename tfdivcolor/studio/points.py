@@ -137,11 +137,11 @@ def _assignment(easel, colorizer):
     """float32 [canvas * canvas, M], rows sum to 1; or None."""
     from tfdivcolor.coloring import drawing
 
-    if not colorizer.vae.decoder.latent_is_palette:
+    if not colorizer.has_regions:
         return None
     small, _ = easel.seen(colorizer)
     grey, _ = drawing.look(colorizer, small)
-    return grey["assignment"][0].numpy()
+    return np.asarray(grey["assignment"][0])
 
 
 def of_hints(easel: Easel, colorizer: Colorizer, state: State,

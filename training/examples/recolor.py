@@ -2,12 +2,12 @@
 
     python -m training.examples.recolor --data flowers-train.tgz
 
-The command trains a small classifier on few pictures of each kind, once with
-each colour augmentation and several seeds; all else is equal.  It tests each
-classifier on the unchanged validation pictures and on versions with other
-colours.  `--data` is a folder or an archive with KIND/*.jpg.  The split is
-tfdivcolor's (`data.is_validation`), so a colorizer trained on the same archive
-has not seen the test pictures either.  The command prints two tables.
+The command trains a small classifier on a few pictures of each kind, once for
+each colour augmentation and seed; all else is equal.  It tests each classifier
+on the unchanged validation pictures and on versions with other colours.
+`--data` is a folder or an archive with KIND/*.jpg.  The split is tfdivcolor's
+(`data.is_validation`), so a colorizer trained on the same archive has not seen
+the test pictures either.  The command prints two tables.
 """
 
 from __future__ import annotations
@@ -316,7 +316,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(table("accuracy, per cent", results))
     print()
-    print(table("more than none", gains(results)))
+    print(table("gain over none", gains(results)))
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n")
     return 0

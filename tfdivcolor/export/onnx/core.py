@@ -54,7 +54,7 @@ def noise(colorizer: Colorizer, seed: int | Sequence[int] = DEFAULTS.seed,
     Example:
         tdc.export.noise(tdc.load(), seed=7)["uniform"].shape  # (1, 384)
     """
-    colorizer.check_sampling(Sampling(num_samples, mode=mode))
+    Sampling(num_samples, mode=mode).check(colorizer.num_components)
     seed = picture_seeds(np.atleast_1d(seed), np.size(seed))
     uniform, normal = [], []
     for streams, count in (

@@ -1,7 +1,7 @@
 """The export as an ONNX file, for ONNX Runtime and other programs.
 
 `model.onnx` holds the whole of sampling (`core`): networks, draws, choice of
-the results. tf2onnx converts the TensorFlow graph; `onnx_operations` adds what
+the results. tf2onnx converts the TensorFlow graph; `operations` adds what
 it lacks. The file describes itself: every input and output has a text, and its
 metadata name weights, versions and licence. It checks no inputs but the number
 of random numbers.
@@ -21,7 +21,8 @@ import tensorflow as tf
 
 import tfdivcolor
 from tfdivcolor.coloring.colorizer import Colorizer
-from tfdivcolor.export import core, onnx_operations, saved_model
+from tfdivcolor.export import saved_model
+from tfdivcolor.export.onnx import core, operations
 from tfdivcolor.latent import sampling
 from tfdivcolor.models import storage
 from tfdivcolor.settings import DEFAULTS, ExportOptions
@@ -177,7 +178,7 @@ def _converted(core):
         tf.import_graph_def(frozen, name="")
         converted = tfonnx.process_tf_graph(
             graph, opset=OPSET, input_names=inputs, output_names=outputs,
-            custom_op_handlers=onnx_operations.handlers(),
+            custom_op_handlers=operations.handlers(),
             tensors_to_rename=convert.tensor_names_from_structed(
                 core, inputs, outputs))
     return optimizer.optimize_graph(

@@ -1,0 +1,1 @@
+"""TensorFlow graphs: traced once, and stored for later programs."""
