@@ -342,7 +342,8 @@ def test_shipped_weights(name, tmp_path):
         assert_same(
             run(session, luminance, num_samples, 0.5,
                 export.noise(colorizer, seeds, num_samples)),
-            colorizer.sample(luminance, num_samples, seeds))
+            colorizer.sample(luminance, num_samples, seeds),
+            tolerance=5e-4)  # found: 1.4e-4 with flowers, 7e-5 with photos
 
 
 @pytest.mark.slow
