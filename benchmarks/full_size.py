@@ -2,12 +2,13 @@
 
     python -m benchmarks.full_size photo.jpg
 
-The program scales a photograph to several sizes, adds grain, and colours each
-size in a separate process: `Colorizer.colorize`, then every result with
-`image(i)`, encoded as PNG, one at a time.  It prints seconds, the share of
-each part, and the process's peak memory, with TensorFlow and the photograph.
-A small picture warms up the networks first.  `benchmarks.run` uses 12
-megapixels.
+The program scales a photograph to several sizes, adds grain, and lets each size
+be coloured as `tfdivcolor colorize` does, in a separate process: reading,
+networks, and eight results joined, encoded and written.  A photograph of one
+megapixel warms up networks and loops first.  The program prints seconds, the
+size of the files, and the process's peak memory, with TensorFlow.  JPEG and PNG
+results are those of a JPEG file, 16-bit TIFF results those of a 16-bit TIFF
+file.
 """
 
 import argparse
@@ -19,9 +20,11 @@ from benchmarks.common.results import Options, goal, report, section, spread
 from tfdivcolor.settings import DEFAULT_WEIGHTS
 
 SIZES = (0.3, 3, 12, 100)  # megapixels
-LARGE, RESULTS, ROUNDS = 12, 8, 2  # for benchmarks.run
-PARTS = ("colorize", "image", "encode")
-HEADINGS = ["megapixels", "size", "seconds", *PARTS, "peak GB"]
+RESULTS, ROUNDS = 8, 3
+# For benchmarks.run: megapixels, format, goals for seconds and GB, rounds.
+GOALS = ((12, "PNG", 3, 1, ROUNDS), (12, "JPEG", 2, None, ROUNDS),
+         (12, "TIFF", 4, None, ROUNDS), (100, "PNG", 25, 3, 1))
+HEADINGS = ["megapixels", "size", "results", "seconds", "MB each", "peak GB"]
 GRAIN = 3.0  # levels; without it an enlarged photograph compresses too easily
 
 
@@ -45,79 +48,101 @@ def main(arguments=None):
     from tqdm import tqdm
 
     asked = Options(options.weights, options.seed, photo=options.photo)
-    rows = [_row(size, [once(colour, asked, size, options.results)])
-            for size in tqdm(options.megapixels, unit="size")]
-    print(f"{options.results} results, seed {options.seed}, weights "
-          f"{options.weights}, {options.photo or 'astronaut'}")
+    rows = [_row(size, image_format, options.results, [once(
+        colour, asked, size, options.results, image_format)])
+        for size in tqdm(options.megapixels, unit="size")
+        for image_format in ("PNG", "JPEG", "TIFF")]
+    print(f"seed {options.seed}, weights {options.weights}, "
+          f"{options.photo or 'astronaut'}")
     print(table(HEADINGS, rows))
 
 
-def _row(size, rounds):
-    seconds = [sum(found[part] for part in PARTS) for found in rounds]
+def _row(size, image_format, results, rounds):
+    depth = ", 16 bits" * (image_format == "TIFF")
     return [
-        f"{size:g}", rounds[0]["size"], spread(seconds),
-        *("{:.0f} %".format(100 * timing.summary(timing.ratios(
-            [found[part] for found in rounds], seconds))["median"])
-          for part in PARTS),
-        spread([found["peak"] for found in rounds])]
+        f"{size:g}", rounds[0]["size"], f"{results} {image_format}{depth}",
+        *(spread([found[part] for found in rounds])
+          for part in ("seconds", "megabytes", "peak"))]
 
 
 def measure(options, say):
-    """Measures 12 megapixels and eight results, for `benchmarks.run`."""
-    size = 0.3 if options.quick else LARGE
-    say(f"{size:g} megapixels")
-    rounds = [once(colour, options, size, RESULTS)
-              for _ in range(options.rounds(ROUNDS))]
-    name = f"{size:g} megapixels, {RESULTS} results with PNG"
+    """Measures `GOALS`, for `benchmarks.run`."""
+    rows, goals = [], []
+    for size, image_format, seconds, peak, rounds in GOALS:
+        size = 0.3 if options.quick else size
+        say(f"{size:g} megapixels, {image_format}")
+        found = [once(colour, options, size, RESULTS, image_format)
+                 for _ in range(options.rounds(rounds))]
+        rows.append(_row(size, image_format, RESULTS, found))
+        name = f"{size:g} megapixels, {RESULTS} results as {image_format}"
+        goals.append(goal(f"{name}: time", [one["seconds"] for one in found],
+                          at_most=seconds, unit="s"))
+        if peak:
+            goals.append(goal(f"{name}: peak memory",
+                              [one["peak"] for one in found],
+                              at_most=peak, unit="GB"))
     return report(
-        [section(f"{RESULTS} results, written as PNG", HEADINGS,
-                 [_row(size, rounds)])],
-        [goal(f"{name}: time",
-              [sum(found[part] for part in PARTS) for found in rounds],
-              unit="s"),
-         goal(f"{name}: peak memory", [found["peak"] for found in rounds],
-              unit="GB")],
-        rounds=rounds)
+        [section("Read, coloured and written", HEADINGS, rows)], goals)
 
 
-def colour(options, megapixels, results):
+def colour(options, megapixels, results, image_format):
     """Colours one photograph, in a separate process.
 
     Args:
         options: `Options`.
         megapixels: float. Size to scale the photograph to.
         results: int.
+        image_format: "PNG", "JPEG" or "TIFF". A TIFF file has 16 bits.
 
     Returns:
-        dict of the seconds of each of `PARTS`; peak: float, GB; size: str.
+        dict of seconds; megabytes: float, of one result; peak: float, GB;
+        size: str.
     """
-    from tfdivcolor.cli.common import start_tensorflow
+    from tfdivcolor.cli.common import find_weights, start_tensorflow
 
-    start_tensorflow()
-    import collections
+    start_tensorflow(in_order=True)
+    import tempfile
+    from pathlib import Path
 
-    import tfdivcolor as tdc
+    from tfdivcolor.coloring.batch import Work
+    from tfdivcolor.coloring.frozen import FrozenColorizer
+    from tfdivcolor.settings import Sampling
+
+    weights, described = find_weights(options.weights)
+    work = Work(FrozenColorizer(weights), weights.name, described["sha256"],
+                Sampling(results, options.seed), image_format=image_format)
+    with tempfile.TemporaryDirectory() as folder:
+        kind = ".tif" if image_format == "TIFF" else ".jpg"
+        paths = [Path(folder, name + kind) for name in ("small", "large")]
+        for path, size in zip(paths, (1, megapixels)):
+            once(write_photograph, options, size, path)
+
+        def run(path):
+            (_, _, result), = work.run([(path, path.stem)], Path(folder))
+            if isinstance(result, Exception):
+                raise result
+            return result
+
+        run(paths[0])
+        done = []
+        seconds = timing.seconds(lambda: done.append(run(paths[1])))
+        height, width, _ = done[0].luminance.shape
+        sizes = [path.stat().st_size for path in Path(folder).glob("large_*")
+                 if path.suffix != ".json"]
+    return {"seconds": seconds, "megabytes": sum(sizes) / len(sizes) / 1e6,
+            "peak": peak_memory(), "size": f"{width} x {height}"}
+
+
+def write_photograph(options, megapixels, path):
+    """Writes a photograph: 8 bits as JPEG, or 16 bits as TIFF."""
+    import numpy as np
+
     from tfdivcolor import images
 
-    pixels = _photograph(options, megapixels)
-    colorizer = tdc.load(options.weights)
-    colorizer.colorize(
-        pixels[:64, :64], results, options.seed).image(0)
-    seconds = collections.Counter()
-
-    def timed(part, function, *arguments):
-        done = []
-        seconds[part] += timing.seconds(
-            lambda: done.append(function(*arguments)))
-        return done[0]
-
-    result = timed("colorize", colorizer.colorize, pixels, results,
-                   options.seed)
-    for i in range(results):
-        picture = timed("image", result.image, i)
-        timed("encode", images.encode, picture, "PNG")
-    height, width, _ = pixels.shape
-    return {**seconds, "peak": peak_memory(), "size": f"{width} x {height}"}
+    pixels, image_format = _photograph(options, megapixels), "JPEG"
+    if path.suffix == ".tif":
+        pixels, image_format = pixels * np.uint16(257), "TIFF"
+    path.write_bytes(images.encode(pixels, image_format))
 
 
 def _photograph(options, megapixels):

@@ -21,8 +21,8 @@ from benchmarks import table
 from benchmarks.common.results import Options, spread_of
 from tfdivcolor.settings import DEFAULT_WEIGHTS
 
-NAMES = ("machine", "train_step", "input", "sampling", "full_size", "start",
-         "studio", "growth")
+NAMES = ("machine", "train_step", "input", "sampling", "full_size", "folder",
+         "start", "studio", "growth")
 
 
 def main(arguments=None):

@@ -26,7 +26,7 @@ from benchmarks.common.results import (
     spread,
 )
 
-HELP_LIMIT, COLORIZE_LIMIT = 0.3, 2.0  # seconds
+HELP_LIMIT, COLORIZE_LIMIT = 0.3, 0.8  # seconds
 HELP_ROUNDS, ROUNDS = 9, 5
 CALLS = ("load", "sample, first", "sample, second", "colorize, first",
          "colorize, second")

@@ -254,7 +254,7 @@ def test_odd_lengths_are_refused(studio, photo, length):
     ("/api/photos", 160), ("/api/photos/PHOTO/results", 16), ("/none", 16)])
 def test_200_megabytes_in_chunks_are_refused_and_not_kept(
         studio, photo, path, most):
-    memory = studio.memory()
+    memory = studio.calm_memory()
     files = set(studio.files())
     chunk = b"100000\r\n" + bytes(1 << 20) + b"\r\n"  # a megabyte
     sent, answer = 0, b""

@@ -112,6 +112,17 @@ class Studio:
                     .split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
+    def calm_memory(self):
+        """`memory` once it rests: after loading and compiling."""
+        before, quiet = self.memory(), 0
+        deadline = time.monotonic() + 120
+        while quiet < 4 and time.monotonic() < deadline:
+            time.sleep(0.5)
+            now = self.memory()
+            quiet = quiet + 1 if abs(now - before) < 2 else 0
+            before = now
+        return before
+
     def counts(self):
         """The studio's numbers of open files and threads."""
         return tuple(len(os.listdir(f"/proc/{self._process.pid}/{kind}"))

@@ -147,14 +147,25 @@ def _shrunk(luminance, size):
     return tf.clip_by_value(small, 0.0, 100.0)
 
 
-def models(luminance: Values, ab: Values) -> upsampling.Models:
-    """Fits the models of chrominance of a photograph; see `join`."""
-    ab = tf.convert_to_tensor(ab)
-    return upsampling.fit(_shrunk(luminance, tf.shape(ab)[:2]), ab)
+@tf.function(input_signature=(*_PICTURE, _SCALAR), autograph=False)
+def models(small: Values, ab: Values, width: int) -> upsampling.Models:
+    """Fits the models of chrominance of a photograph; see `join`.
+
+    Args:
+        small: float32 [h, w, 1], 0..100. Luminance of the photograph on the
+            canvas of `ab`.
+        ab: float32 [h, w, 2], CIE units.
+        width: int. Width of the photograph in pixels.
+
+    Returns:
+        `upsampling.Models` of [h, width] cells.
+    """
+    return upsampling.widen(upsampling.fit(
+        tf.convert_to_tensor(small), tf.convert_to_tensor(ab)), width)
 
 
 def _joined(luminance, ab, dtype):
-    fitted = models(luminance, ab)
+    fitted = upsampling.fit(_shrunk(luminance, tf.shape(ab)[:2]), ab)
     lying = tf.shape(luminance)[1] > WIDEST
 
     def turned(tensor, order):

@@ -11,15 +11,17 @@ import functools
 
 import numpy as np
 
-from tfdivcolor.color import canvas, lab, upsampling
+from tfdivcolor.color import canvas, lab
 from tfdivcolor.graphs.stored import StoredFunction
 
-# From here on the loops save more time than Numba takes to start.
-LARGE = 2_000_000  # pixels
+# From here on the loops save more time than Numba takes to start, for eight
+# results or more pictures.
+LARGE = 700_000  # pixels
 
-_LUMINANCE_OF, _JOIN, _JOIN_16 = (
+_LUMINANCE_OF, _MODELS, _JOIN, _JOIN_16 = (
     {name: StoredFunction(f"luminance_of {name}", graph.get_concrete_function)
      for name, graph in canvas.LUMINANCE_OF.items()},
+    StoredFunction("models", canvas.models.get_concrete_function),
     StoredFunction("join", canvas.join.get_concrete_function),
     StoredFunction("join_16", canvas.join_16.get_concrete_function))
 
@@ -51,12 +53,29 @@ def luminance_of(pixels: np.ndarray) -> np.ndarray:
     return luminance[..., np.newaxis]
 
 
-def join(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
+def on_canvas(luminance: np.ndarray, cells: int) -> np.ndarray | None:
+    """Makes the argument `small` of `join`, for several fields.
+
+    Args:
+        luminance: float32 [H, W, 1], 0..100.
+        cells: int. Side of the fields.
+
+    Returns:
+        as of `canvas.on_canvas`; None for small pictures, which do without.
+    """
+    if luminance.size < LARGE:
+        return None
+    return canvas.on_canvas(luminance, cells).numpy()
+
+
+def join(luminance: np.ndarray, ab: np.ndarray,
+         small: np.ndarray | None = None) -> np.ndarray:
     """Joins a full-size luminance and a small colour field.
 
     Args:
         luminance: float32 [H, W, 1], 0..100.
-        ab: float32 [h, w, 2], CIE units.
+        ab: float32 [c, c, 2], CIE units.
+        small: from `on_canvas`, or None (the default): the function makes it.
 
     Returns:
         uint8 [H, W, 3], sRGB. Large pictures are within one level of
@@ -64,29 +83,29 @@ def join(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
     """
     if luminance.size < LARGE:
         return _JOIN(luminance, ab)
-    return _joined(luminance, ab, np.uint8)
+    return _joined(luminance, ab, small, np.uint8)
 
 
-def join_16(luminance: np.ndarray, ab: np.ndarray) -> np.ndarray:
+def join_16(luminance: np.ndarray, ab: np.ndarray,
+            small: np.ndarray | None = None) -> np.ndarray:
     """Like `join`, in 16 bits: uint16 [H, W, 3], sRGB 0..65535.
 
     Large pictures are within 0.03 units of chroma of `canvas.join_16`.
     """
     if luminance.size < LARGE:
         return _JOIN_16(luminance, ab)
-    return _joined(luminance, ab, np.uint16)
+    return _joined(luminance, ab, small, np.uint16)
 
 
-def _joined(luminance, ab, dtype):
+def _joined(luminance, ab, small, dtype):
     from tfdivcolor.color import kernels
 
     pixels = np.empty([*luminance.shape[:2], 3], dtype)
-    models = canvas.models(luminance, ab)
-    kernels.join(
-        luminance[..., 0],
-        upsampling.widen(models, luminance.shape[1]).planes.numpy(),
-        models.lowest.numpy(), models.highest.numpy(),
-        _levels(np.dtype(dtype)), pixels)
+    if small is None:
+        small = on_canvas(luminance, len(ab))
+    planes, lowest, highest = _MODELS(small, ab, luminance.shape[1])
+    kernels.join(luminance[..., 0], planes, lowest, highest,
+                 _levels(np.dtype(dtype)), pixels)
     return pixels
 
 

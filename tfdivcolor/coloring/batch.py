@@ -18,7 +18,7 @@ import numpy as np
 
 import tfdivcolor
 from tfdivcolor import images
-from tfdivcolor.coloring import naming, outputs, writing
+from tfdivcolor.coloring import naming, outputs, overlap, writing
 from tfdivcolor.coloring.listing import STDIN
 from tfdivcolor.images import formats
 from tfdivcolor.settings import MAX_PIXELS, UNSTEERED, Sampling, Steering
@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # these modules import TensorFlow
     from tfdivcolor.coloring.coloring import Coloring
     from tfdivcolor.coloring.frozen import AnyColorizer
 
+LARGE = 20_000_000  # pixels
 _OF_ANOTHER = "the recipe was made for another photograph, {}"
 
 
@@ -89,7 +90,10 @@ class Work:
 
     def run(self, pictures: Sequence[tuple[Path, str]], folder: Path
             ) -> Iterator[tuple[Path, Path, Coloring | None | ImageError]]:
-        """Colours photographs one after the other and writes the results.
+        """Colours photographs and writes the results.
+
+        Reading, colouring and writing of successive photographs overlap;
+        those with more than `LARGE` pixels are alone in memory.
 
         Args:
             pictures: list of (path, stem), from `listing.find_pictures`.
@@ -105,21 +109,42 @@ class Work:
             ImageError: if the first photograph fails and `same_z` is True.
         """
         inputs = {_identity(path) for path, _ in pictures} - {None}
+
+        def read(task):
+            path, base, page = task
+            if isinstance(page, Exception):
+                raise page
+            return self._job(path, page, base, inputs)
+
+        def write(job, result):
+            writing.write(job, result, self._text())
+            if self._needs_first:
+                self._first = job.record["input_sha256"], result.latents
+
+        for (path, base, _), outcome in overlap.in_order(
+                self._tasks(pictures, folder), read,
+                lambda _, job: self.colorize(job.photo), write, _faults(),
+                lambda job: self._needs_first or (
+                    job.photo.pixels[..., 0].size > LARGE)):
+            if isinstance(outcome, Exception):
+                outcome = self._failure(path, outcome)
+            yield path, base, outcome
+            del outcome  # frees its memory before the next is made
+
+    @property
+    def _needs_first(self):
+        """Whether the next photograph gives its latents to all others."""
+        return self.same_z and self._first[0] is None
+
+    def _tasks(self, pictures, folder):
+        """Lists what to colour: (path, base of the outputs, page or error)."""
         stems = [stem for _, stem in pictures]
         for path, stem in pictures:
             try:
-                parts = self._parts(path, stem, stems, folder)
+                for page, part in self._parts(path, stem, stems, folder):
+                    yield path, folder / part, page
             except _faults() as error:
-                yield path, folder / stem, self._failure(path, error)
-                continue
-            for page, part in parts:
-                base = folder / part
-                try:
-                    outcome = self._one(path, page, base, inputs)
-                except _faults() as error:
-                    outcome = self._failure(path, error)
-                yield path, base, outcome
-                del outcome  # frees its memory before the next is read
+                yield path, folder / stem, error
 
     def colorize(self, photo: images.Photo) -> Coloring:
         """Colours a `Photo`.
@@ -199,7 +224,7 @@ class Work:
             error.__cause__ = cause
         elif path == STDIN and str(error).startswith("image: "):
             error = ImageError(f"{path}{str(error).removeprefix('image')}")
-        if self.same_z and self._first[0] is None:
+        if self._needs_first:
             raise ImageError(
                 f"{error}; the other photographs need its latents"
             ) from error
@@ -261,7 +286,7 @@ class Work:
                 **record, "page": page, "lenient": self.lenient}):
             old = {}
         if outputs.is_whole(base, old, self.sheet, self.original):
-            if self.same_z and self._first[0] is None:
+            if self._needs_first:
                 self._first = (record["input_sha256"], np.asarray(
                     old["latents"], np.float32))
             return None
@@ -333,21 +358,6 @@ class Work:
             "format": self.image_format, "weights": self.weights,
             "weights_sha256": self.sha256, "input": path.name,
             "input_sha256": checksum}
-
-    def _one(self, path, page, base, inputs):
-        """Colours one photograph and writes the results.
-
-        Returns:
-            `Coloring`, or None if the outputs exist.
-        """
-        job = self._job(path, page, base, inputs)
-        if job is None:
-            return None
-        result = self.colorize(job.photo)
-        writing.write(job, result, self._text())
-        if self.same_z and self._first[0] is None:
-            self._first = job.record["input_sha256"], result.latents
-        return result
 
     def _text(self):
         """Makes the text for the metadata of every result."""

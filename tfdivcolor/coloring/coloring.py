@@ -6,6 +6,7 @@ Python and the command line both call `colorize`.  The docstrings of
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -158,12 +159,16 @@ class Coloring:
     def image(self, index: int) -> np.ndarray:
         """One colouring at the photograph's size: uint8 [H, W, 3], sRGB."""
         return self._without_missing(
-            fullsize.join(self.luminance, self.ab[index]))
+            fullsize.join(self.luminance, self.ab[index], self._small))
 
     def image_16(self, index: int) -> np.ndarray:
         """The same with 16 bits a channel: uint16 [H, W, 3], sRGB."""
         return self._without_missing(
-            fullsize.join_16(self.luminance, self.ab[index]))
+            fullsize.join_16(self.luminance, self.ab[index], self._small))
+
+    @functools.cached_property
+    def _small(self):
+        return fullsize.on_canvas(self.luminance, self.ab.shape[1])
 
     def _without_missing(self, pixels):
         """Makes the missing pixels of a truncated file grey."""

@@ -164,6 +164,8 @@ def _optimised(function, described):
     graph = function.graph
     whole = tf.compat.v1.train.export_meta_graph(
         graph_def=graph.as_graph_def(), graph=graph)
+    for node in _nodes(whole.graph_def):
+        node.device = "/job:localhost/replica:0/task:0/device:CPU:0"
     kept = whole.signature_def["run"]
     for names, infos in (
             (described["inputs"], kept.inputs),
@@ -177,6 +179,12 @@ def _optimised(function, described):
     config.graph_options.rewrite_options.min_graph_nodes = -1
     optimised: Any = tf_optimizer.OptimizeGraph(config, whole)
     return optimised.SerializeToString(deterministic=True)
+
+
+def _nodes(graph_def):
+    yield from graph_def.node
+    for function in graph_def.library.function:
+        yield from function.node_def
 
 
 # --- Files -----------------------------------------------------------------
