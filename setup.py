@@ -16,6 +16,8 @@ HEIC = ["pillow-heif>=1.0,<2"]
 # The page to colour photographs in, its layered files.
 STUDIO = ["psd-tools>=1.11,<2", "starlette>=0.46,<2",
           "uvicorn>=0.34,<1"]
+# The converter, the format, and the runtime that checks the result.
+ONNX = ["onnx>=1.20,<2", "onnxruntime>=1.23,<2", "tf2onnx>=1.17,<1.18"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22", "grpcio>=1.80,<2",
            "aiohttp>=3.11,<4", "urllib3>=2.2,<3",
            "prometheus-client>=0.21,<1"]
@@ -37,7 +39,7 @@ EXAMPLES = ["ipykernel>=6.29,<8", "jupytext>=1.16,<2", "nbclient>=0.10,<1",
 TEST = ["httpx>=0.28,<1", "hypothesis>=6.100,<7", "pytest>=8,<10",
         "pytest-xdist>=3.6,<4", "pyyaml>=6,<7", "sybil>=9,<11",
         "websockets>=14,<18", *LINT, *TRAIN, *DEMO, *EXAMPLES, *HEIC,
-        *SERVING, *STUDIO, *DOCS]
+        *SERVING, *STUDIO, *ONNX, *DOCS]
 
 setup(
     name="tfdivcolor",
@@ -74,6 +76,7 @@ setup(
         "train": TRAIN, "demo": DEMO, "bulk": BULK, "heic": HEIC,
         "docs": [*DOCS, *SERVING], "matrix": MATRIX,
         "benchmarks": BENCHMARKS, "serving": SERVING, "studio": STUDIO,
+        "onnx": ONNX,
         "examples": EXAMPLES, "test": TEST},
     entry_points={
         "console_scripts": ["tfdivcolor = tfdivcolor.cli:main"]},

@@ -256,6 +256,7 @@ EXPORT_FORMATS = {
     "serving": "a SavedModel for TensorFlow Serving",
     "decode": "a SavedModel of the decoder alone, which OpenVINO reads",
     "tflite": "decoder and prior for LiteRT (TensorFlow Lite)",
+    "onnx": "an ONNX file of the whole sampling, for ONNX Runtime",
 }
 IMAGE_FORMATS = ("png", "jpeg")
 # Formats of the command's full-size colourings.
@@ -283,6 +284,8 @@ class ExportOptions:
             its luminance is not exactly the photograph's. Defaults to "png".
         batchable: bool. Whether servers may merge requests into batches.
             Leaves out the signatures with scalar inputs. Defaults to False.
+        mode: one of `MODES`. Mode of the results; only format "onnx" has
+            others than "diverse", the default.
 
     Raises:
         ValueError: if a value is outside its range.
@@ -294,6 +297,7 @@ class ExportOptions:
     max_pixels: int = 24_000_000
     image_format: str = IMAGE_FORMATS[0]
     batchable: bool = False
+    mode: str = DEFAULTS.mode
 
     def __post_init__(self):
         if not 1 <= self.max_samples <= MAX_SAMPLES:
@@ -309,6 +313,7 @@ class ExportOptions:
             raise ValueError(
                 f"num_samples must be 1 to max_samples, {self.max_samples} "
                 f"(received {self.num_samples})")
+        Sampling(mode=self.mode)
         if self.image_format not in IMAGE_FORMATS:
             raise ValueError(
                 f"image_format must be one of {', '.join(IMAGE_FORMATS)} "

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from benchmarks import growth, machine, run, start, table, train_step
+from benchmarks import growth, machine, onnx, run, start, table, train_step
 from benchmarks.common import operations, pictures, processes, results, timing
 from tfdivcolor.color.statistics import ColorStatistics
 from tfdivcolor.models import losses
@@ -327,3 +327,11 @@ def test_everything_runs(tmp_path):
     assert len(figures) > 20
     assert all(one["found"] is None or one["found"]["median"] > 0
                for one in figures)
+
+
+@pytest.mark.slow
+def test_the_onnx_file_is_compared():
+    found = onnx.measure(results.Options(weights="lfw", quick=True), print)
+    assert found["sizes"]["onnx"] > 1e6
+    assert all(min(seconds) > 0 for seconds in found["starts"].values())
+    assert [one["found"]["median"] > 0 for one in found["goals"]] == [True]

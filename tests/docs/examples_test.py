@@ -61,6 +61,7 @@ GIVEN = {
         "tdc": tdc, "batches": pictures_with_labels()},
     "tfdivcolor/evaluation/likelihood.py": lambda: {
         "tdc": tdc, "colorizer": tdc.load(), "batch": batch_of_two(128)},
+    "tfdivcolor/export/onnx/core.py": lambda: {"tdc": tdc},
     "tfdivcolor/export/saved_model.py": lambda: {
         "tdc": tdc, "pathlib": pathlib},
     "tfdivcolor/export/writer.py": lambda: {"tdc": tdc},

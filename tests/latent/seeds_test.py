@@ -42,3 +42,9 @@ def test_shape_may_be_a_tensor_and_the_batch_empty():
     drawn = seeds.normal(seeds.LATENT, tf.zeros([0], tf.int64),
                          [tf.constant(4), 2])
     assert drawn.shape == (0, 4, 2)
+
+
+def test_given_numbers_take_the_place_of_drawn_ones():
+    numbers = tf.constant([[0.5, 0.25]])
+    given = seeds.Given({seeds.LATENT: numbers})
+    assert seeds.normal(seeds.LATENT, given, [2]) is numbers

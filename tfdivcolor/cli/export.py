@@ -1,4 +1,4 @@
-"""`tfdivcolor export`: a SavedModel for TensorFlow Serving."""
+"""`tfdivcolor export`: a SavedModel or ONNX file for other programs."""
 
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from tfdivcolor.settings import (
     EXPORT_FORMATS,
     IMAGE_FORMATS,
     MAX_SAMPLES,
+    MODES,
     ExportOptions,
 )
 
@@ -23,10 +24,13 @@ from tfdivcolor.settings import (
 def add(commands: Any) -> None:
     """Adds the command's parser."""
     parser = commands.add_parser(
-        "export", help="make a SavedModel for TensorFlow Serving",
+        "export", help="make a SavedModel for TensorFlow Serving, or an ONNX "
+        "file",
         description="Writes DIR/VERSION, a SavedModel for TensorFlow Serving "
         "and any other TensorFlow program. It takes encoded pictures and "
-        "returns encoded colourings. Needs pip install 'tfdivcolor[serving]'.")
+        "returns encoded colourings. Needs pip install 'tfdivcolor[serving]'. "
+        "Other formats are for other runtimes: they take luminance and return "
+        "colour fields. Format onnx needs pip install 'tfdivcolor[onnx]'.")
     parser.set_defaults(run=_run)
     parser.add_argument(
         "base", type=Path, metavar="DIR",
@@ -68,6 +72,9 @@ def add(commands: Any) -> None:
         help="for servers that merge requests into batches: omit the "
         "signatures colorize_n, colorize_hinted, colorize_pixels and decode, "
         "and add batching parameters")
+    parser.add_argument(
+        "--mode", choices=MODES, default=ExportOptions.mode,
+        help="mode of the results, for --format onnx (default: %(default)s)")
     add_running(parser)
     add_quiet(parser)
 
@@ -76,7 +83,8 @@ def _run(options):
     with checking():
         settings = ExportOptions(
             options.samples, options.max_samples, options.max_results,
-            options.max_pixels, options.image_format, options.batchable)
+            options.max_pixels, options.image_format, options.batchable,
+            options.mode)
     start_tensorflow(options.threads, in_order=True)
     folder, described = find_weights(options.weights)
     from tfdivcolor import export

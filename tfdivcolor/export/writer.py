@@ -4,12 +4,16 @@
     BASE/VERSION/assets.extra/                warm-up requests
     BASE/VERSION/contract.json                tensor names, types, shapes
     BASE/VERSION/batching_params.pbtxt        only if batchable
+    BASE/VERSION/model.onnx, model.tflite     instead of the model, in other
+                                              formats; see `onnx_file` and
+                                              `portable`
 
 A version appears completely or not at all, and never replaces another. Before
 it appears, the exporter runs every signature as a server does, and compares two
 pictures, without hints and with one, with those of the Colorizer.
 """
 
+import functools
 import json
 import os
 from dataclasses import asdict
@@ -23,6 +27,7 @@ from tqdm import tqdm
 from tfdivcolor import images
 from tfdivcolor.coloring.colorizer import Colorizer
 from tfdivcolor.export import portable, saved_model, signatures, warmup
+from tfdivcolor.export.onnx import onnx_file
 from tfdivcolor.models import storage
 from tfdivcolor.settings import DEFAULTS, EXPORT_FORMATS, ExportOptions, Hint
 from tfdivcolor.utils import files
@@ -83,9 +88,10 @@ def save(base: str | os.PathLike, colorizer: Colorizer,
 
     Raises:
         ValueError: if the version exists or is below 0, if the format is
-            unknown, or if the folder holds versions of another format.
+            unknown or has no such mode, or if the folder holds versions of
+            another format.
         OSError: if the folder cannot be written.
-        ImportError: if tensorflow-serving-api is not installed.
+        ImportError: if a package that the format needs is not installed.
         RuntimeError: if the results of the export differ from the
             Colorizer's.
 
@@ -96,12 +102,18 @@ def save(base: str | os.PathLike, colorizer: Colorizer,
         raise ValueError(
             f"format must be one of {', '.join(EXPORT_FORMATS)} "
             f"(received {format!r})")
+    if options.mode != DEFAULTS.mode and format != "onnx":
+        raise ValueError(
+            f"mode must be {DEFAULTS.mode}, unless the format is onnx "
+            f"(received {options.mode})")
     path = version_path(base, version)
     _check_neighbours(path.parent, format)
     write, check = {
         "serving": (_write_serving, verify),
         "decode": (portable.write_decode, portable.verify_decode),
-        "tflite": (portable.write_tflite, portable.verify_tflite)}[format]
+        "tflite": (portable.write_tflite, portable.verify_tflite),
+        "onnx": (functools.partial(onnx_file.write, about=about),
+                 onnx_file.verify)}[format]
     with (files.whole_folder(path) as folder,
           tqdm(total=2, unit="step", disable=quiet) as bar):
         bar.set_description("writing")
@@ -216,7 +228,6 @@ def contract(folder: str | os.PathLike, colorizer: Colorizer,
         **asdict(options),
         "seed": DEFAULTS.seed,
         "temperature": DEFAULTS.temperature,
-        "mode": DEFAULTS.mode,
         "signatures": {
             name: {"inputs": described(signature.inputs),
                    "outputs": described(signature.outputs)}

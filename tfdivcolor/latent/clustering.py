@@ -30,8 +30,7 @@ def spread_out(points: Tensor, num_chosen: Tensor) -> Tensor:
     cost = tf.cast(tf.reduce_sum(
         tf.minimum(nearest[:, None], distance), axis=-1), tf.float64)
 
-    def choose(i, nearest, cost, chosen):
-        best = tf.argmin(cost, axis=-1, output_type=tf.int32)
+    def choose(i, best, nearest, cost, chosen):
         new = tf.gather(distance, best, batch_dims=1)
         # Subtract what the points that have come nearer no longer add.  They
         # are fewer with each choice; a new sum would cost P^2 each time.
@@ -43,12 +42,16 @@ def spread_out(points: Tensor, num_chosen: Tensor) -> Tensor:
         cost -= tf.math.unsorted_segment_sum(
             tf.cast(less, cost.dtype), nearer[:, 0], tf.shape(points)[0])
         cost.set_shape(points.shape[:2])
-        return i + 1, tf.minimum(nearest, new), cost, chosen.write(i, best)
+        following = tf.argmin(cost, axis=-1, output_type=tf.int32)
+        return (i + 1, following, tf.minimum(nearest, new), cost,
+                chosen.write(i, best))
 
+    # The loop also writes the first choice, although it is known and changes
+    # nothing: ONNX has loops that stack results, and no arrays to write to.
     chosen = tf.TensorArray(tf.int32, size=num_chosen, element_shape=[None])
     *_, chosen = tf.while_loop(
         lambda i, *_: i < num_chosen, choose,
-        (1, nearest, cost, chosen.write(0, first)))
+        (0, first, nearest, cost, chosen))
     return tf.gather(points, tf.transpose(chosen.stack()), batch_dims=1)
 
 

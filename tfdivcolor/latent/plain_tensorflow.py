@@ -70,8 +70,9 @@ def component_log_prob(params: MixtureParameters, z: Tensor) -> Tensor:
     return tf.transpose(by_component - 0.5 * quadratic, [0, 2, 1])
 
 
-def draw(params: MixtureParameters | SteeredMixture, seed: Tensor,
-         num_samples: int | Tensor, temperature: Tensor | float,
+def draw(params: MixtureParameters | SteeredMixture,
+         seed: Tensor | seeds.Given, num_samples: int | Tensor,
+         temperature: Tensor | float,
          purposes: tuple[int, int, int] = seeds.RESULTS) -> Tensor:
     """Draws from the mixture, with one random stream per picture.
 
@@ -81,7 +82,7 @@ def draw(params: MixtureParameters | SteeredMixture, seed: Tensor,
 
     Args:
         params: MixtureParameters or SteeredMixture.
-        seed: int64 [B].
+        seed: int64 [B], or `seeds.Given`.
         num_samples: int or int32 scalar S.
         temperature: float32 scalar or [B], 0 or more.
         purposes: three constants of `seeds`: the streams for components,

@@ -10,7 +10,7 @@ These have a lower error at every rank, with more variance and truer chroma
 "samples" is ordered by density, "components" by weight.
 """
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import tensorflow as tf
 
@@ -55,9 +55,9 @@ class Latents(TypedDict):
 
 
 def latents(
-        params: MixtureParameters, sensitivity: Tensor, seed: Tensor,
-        num_samples: Tensor, temperature: Tensor, mode: str,
-        palette: bool = False,
+        params: MixtureParameters, sensitivity: Tensor,
+        seed: Tensor | seeds.Given, num_samples: Tensor, temperature: Tensor,
+        mode: str, palette: bool = False,
         steered: MixtureParameters | SteeredMixture | None = None,
         first: Tensor | None = None) -> Latents:
     """Chooses S latents for each picture.
@@ -68,7 +68,8 @@ def latents(
         sensitivity: float32 [B, D] or [1, D]. Movement of the colour field for
             a unit step in each latent dimension (decoder.sensitivity): the
             measure of difference in "diverse".
-        seed: int64 [B].
+        seed: int64 [B], or `seeds.Given` with the numbers of `num_draws`
+            draws for `seeds.RESULTS` and `SHARE_DRAWS` for `seeds.SHARES`.
         num_samples: int32 scalar S.
         temperature: float32 scalar or [B], 0 or more.
         mode: str, one of `settings.MODES`.
@@ -99,9 +100,27 @@ def latents(
     return rated(params, source, sensitivity, seed, z, component)
 
 
+def num_draws(mode: str, num_samples: int | Tensor) -> Any:
+    """Counts the draws that a mode makes for S results of a picture.
+
+    Args:
+        mode: str, one of `settings.MODES`.
+        num_samples: int or int32 scalar S.
+
+    Returns:
+        int or int32 scalar, without the `SHARE_DRAWS` draws for shares.
+    """
+    if mode == "components":
+        return 0
+    if mode == "samples":
+        return num_samples
+    return tf.maximum(POOL_PER_SAMPLE * num_samples, SMALLEST_POOL)
+
+
 def rated(params: MixtureParameters,
           source: MixtureParameters | SteeredMixture, sensitivity: Tensor,
-          seed: Tensor, z: Tensor, component: Tensor | None = None) -> Latents:
+          seed: Tensor | seeds.Given, z: Tensor,
+          component: Tensor | None = None) -> Latents:
     """Rates latents by the mixture.
 
     Args:
@@ -129,7 +148,7 @@ def rated(params: MixtureParameters,
 
 
 def shares(source: MixtureParameters | SteeredMixture, sensitivity: Tensor,
-           seed: Tensor, z: Tensor) -> Tensor:
+           seed: Tensor | seeds.Given, z: Tensor) -> Tensor:
     """Counts the share of a mixture that each of S latents represents.
 
     The function draws `SHARE_DRAWS` latents at temperature 1, whatever the
@@ -187,7 +206,7 @@ def _diverse(params, source, sensitivity, seed, num_samples, temperature,
     may be flat and have no density: if all draws agree with the hints, the
     draws that are likely without them are better.
     """
-    pool_size = tf.maximum(POOL_PER_SAMPLE * num_samples, SMALLEST_POOL)
+    pool_size = num_draws("diverse", num_samples)
     draws = plain_tensorflow.draw(
         source, seed, pool_size, tf.sqrt(temperature))
     count = tf.cast(PROBABLE * tf.cast(pool_size, tf.float32), tf.int32)

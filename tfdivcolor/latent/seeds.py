@@ -6,7 +6,8 @@ batch size or call counter, so the numbers of a picture do not depend on the
 other pictures of the batch, and the same seed always gives the same numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import tensorflow as tf
 
@@ -33,12 +34,25 @@ RESULTS = (COMPONENT, LATENT, FACTOR)
 SHARES = (SHARE_COMPONENT, SHARE_LATENT, SHARE_FACTOR)
 
 
-def normal(purpose: int, seed: Tensor, shape: Sequence) -> Tensor:
+@dataclass(frozen=True)
+class Given:
+    """Random numbers from the caller. They take the place of a seed.
+
+    Attributes:
+        numbers: dict from a purpose to float32 [B, *shape], the numbers of
+            all B pictures in the shape that the draw for the purpose has.
+    """
+
+    numbers: Mapping[int, Tensor]
+
+
+def normal(purpose: int, seed: Tensor | Given, shape: Sequence) -> Tensor:
     """Standard normal numbers, with one stream per picture.
 
     Args:
         purpose: int. One of the constants of this module.
-        seed: int64 tensor [B]. Seeds of the pictures.
+        seed: int64 tensor [B], the seeds of the pictures; or `Given`, which
+            has the numbers already.
         shape: sequence of ints or int32 scalars. Shape of one picture's draw.
 
     Returns:
@@ -47,12 +61,14 @@ def normal(purpose: int, seed: Tensor, shape: Sequence) -> Tensor:
     return _draw(tf.random.stateless_normal, purpose, seed, shape)
 
 
-def uniform(purpose: int, seed: Tensor, shape: Sequence) -> Tensor:
+def uniform(purpose: int, seed: Tensor | Given, shape: Sequence) -> Tensor:
     """Uniform numbers in [0, 1), one stream per picture; see `normal`."""
     return _draw(tf.random.stateless_uniform, purpose, seed, shape)
 
 
 def _draw(function, purpose, seed, shape):
+    if isinstance(seed, Given):
+        return seed.numbers[purpose]
     seed = tf.cast(seed, tf.int64)
     # Pictures with the same seed, as by default, share one draw.
     different, place = tf.unique(seed)

@@ -313,14 +313,14 @@ class JointModel(LossTermsModel):
             tf.constant(temperature, tf.float32),
             tf.constant(num_samples, tf.int32), mode)
 
-    def sample_fields(self, luminance: Tensor, seed: Tensor,
+    def sample_fields(self, luminance: Tensor, seed: Tensor | seeds.Given,
                       temperature: Tensor, num_samples: Tensor,
                       mode: str) -> dict[str, Tensor]:
-        """Samples in TensorFlow: for Python, command line and SavedModel.
+        """Samples in TensorFlow: for Python, command line and exports.
 
         Args:
             luminance: float32 [B, s, s, 1], 0..100.
-            seed: int64 [B].
+            seed: int64 [B], or `seeds.Given` in a graph of the caller's.
             temperature: float32 scalar or [B].
             num_samples: int32 scalar.
             mode: str.

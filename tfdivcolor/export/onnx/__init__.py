@@ -1,0 +1,1 @@
+"""The export as an ONNX file: its core, the file, operations it needs."""
