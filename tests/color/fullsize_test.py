@@ -75,6 +75,33 @@ def test_luminance_is_that_of_skimage(dtype):
     assert 0 <= found[0, 0, 0] < 1e-5 and 99.9999 < found[0, 1, 0] <= 100
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_the_largest_error_of_luminance(dtype, monkeypatch):
+    pixels = np.random.default_rng(1).integers(
+        0, np.iinfo(dtype).max, [40, 50, 3]).astype(dtype)
+    luminance = skcolor.rgb2lab(pixels / np.float64(np.iinfo(dtype).max))[
+        ..., :1].astype(np.float32)
+    assert fullsize.luminance_error(pixels, luminance) < 1e-3
+    luminance[31, 7] -= 2.5
+    found = fullsize.luminance_error(pixels, luminance)
+    assert found == pytest.approx(2.5, abs=1e-3)
+    monkeypatch.setattr(fullsize, "LARGE", 10_000)
+    assert fullsize.luminance_error(pixels, luminance) == pytest.approx(
+        found, abs=1e-3)
+
+
+@hypothesis.settings(deadline=None, max_examples=40)
+@hypothesis.given(height=st.integers(1, 300), width=st.integers(1, 300),
+                  size=st.integers(1, 130), seed=st.integers(0, 99))
+def test_on_the_canvas_as_tensorflow(height, width, size, seed):
+    luminance = np.random.default_rng(seed).uniform(
+        0, 100, [height, width, 1]).astype(np.float32)
+    found = fullsize.on_canvas(luminance, size)
+    assert found.dtype == np.float32 and found.shape == (size, size, 1)
+    np.testing.assert_allclose(
+        found, canvas.on_canvas(luminance, size), atol=1e-3)
+
+
 def test_a_grey_picture_stays_grey():
     luminance, _ = _picture(3, 50, 70)
     pixels = fullsize.join(luminance, np.zeros([1, 1, 2], np.float32))

@@ -790,3 +790,15 @@ def test_resolution_is_kept(image_format, turn):
             rtol=1e-3)
     assert images.read(data).dpi is not None
     assert images.read(images.encode(photo.pixels, "WEBP")).dpi is None
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "WEBP", "PNG"])
+def test_reading_back_is_reading(image_format):
+    pixels = np.random.default_rng(0).integers(
+        0, 255, [20, 30, 3]).astype(np.uint8)
+    data = images.encode(pixels, image_format)
+    found = images.read_back(data, image_format)
+    assert found.dtype == np.uint8
+    # Decoders of JPEG may round differently.
+    assert np.abs(found.astype(int) - images.read(data).pixels).max() <= (
+        image_format == "JPEG")

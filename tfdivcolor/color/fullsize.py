@@ -1,7 +1,7 @@
 """Conversions at full size: by TensorFlow, or by loops for large pictures.
 
-    luminance_of   of `canvas`, for NumPy arrays
-    join, join_16
+    luminance_of, on_canvas, join, join_16   of `canvas`, for NumPy arrays
+    luminance_error
 
 The choice depends on the picture's size alone, so the same picture always
 gives the same bytes. Graphs of models use `canvas` for every size.
@@ -46,26 +46,72 @@ def luminance_of(pixels: np.ndarray) -> np.ndarray:
     from tfdivcolor.color import kernels
 
     luminance = np.empty(pixels.shape[:2], np.float32)
-    kernels.luminance_of(
-        # Turned photographs are views, which Numba would compile for again.
-        np.ascontiguousarray(pixels), _linear_light(pixels.dtype),
-        _lightness(), luminance)
+    kernels.luminance_of(*_curves(pixels), luminance)
     return luminance[..., np.newaxis]
 
 
-def on_canvas(luminance: np.ndarray, cells: int) -> np.ndarray | None:
-    """Makes the argument `small` of `join`, for several fields.
+def luminance_error(pixels: np.ndarray, luminance: np.ndarray) -> float:
+    """Computes the largest difference in L from a luminance.
+
+    Args:
+        pixels: uint8 or uint16 [H, W, 3], sRGB.
+        luminance: float32 [H, W, 1], 0..100.
+
+    Returns:
+        float, 0..100.
+    """
+    if luminance.size < LARGE:
+        return float(np.abs(luminance_of(pixels) - luminance).max())
+    from tfdivcolor.color import kernels
+
+    return float(kernels.largest_error(*_curves(pixels), luminance[..., 0]))
+
+
+def _curves(pixels):
+    """The first arguments of the loops from pixels to L."""
+    # Turned photographs are views, which Numba would compile for again.
+    return (np.ascontiguousarray(pixels), _linear_light(pixels.dtype),
+            _lightness())
+
+
+def on_canvas(luminance: np.ndarray, size: int) -> np.ndarray:
+    """Squashes a luminance to a square, as `canvas.on_canvas`.
 
     Args:
         luminance: float32 [H, W, 1], 0..100.
-        cells: int. Side of the fields.
+        size: int. Side of the square.
 
     Returns:
-        as of `canvas.on_canvas`; None for small pictures, which do without.
+        float32 [size, size, 1], 0..100. Large pictures are within 1e-3 of
+        `canvas.on_canvas`.
     """
     if luminance.size < LARGE:
-        return None
-    return canvas.on_canvas(luminance, cells).numpy()
+        return canvas.on_canvas(luminance, size).numpy()
+    from tfdivcolor.color import kernels
+
+    small = np.empty([size, size], np.float32)
+    kernels.shrink(luminance[..., 0], *_weights(len(luminance), size),
+                   *_weights(luminance.shape[1], size), small)
+    return np.clip(small, 0.0, 100.0)[..., np.newaxis]
+
+
+def _weights(length, size):
+    """Weights of an antialiased bilinear resize along one direction.
+
+    Returns:
+        weights: float32 [size, n], which sum to 1 for each result.
+        first: int32 [size]. Place of the first weight.
+    """
+    scale = length / size
+    reach = max(scale, 1.0)  # of a triangle, in pixels
+    centres = (np.arange(size) + 0.5) * scale
+    first = np.maximum(np.ceil(centres - reach - 0.5), 0).astype(np.int32)
+    places = first[:, None] + np.arange(int(2 * reach) + 2)
+    weights = np.maximum(
+        1 - np.abs(places + 0.5 - centres[:, None]) / reach, 0)
+    weights[places >= length] = 0
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights.astype(np.float32), first
 
 
 def join(luminance: np.ndarray, ab: np.ndarray,
@@ -75,7 +121,8 @@ def join(luminance: np.ndarray, ab: np.ndarray,
     Args:
         luminance: float32 [H, W, 1], 0..100.
         ab: float32 [c, c, 2], CIE units.
-        small: from `on_canvas`, or None (the default): the function makes it.
+        small: float32 [c, c, 1]. `luminance` from `on_canvas`, for callers
+            that join several fields. Defaults to None: the function makes it.
 
     Returns:
         uint8 [H, W, 3], sRGB. Large pictures are within one level of

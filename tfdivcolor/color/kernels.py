@@ -61,16 +61,38 @@ def _read(table, x):
 
 
 @_compiled
-def _search(luminance, a, b):
-    """Linear light on the border of the gamut: as in `lab.map_to_gamut`."""
-    factor, step = _F(0), min(_F(1), _CHROMA / np.sqrt(a * a + b * b))
+def _search(luminance, ab, light, outside, work):
+    """Puts pixels on the border of the gamut, as `lab.map_to_gamut`.
+
+    Every step runs over all pixels, so that the processor computes several at
+    once.
+
+    Args:
+        luminance: float32 [W], 0..100.
+        ab: float32 [2, W].
+        light: float32 [3, W]. The pixels outside get new values.
+        outside: int32 [n]. Their columns.
+        work: float32 [5, at least n].
+    """
+    count = len(outside)
+    for i in range(count):
+        x = outside[i]
+        a, b = ab[0, x], ab[1, x]
+        work[0, i], work[1, i], work[2, i] = luminance[x], a, b
+        work[3, i] = _F(0)
+        work[4, i] = min(_F(1), _CHROMA / np.sqrt(a * a + b * b))
     for _ in range(_BISECTIONS):
-        step *= _F(0.5)
-        trial = factor + step
-        red, green, blue = _linear(luminance, trial * a, trial * b)
-        if _is_inside(red, green, blue):
-            factor = trial
-    return _linear(luminance, factor * a, factor * b)
+        for i in range(count):
+            step = work[4, i] * _F(0.5)
+            trial = work[3, i] + step
+            red, green, blue = _linear(
+                work[0, i], trial * work[1, i], trial * work[2, i])
+            work[3, i] = trial if _is_inside(red, green, blue) else work[3, i]
+            work[4, i] = step
+    for i in range(count):
+        x, factor = outside[i], work[3, i]
+        light[0, x], light[1, x], light[2, x] = _linear(
+            luminance[x], factor * ab[0, x], factor * ab[1, x])
 
 
 @_compiled
@@ -89,6 +111,8 @@ def join(luminance, planes, lowest, highest, table, pixels):
     row = np.empty((6, width), np.float32)
     light = np.empty((3, width), np.float32)
     ab = np.empty((2, width), np.float32)
+    outside = np.empty(width, np.int32)
+    work = np.empty((5, width), np.float32)
     for y in range(height):
         position = min(max((_F(y) + _F(0.5)) * (_F(cells) / _F(height))
                            - _F(0.5), _F(0)), _F(cells - 1))
@@ -107,14 +131,21 @@ def join(luminance, planes, lowest, highest, table, pixels):
             red, green, blue = _linear(luminance[y, x], a, b)
             ab[0, x], ab[1, x] = a, b
             light[0, x], light[1, x], light[2, x] = red, green, blue
+        count = 0
         for x in range(width):
-            if not _is_inside(light[0, x], light[1, x], light[2, x]):
-                light[0, x], light[1, x], light[2, x] = _search(
-                    luminance[y, x], ab[0, x], ab[1, x])
+            outside[count] = x
+            count += not _is_inside(light[0, x], light[1, x], light[2, x])
+        _search(luminance[y], ab, light, outside[:count], work)
         for x in range(width):
             for channel in range(3):
                 pixels[y, x, channel] = np.int32(
                     _read(table, light[channel, x]) + _F(0.5))
+
+
+@_inlined
+def _lightness(pixel, linear, table):
+    return _read(table, (_RED * linear[pixel[0]] + _GREEN * linear[pixel[1]]
+                         + _BLUE * linear[pixel[2]]))
 
 
 @_compiled
@@ -130,7 +161,43 @@ def luminance_of(pixels, linear, table, luminance):
     height, width = luminance.shape
     for y in range(height):
         for x in range(width):
-            luminance[y, x] = _read(table, (
-                _RED * linear[pixels[y, x, 0]]
-                + _GREEN * linear[pixels[y, x, 1]]
-                + _BLUE * linear[pixels[y, x, 2]]))
+            luminance[y, x] = _lightness(pixels[y, x], linear, table)
+
+
+@_compiled
+def largest_error(pixels, linear, table, luminance):
+    """Computes the largest difference of L; arguments as in `luminance_of`."""
+    height, width = luminance.shape
+    largest = _F(0)
+    for y in range(height):
+        for x in range(width):
+            found = _lightness(pixels[y, x], linear, table)
+            largest = max(largest, abs(found - luminance[y, x]))
+    return largest
+
+
+@_compiled
+def shrink(luminance, rows, first_rows, columns, first_columns, small):
+    """Computes weighted means of rectangles: both directions of a resize.
+
+    Args:
+        luminance: float32 [H, W].
+        rows, columns: float32 [h, n] and [w, m]. Weights of the rows and
+            columns that a result is the mean of.
+        first_rows, first_columns: int32 [h] and [w]. Where they begin.
+        small: float32 [h, w]. Gets the result.
+    """
+    width = luminance.shape[1]
+    row = np.empty(width, np.float32)
+    for i in range(small.shape[0]):
+        row[:] = 0
+        for k in range(rows.shape[1]):
+            weight, y = rows[i, k], first_rows[i] + k
+            if weight > 0:
+                for x in range(width):
+                    row[x] += weight * luminance[y, x]
+        for j in range(small.shape[1]):
+            total, start = _F(0), first_columns[j]
+            for k in range(min(columns.shape[1], width - start)):
+                total += columns[j, k] * row[start + k]
+            small[i, j] = total

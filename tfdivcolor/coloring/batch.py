@@ -29,7 +29,6 @@ if TYPE_CHECKING:  # these modules import TensorFlow
     from tfdivcolor.coloring.coloring import Coloring
     from tfdivcolor.coloring.frozen import AnyColorizer
 
-LARGE = 20_000_000  # pixels
 _OF_ANOTHER = "the recipe was made for another photograph, {}"
 
 
@@ -93,7 +92,7 @@ class Work:
         """Colours photographs and writes the results.
 
         Reading, colouring and writing of successive photographs overlap;
-        those with more than `LARGE` pixels are alone in memory.
+        those with more than `writing.LARGE` pixels are alone in memory.
 
         Args:
             pictures: list of (path, stem), from `listing.find_pictures`.
@@ -125,7 +124,7 @@ class Work:
                 self._tasks(pictures, folder), read,
                 lambda _, job: self.colorize(job.photo), write, _faults(),
                 lambda job: self._needs_first or (
-                    job.photo.pixels[..., 0].size > LARGE)):
+                    job.photo.pixels[..., 0].size > writing.LARGE)):
             if isinstance(outcome, Exception):
                 outcome = self._failure(path, outcome)
             yield path, base, outcome

@@ -168,6 +168,9 @@ class Coloring:
 
     @functools.cached_property
     def _small(self):
+        """The luminance for `fullsize.join`, which small ones do without."""
+        if self.luminance.size < fullsize.LARGE:
+            return None
         return fullsize.on_canvas(self.luminance, self.ab.shape[1])
 
     def _without_missing(self, pixels):
@@ -185,8 +188,7 @@ class Coloring:
         Returns:
             float, 0..100.
         """
-        return float(np.abs(
-            fullsize.luminance_of(pixels) - self.luminance).max())
+        return fullsize.luminance_error(pixels, self.luminance)
 
 
 def colorize(

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdivcolor import color
-from tfdivcolor.color import canvas
+from tfdivcolor.color import fullsize
 from tfdivcolor.coloring.frozen import AnyColorizer
 from tfdivcolor.latent import (
     hints as hint_points,
@@ -32,7 +32,7 @@ from tfdivcolor.settings import DEFAULTS, UNSTEERED, Sampling, Steering
 from tfdivcolor.utils.types import Tensor
 
 
-def seen(colorizer: AnyColorizer, luminance: Tensor) -> Tensor:
+def seen(colorizer: AnyColorizer, luminance: np.ndarray) -> np.ndarray:
     """Reduces a photograph's luminance to the size that the networks see.
 
     Args:
@@ -42,7 +42,7 @@ def seen(colorizer: AnyColorizer, luminance: Tensor) -> Tensor:
     Returns:
         float32 [s, s, 1], 0..100; s is the colorizer's `luminance_size`.
     """
-    return canvas.on_canvas(luminance, colorizer.luminance_size)
+    return fullsize.on_canvas(luminance, colorizer.luminance_size)
 
 
 def look(colorizer: AnyColorizer, small: Tensor

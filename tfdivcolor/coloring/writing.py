@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the module imports TensorFlow
 
 # Threads that encode and write results while the main thread makes the next.
 _WRITERS = 2
+LARGE = 20_000_000  # pixels; from here on one thread, for less memory
 
 
 @dataclass(frozen=True)
@@ -158,11 +159,12 @@ def _write_results(job, result, text, sheet, written):
         data = encode(result, index, made, job.image_format, text)
         files.write_atomically(job.names[index], data)
         if job.image_format not in formats.LOSSLESS_FORMATS:
-            return result.luminance_error(images.read(
-                data, max_pixels=made[..., 0].size).pixels)
+            return result.luminance_error(
+                images.read_back(data, job.image_format))
         return None
 
-    with concurrent.futures.ThreadPoolExecutor(_WRITERS) as writers:
+    threads = 1 if result.luminance.size > LARGE else _WRITERS
+    with concurrent.futures.ThreadPoolExecutor(threads) as writers:
         for index in range(len(result)):
             made = pixels(result, index, job.image_format)
             written.append(job.names[index])
@@ -171,7 +173,7 @@ def _write_results(job, result, text, sheet, written):
                 tiles.append(plots.reduced(
                     made if made.dtype == np.uint8 else result.image(index)))
             del made
-            if len(pending) > _WRITERS:
+            if len(pending) > threads:
                 errors.append(pending.popleft().result())
         errors += [one.result() for one in pending]
     return tiles, None if errors[0] is None else errors

@@ -10,9 +10,11 @@ inputs at once.
 
 import contextlib
 import functools
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import imagecodecs
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -144,6 +146,22 @@ def read(source: Picture, max_pixels: int = MAX_PIXELS,
 def mid_grey(dtype: DTypeLike) -> int:
     """Value of pixels that a truncated file lacks: 128, or 128 * 257."""
     return round(np.iinfo(dtype).max * 128 / 255)
+
+
+def read_back(data: bytes, image_format: str) -> np.ndarray:
+    """Decodes a file that `encode` made.
+
+    Args:
+        data: bytes.
+        image_format: str, the key of `FORMATS` that it was encoded with.
+
+    Returns:
+        uint8 [H, W, 3], sRGB.
+    """
+    if image_format == "JPEG":
+        # A third of the time of `read`, which looks for profiles and more.
+        return imagecodecs.jpeg8_decode(data)
+    return read(data, max_pixels=sys.maxsize).pixels
 
 
 def count_pages(source: Picture) -> int:

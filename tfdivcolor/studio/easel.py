@@ -115,15 +115,15 @@ class Easel:
             colorizer: `Colorizer`.
 
         Returns:
-            as of `drawing.seen`, and as of `canvas.on_canvas`.
+            as of `drawing.seen`, and as of `fullsize.on_canvas`.
         """
         if self._seen is None:
-            from tfdivcolor.color import canvas, fullsize
+            from tfdivcolor.color import fullsize
             from tfdivcolor.coloring import drawing
 
             luminance = fullsize.luminance_of(self.photo.finest)
             self._seen = (drawing.seen(colorizer, luminance),
-                          canvas.on_canvas(luminance, colorizer.canvas))
+                          fullsize.on_canvas(luminance, colorizer.canvas))
         return self._seen
 
     def results(self, colorizer: Colorizer, state: State, key: str
