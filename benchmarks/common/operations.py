@@ -18,7 +18,10 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 
 PRODUCTS = ("MatMul", "BatchMatMulV2")
-CONVOLUTIONS = ("Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter")
+DEPTHWISE, CONVOLUTIONS = (
+    (kind, f"{kind}BackpropInput", f"{kind}BackpropFilter")
+    for kind in ("DepthwiseConv2dNative", "Conv2D"))
+COUNTED = (*PRODUCTS, *CONVOLUTIONS, *DEPTHWISE)
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 # Kind of operation -> attributes that name its functions.
 _LOOPS_AND_BRANCHES = {
@@ -113,12 +116,12 @@ def _count(graph, needed, shapes):
 
 
 def _is_counted(kind):
-    if kind in PRODUCTS or kind in CONVOLUTIONS:
+    if kind in COUNTED:
         return True
     if re.search("MatMul|Conv[123]D|Conv$|DepthwiseConv|Einsum", kind):
         raise ValueError(
-            f"operations must be {', '.join((*PRODUCTS, *CONVOLUTIONS))} to "
-            f"be counted (received {kind})")
+            f"operations must be {', '.join(COUNTED)} to be counted "
+            f"(received {kind})")
     return False
 
 
@@ -139,14 +142,15 @@ def _multiply_adds(operation, shapes):
         summed = shape(operation.inputs[0])[-2 if turned else -1]
         return math.prod(shape(operation.outputs[0])) * summed
     # Terms for each pixel and channel of the (forward) result: the kernel's
-    # sides times the input channels.
-    if operation.type == "Conv2D":
-        result, kernel = operation.outputs[0], operation.inputs[1]
-    elif operation.type == "Conv2DBackpropInput":
+    # sides times the input channels, of which a depthwise one sees its own.
+    if operation.type.endswith("BackpropInput"):
         result, kernel = operation.inputs[2], operation.inputs[1]
-    else:
+    elif operation.type.endswith("BackpropFilter"):
         result, kernel = operation.inputs[2], operation.outputs[0]
-    return math.prod(shape(result)) * math.prod(shape(kernel)[:3])
+    else:
+        result, kernel = operation.outputs[0], operation.inputs[1]
+    seen = 2 if operation.type in DEPTHWISE else 3
+    return math.prod(shape(result)) * math.prod(shape(kernel)[:seen])
 
 
 def profile(function, calls=10):

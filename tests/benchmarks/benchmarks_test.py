@@ -84,6 +84,25 @@ def test_operations_of_products_and_convolutions_as_by_hand():
         "Conv2DBackpropFilter": convolution}
 
 
+def test_operations_of_depthwise_convolutions_as_by_hand():
+    @tf.function
+    def compute(x, kernel):
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel])
+            loss = tf.reduce_sum(tf.nn.depthwise_conv2d(
+                x, kernel, [1, 2, 2, 1], "SAME"))
+        return loss, tape.gradient(loss, [x, kernel])
+
+    found = operations.count(
+        compute, tf.zeros([2, 8, 8, 4]), tf.zeros([3, 3, 4, 2]))
+    # 4 x 4 pixels come out, each of 3 x 3 products for 4 x 2 channels.
+    convolution = 2 * 2 * 4 * 4 * 4 * 2 * 3 * 3
+    assert found == {
+        "DepthwiseConv2dNative": convolution,
+        "DepthwiseConv2dNativeBackpropInput": convolution,
+        "DepthwiseConv2dNativeBackpropFilter": convolution}
+
+
 def test_operations_of_shapes_that_values_decide():
     @tf.function
     def compute(x, rows):

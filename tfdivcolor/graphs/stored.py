@@ -213,7 +213,7 @@ def _made(path, described, body):
     checksum = hashlib.sha256(rest).hexdigest()
     with contextlib.suppress(OSError, ImageError):
         if path:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(0o700, parents=True, exist_ok=True)
             files.write_atomically(path, checksum.encode() + b"\n" + rest)
             _remove_old(path.parent)
     # Tuples have become lists, as in a file that was read.
