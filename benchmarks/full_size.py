@@ -4,8 +4,8 @@
 
 The program scales a photograph to several sizes, adds grain, and lets each size
 be coloured as `tfdivcolor colorize` does, in a separate process: reading,
-networks, and eight results joined, encoded and written.  A photograph of one
-megapixel warms up networks and loops first.  The program prints seconds, the
+networks, and eight results joined, encoded and written.  Two smaller
+photographs warm up graphs and loops first.  The program prints seconds, the
 size of the files, and the process's peak memory, with TensorFlow.  JPEG and PNG
 results are those of a JPEG file, 16-bit TIFF results those of a 16-bit TIFF
 file.
@@ -114,8 +114,10 @@ def colour(options, megapixels, results, image_format):
                 image_format=image_format.lower())
     with tempfile.TemporaryDirectory() as folder:
         kind = ".tif" if image_format == "TIFF" else ".jpg"
-        paths = [Path(folder, name + kind) for name in ("small", "large")]
-        for path, size in zip(paths, (1, megapixels)):
+        # The first two warm up graphs and loops; see `color.fullsize`.
+        paths = [Path(folder, name + kind)
+                 for name in ("small", "middle", "large")]
+        for path, size in zip(paths, (0.3, 1, megapixels)):
             once(write_photograph, options, size, path)
 
         def run(path):
@@ -124,9 +126,11 @@ def colour(options, megapixels, results, image_format):
                 raise result
             return result
 
-        run(paths[0])
+        *before, path = paths
+        for other in before:
+            run(other)
         done = []
-        seconds = timing.seconds(lambda: done.append(run(paths[1])))
+        seconds = timing.seconds(lambda: done.append(run(path)))
         height, width, _ = done[0].luminance.shape
         sizes = [path.stat().st_size for path in Path(folder).glob("large_*")
                  if path.suffix != ".json"]

@@ -124,12 +124,11 @@ def test_operations_that_would_be_missed_are_refused():
         operations.count(loop, tf.zeros([3, 3]))
 
     @tf.function
-    def depthwise(x):
-        return tf.nn.depthwise_conv2d(
-            x, tf.ones([3, 3, 4, 1]), [1] * 4, "SAME")
+    def solid(x):
+        return tf.nn.conv3d(x, tf.ones([3, 3, 3, 4, 1]), [1] * 5, "SAME")
 
-    with pytest.raises(ValueError, match="DepthwiseConv2dNative"):
-        operations.count(depthwise, tf.zeros([1, 8, 8, 4]))
+    with pytest.raises(ValueError, match="received Conv3D"):
+        operations.count(solid, tf.zeros([1, 8, 8, 8, 4]))
 
 
 def test_profile_names_what_took_the_time():

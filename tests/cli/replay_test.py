@@ -102,6 +102,7 @@ def test_only_its_results_are_written_as_the_whole_call_writes_them(
         whole["hints"][0]["after"][rank] for rank in (1, 3)]
 
 
+@pytest.mark.slow
 def test_a_kept_latent_is_kept(run, photo, tmp_path, make, frozen):
     kept = frozen.colorize(photo, 3, seed=1).latents[2]
     recipe, path = make(steering=Steering(kept=kept, strength=0.5))

@@ -38,7 +38,7 @@ def never(*_):
 
 
 @pytest.mark.parametrize("steering", [
-    Steering(saturation=1.3), Steering(warmth=2.0), pytest.param(
+    Steering(saturation=1.3), pytest.param(
         Steering(HINTS, keep=1, warmth=2.0), marks=pytest.mark.slow)])
 def test_the_colours_of_the_colorizer_and_then_without_it(
         tiny_photos, folder, photo, steering, monkeypatch):

@@ -108,6 +108,7 @@ def test_recolor_is_a_draw_joined_with_the_own_luminance(
         assert np.abs(one.astype(int) - expected).max() <= 1
 
 
+@pytest.mark.slow
 def test_a_colorizer_that_sees_more_than_its_canvas(tiny_photos, images):
     layer = RandomRecolor(tiny_photos, 1.0, seed=3)
     images, seed = images[:2], [5, 7]

@@ -33,6 +33,7 @@ def assert_equal(one, other, trained=1e-4, checked=1e-4):
             values, rel=share, abs=1e-4), name
 
 
+@pytest.mark.slow
 def test_a_small_model():
     """Of everything that devices could do each for its own: batch norm,
     noise, a clipped gradient, the slower rate of pretrained weights."""

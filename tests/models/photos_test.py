@@ -227,6 +227,7 @@ def test_fit_lowers_the_loss_and_leaves_what_is_frozen():
     assert blocks == {f"block_{number}" for number in range(3, 16)}
 
 
+@pytest.mark.slow
 def test_the_mixture_s_stage_thaws_no_more_than_it_froze():
     colorizer = make()
     trained = {id(weight) for weight in colorizer.trainable_variables}

@@ -50,6 +50,7 @@ def test_the_kl_of_the_joint_stage(tiny, batch, altered):
     np.testing.assert_allclose(after["kl"], before["kl"] - 100, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_fit(make_tiny, batch, altered):
     def loss(model):
         data = tf.data.Dataset.from_tensors(batch)

@@ -258,6 +258,7 @@ def test_a_step_moves_by_the_clipped_gradient(make_tiny):
     assert moved == pytest.approx(0.5, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_batch_in_parts_moves_by_the_sum_of_their_gradients():
     def make():
         keras.utils.set_random_seed(0)
