@@ -158,3 +158,15 @@ def test_facts_are_found_once():
         "side": 64, "has": True}
     assert stored.facts("model", never) == {"side": 64, "has": True}
     assert stored.facts("other", lambda: {"side": 1}) == {"side": 1}
+
+
+@pytest.mark.parametrize("cards", [[], ["a card"]])
+def test_only_machines_without_a_card_fix_the_device(cards, monkeypatch):
+    """On a machine with one, TensorFlow places the operations itself."""
+    listed = tf.config.list_logical_devices
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: (
+        cards if kind == "GPU" else listed(kind)))
+    described, graph_def = stored._read_or_make("mixed", MAKE)
+    assert described["name"] == "mixed"
+    devices = {node.device for node in graph_def.node}
+    assert any("CPU" in device for device in devices) == (not cards)

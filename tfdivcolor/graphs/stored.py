@@ -97,8 +97,8 @@ def folder() -> Path | None:
 def _runner(graph_def, inputs, outputs):
     """Makes a function of arrays that runs a graph as it is.
 
-    A session, unlike a `tf.function`, imports a graph without a Python object
-    for each operation's gradient, and can leave an optimised graph alone.
+    A session can leave an optimised graph alone. A `tf.function` would optimise
+    it again, which takes half a second.
     """
     graph = tf.Graph()
     with graph.as_default():
@@ -164,8 +164,10 @@ def _optimised(function, described):
     graph = function.graph
     whole = tf.compat.v1.train.export_meta_graph(
         graph_def=graph.as_graph_def(), graph=graph)
-    for node in _nodes(whole.graph_def):
-        node.device = "/job:localhost/replica:0/task:0/device:CPU:0"
+    if not tf.config.list_logical_devices("GPU"):
+        # oneDNN's fused operations are for nodes with a device only.
+        for node in _nodes(whole.graph_def):
+            node.device = "/job:localhost/replica:0/task:0/device:CPU:0"
     kept = whole.signature_def["run"]
     for names, infos in (
             (described["inputs"], kept.inputs),
