@@ -16,7 +16,6 @@ import functools
 import tempfile
 from pathlib import Path
 
-from benchmarks import table
 from benchmarks.common import timing
 from benchmarks.common.processes import once, process
 from benchmarks.common.results import (
@@ -28,6 +27,7 @@ from benchmarks.common.results import (
     report,
     section,
     spread,
+    text,
 )
 
 RESULTS = 8
@@ -39,10 +39,7 @@ RUNTIMES = {"onnx": "ONNX Runtime", "saved_model": "SavedModel",
 
 def main():
     """Runs the program."""
-    found = measure(Options(), print)
-    for part in found["tables"]:
-        print(f"\n{part['caption']}\n\n"
-              f"{table(part['headings'], part['rows'])}")
+    print(text(measure(Options(), print)))
 
 
 def measure(options, say):

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from benchmarks import table
-from benchmarks.common.results import Options, spread_of
+from benchmarks.common.results import Options, spread_of, text
 from tfdivcolor.settings import DEFAULT_WEIGHTS
 
 NAMES = ("machine", "train_step", "input", "sampling", "full_size", "folder",
@@ -53,7 +53,7 @@ def main(arguments=None):
                 tqdm.write(f"{name}: {_line(error)}", file=sys.stderr)
                 continue
             found["benchmarks"][name] = part
-            tqdm.write(_text(name, part), file=sys.stdout)
+            tqdm.write(f"\n## {name}\n{text(part)}", file=sys.stdout)
             if options.json:
                 options.json.write_text(json.dumps(found, indent=1) + "\n")
     print(f"\n## Goals\n\n{goals(found['benchmarks'])}")
@@ -117,15 +117,6 @@ def _line(error):
     """An error as one line."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:300]
-
-
-def _text(name, part):
-    """A benchmark's tables, as Markdown."""
-    lines = [f"\n## {name}"]
-    for one in part["tables"]:
-        lines += [f"\n{one['caption']}:\n",
-                  table(one["headings"], one["rows"])]
-    return "\n".join(lines)
 
 
 def goals(benchmarks):

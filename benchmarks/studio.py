@@ -30,9 +30,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import table
 from benchmarks.common import pictures, timing
-from benchmarks.common.results import Options, goal, report, section
+from benchmarks.common.results import Options, goal, report, section, text
 
 SIZES = (1, 12, 40)  # megapixels
 HINTS = 20  # measured changes for each size
@@ -43,9 +42,7 @@ GREY_LIMIT, EIGHT_LIMIT, HINT_LIMIT = 1.0, 2.0, 0.3  # seconds
 
 def main():
     """Runs the program."""
-    for part in measure(Options(), print)["tables"]:
-        print(f"\n{part['caption']}\n\n"
-              f"{table(part['headings'], part['rows'])}")
+    print(text(measure(Options(), print)))
 
 
 def measure(options, say):

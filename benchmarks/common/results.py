@@ -9,6 +9,7 @@ A benchmark of `benchmarks.run` is a module with a docstring and a function
 
 from dataclasses import dataclass
 
+from benchmarks import table
 from benchmarks.common import timing
 from tfdivcolor.settings import DEFAULT_WEIGHTS
 
@@ -57,6 +58,13 @@ def report(tables, goals=(), **measured):
 def section(caption, headings, rows):
     """Makes a table of a report, with its caption; all values are str."""
     return {"caption": caption, "headings": headings, "rows": rows}
+
+
+def text(found):
+    """Formats the tables of a report, with their captions: str."""
+    return "\n".join(f"\n{one['caption']}:\n\n"
+                     f"{table(one['headings'], one['rows'])}"
+                     for one in found["tables"])
 
 
 def profiled(what, profile):

@@ -20,7 +20,7 @@ def plain(tasks, read, make, write, faults):
             job = read(task)
             result = None
             if job is not None:
-                result = make(task, job)
+                result = make(job)
                 write(job, result)
         except faults as error:
             result = error
@@ -37,7 +37,7 @@ def steps(plan, log):
 
     return (lambda task: step(
                 "read", task, None if plan[task] == "nothing" else task),
-            lambda task, job: step("make", task, 10 * job),
+            lambda job: step("make", job, 10 * job),
             lambda job, result: step("write", job, None))
 
 
@@ -68,10 +68,10 @@ def test_the_next_is_read_and_the_last_written_meanwhile():
             read_next.set()
         return task
 
-    def make(task, job):
-        if task == 0:
+    def make(job):
+        if job == 0:
             assert read_next.wait(10)
-        if task == 1:
+        if job == 1:
             made_second.set()
             assert written.wait(10)
         return job
@@ -94,7 +94,7 @@ def test_a_job_that_is_alone_is_finished_before_the_next_is_read():
 
     list(overlap.in_order(
         range(4), lambda task: log.append(("read", task)) or task,
-        lambda task, job: log.append(("make", task)) or job, write, (),
+        lambda job: log.append(("make", job)) or job, write, (),
         lambda job: job == 1))
     assert log.index(("write", 0)) < log.index(("make", 1))
     assert log.index(("write", 1)) < log.index(("read", 2))
@@ -114,7 +114,7 @@ def test_other_errors_end_the_call(where):
 def test_a_caller_who_stops_waits_for_the_file_that_is_written():
     finished = []
     outcomes = overlap.in_order(
-        range(9), lambda task: task, lambda task, job: job,
+        range(9), lambda task: task, lambda job: job,
         lambda job, result: finished.append(job), (), lambda _: False)
     next(outcomes)
     outcomes.close()

@@ -122,7 +122,7 @@ class Work:
 
         for (path, base, _), outcome in overlap.in_order(
                 self._tasks(pictures, folder), read,
-                lambda _, job: self.colorize(job.photo), write, _faults(),
+                lambda job: self.colorize(job.photo), write, _faults(),
                 lambda job: self._needs_first or (
                     job.photo.pixels[..., 0].size > writing.LARGE)):
             if isinstance(outcome, Exception):

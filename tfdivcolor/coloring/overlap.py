@@ -10,7 +10,7 @@ from typing import Any
 
 
 def in_order(tasks: Iterable[Any], read: Callable[[Any], Any],
-             make: Callable[[Any, Any], Any],
+             make: Callable[[Any], Any],
              write: Callable[[Any, Any], None], faults: tuple,
              alone: Callable[[Any], bool]) -> Iterator[tuple[Any, Any]]:
     """Runs three steps for each task; yields the outcomes in order.
@@ -19,7 +19,7 @@ def in_order(tasks: Iterable[Any], read: Callable[[Any], Any],
         tasks: the tasks, listed lazily.
         read: step 1, on a thread of its own: from a task to a job, or None if
             the task has nothing to do.
-        make: step 2, on the caller's thread: from task and job to a result.
+        make: step 2, on the caller's thread: from a job to a result.
         write: step 3, on a thread of its own: takes job and result.
         faults: classes of errors that end a task, not the call.
         alone: whether a job must be finished before the next task is read,
@@ -58,7 +58,7 @@ def in_order(tasks: Iterable[Any], read: Callable[[Any], Any],
             result = error
             if job is not None:
                 try:
-                    result = make(task, job)
+                    result = make(job)
                     if single:
                         write(job, result)
                 except faults as error:
