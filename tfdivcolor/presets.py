@@ -100,6 +100,8 @@ class Photos:
         backbone_weights: "imagenet" (the default), a weights file, or None.
         frozen_taps: int. Freezes the encoder's layers up to this one of its
             five features. Defaults to 2.
+        encoder_size: int or None. Side of the picture that the encoder sees,
+            in pixels. Defaults to None, 2 * canvas.
         num_components: int K of the mixture. Defaults to 10.
         rank: int R of each component's low-rank covariance. Defaults to 6.
         width: int. Channels of a region's token. Defaults to 128.
@@ -114,6 +116,7 @@ class Photos:
     backbone: str = EFFICIENTNET_LITE0
     backbone_weights: str | None = "imagenet"
     frozen_taps: int = 2
+    encoder_size: int | None = None
     num_components: int = 10
     rank: int = 6
     width: int = 128
@@ -129,7 +132,7 @@ class Photos:
         return _region_vae(self, PretrainedGreyNetwork(
             self.canvas, self.num_regions, self.widths,
             self.feature_channels, self.backbone, self.frozen_taps,
-            self.backbone_weights, name="grey_network"))
+            self.backbone_weights, self.encoder_size, name="grey_network"))
 
     def colorizer(self) -> Colorizer:
         return _region_colorizer(

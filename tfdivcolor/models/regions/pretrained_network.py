@@ -36,6 +36,10 @@ class PretrainedGreyNetwork(layers.Layer):
         feature_channels: int C. Channels at the size of the canvas. Defaults
             to 32.
         backbone, frozen_taps, weights: as in `Encoder`.
+        encoder_size: int or None. Side of the picture that the encoder sees,
+            in pixels. A classification network knows objects of the size of
+            its training pictures, so an enlarged picture tells it more.
+            Defaults to None, 2 * canvas.
 
     Raises:
         ValueError: as in `Encoder`.
@@ -45,16 +49,17 @@ class PretrainedGreyNetwork(layers.Layer):
                  widths: Sequence[int] = (160, 128, 96, 64),
                  feature_channels: int = 32,
                  backbone: str = EFFICIENTNET_LITE0, frozen_taps: int = 2,
-                 weights: str | None = None, **kwargs):
+                 weights: str | None = None, encoder_size: int | None = None,
+                 **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.canvas = canvas
         self.luminance_size = 2 * canvas
         self.num_regions = num_regions
         self.widths = tuple(widths)
         self.feature_channels = feature_channels
+        self.encoder_size = encoder_size or self.luminance_size
         self.encoder = Encoder(
-            self.luminance_size, backbone, frozen_taps, weights,
-            name="encoder")
+            self.encoder_size, backbone, frozen_taps, weights, name="encoder")
         self.network = self._build_network()
 
     def _build_network(self):
@@ -91,12 +96,22 @@ class PretrainedGreyNetwork(layers.Layer):
         """
         small = tf.nn.avg_pool2d(luminance_norm, 2, 2, "VALID")
         assignment, features, bottleneck = float32(self.network(
-            [*self.encoder(luminance_norm), small], training=training))
+            [*self._encode(luminance_norm), small], training=training))
         return region_grey(assignment, features, bottleneck, small)
+
+    def _encode(self, luminance_norm):
+        """Features at the size of the canvas, and at halves of it."""
+        if self.encoder_size == self.luminance_size:
+            return self.encoder(luminance_norm)
+        taps = self.encoder(tf.image.resize(
+            luminance_norm, [self.encoder_size] * 2))
+        return [tf.image.resize(tap, [self.canvas >> i] * 2)
+                for i, tap in enumerate(taps)]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "canvas": self.canvas,
                 "num_regions": self.num_regions, "widths": self.widths,
                 "feature_channels": self.feature_channels,
                 "backbone": self.encoder.backbone,
-                "frozen_taps": self.encoder.frozen_taps, "weights": None}
+                "frozen_taps": self.encoder.frozen_taps, "weights": None,
+                "encoder_size": self.encoder_size}
