@@ -41,6 +41,9 @@ def main(arguments=None):
     parser.add_argument(
         "--weights", default=DEFAULT_WEIGHTS, metavar="NAME_OR_DIR",
         help="trained weights (default: %(default)s)")
+    parser.add_argument("--draws", type=int, metavar="N",
+                        help="draws that the results represent (default: "
+                        "those of tfdivcolor)")
     parser.add_argument("--seed", type=int, default=0, metavar="N",
                         help="seed of the results (default: %(default)s)")
     options = parser.parse_args(arguments)
@@ -52,7 +55,10 @@ def main(arguments=None):
     from tqdm import tqdm
 
     import tfdivcolor as tdc
+    from tfdivcolor.latent import sampling
 
+    if options.draws:
+        sampling.SMALLEST_POOL = options.draws
     colorizer = tdc.load(options.weights)
     means, shares, nearest, count = {}, [], [], 0
     for given in tqdm(options.data, unit="set"):
@@ -77,8 +83,9 @@ def main(arguments=None):
             means.setdefault(way, []).append(
                 [first, best, *(value / true for value in chroma)])
         count += len(photos)
-    print(f"{count} pictures of {len(options.data)} sets, seed "
-          f"{options.seed}, weights {options.weights}")
+    print(f"{count} pictures of {len(options.data)} sets, "
+          f"{sampling.SMALLEST_POOL} draws, seed {options.seed}, weights "
+          f"{options.weights}")
     print(table(
         ["way", "first", "best of 8", "chroma, first", "chroma, all"],
         [[way, *(f"{value:.4f}" for value in row[:2]),
@@ -112,9 +119,11 @@ def _fields(colorizer, luminance, seed):
     grey, params = colorizer.look(luminance)
     decoder = colorizer.vae.decoder
     seed = tf.fill([len(luminance)], tf.constant(seed, tf.int64))
-    draws = plain_tensorflow.draw(params, seed, 128, 0.5 ** 0.5)
+    number = sampling.SMALLEST_POOL
+    draws = plain_tensorflow.draw(params, seed, number, 0.5 ** 0.5)
     log_prob, probable = tf.math.top_k(
-        plain_tensorflow.log_prob(params, draws), 121)
+        plain_tensorflow.log_prob(params, draws),
+        int(sampling.PROBABLE * number))
     draws = tf.gather(draws, probable, batch_dims=1)
     scale = tf.maximum(decoder.sensitivity(grey), 1e-6)[:, None]
     weights = tf.nn.softmax(params["mixture_logits"])

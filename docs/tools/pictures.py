@@ -228,7 +228,7 @@ def clusters(colorizer):
                           "boxstyle": "circle,pad=0.15", "fc": colour,
                           "ec": "black"})
     axes.set(xticks=[], yticks=[], xlabel="first principal component",
-             ylabel="second", title="128 draws and 8 results")
+             ylabel="second", title=f"{len(points)} draws and 8 results")
     for rank in range(8):
         small = figure.add_subplot(grid[rank // 4, 2 + rank % 4])
         small.imshow(result.image(rank))

@@ -20,7 +20,7 @@ from tfdivcolor.utils.types import Tensor
 
 # Draws that "diverse" summarises: the number per result, and the least number.
 POOL_PER_SAMPLE = 4
-SMALLEST_POOL = 128
+SMALLEST_POOL = 256
 # Share of the draws that counts as probable.  The rest are the far tails of
 # broad components; each would become a garish result.
 PROBABLE = 0.95
