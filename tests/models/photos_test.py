@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from scipy.special import log_softmax, softmax
+from skimage.transform import resize
 from tiny import TINY_PHOTOS, random_batch
 
 import tfdivcolor as tdc
@@ -68,6 +69,44 @@ def test_what_is_found_has_the_canvas_s_size(tiny_photos, grey):
         tf.reduce_sum(grey["assignment"], -1), 1.0, rtol=1e-5)
 
 
+def test_the_encoder_sees_the_picture_enlarged(pictures, tmp_path):
+    """Against scikit-image's bilinear interpolation."""
+    def resized(x, side):
+        return np.stack([resize(
+            np.asarray(one), (side, side), order=1, mode="edge",
+            anti_aliasing=False) for one in x]).astype(np.float32)
+
+    colorizer = presets.build("photos", **TINY_PHOTOS)
+    network = colorizer.vae.grey_encoder
+    luminance = pictures["luminance"] / 50 - 1
+    assert network.luminance_size == 64 and network.encoder.size == 96
+    taps = network.encoder(resized(luminance, 96))
+    small = luminance.reshape(5, 32, 2, 32, 2, 1).mean((2, 4))
+    expected, *_ = network.network(
+        [*(resized(tap, 32 >> i) for i, tap in enumerate(taps)), small])
+    found = network(luminance)["assignment"]
+    np.testing.assert_allclose(
+        found, tf.reshape(expected, found.shape), atol=1e-4)
+    colorizer.save(tmp_path / "model")
+    loaded = tdc.load(tmp_path / "model").vae.grey_encoder
+    assert loaded.encoder.size == 96
+    np.testing.assert_array_equal(loaded(luminance)["assignment"], found)
+
+
+def test_the_encoder_s_size_can_be_given(pictures):
+    network = presets.build(
+        "photos", **TINY_PHOTOS, encoder_size=64).vae.grey_encoder
+    assert network.encoder.size == 64
+    luminance = pictures["luminance"] / 50 - 1
+    small = luminance.reshape(5, 32, 2, 32, 2, 1).mean((2, 4))
+    expected, *_ = network.network([*network.encoder(luminance), tf.constant(small)])
+    found = network(luminance)["assignment"]
+    np.testing.assert_allclose(
+        found, tf.reshape(expected, found.shape), atol=1e-6)
+    with pytest.raises(ValueError, match=r"multiple of 32 \(received 80\)"):
+        presets.build("photos", **TINY_PHOTOS, encoder_size=80)
+
+
 def test_tokens_see_the_luminance_of_the_canvas(grey, pictures):
     assignment = grey["assignment"].numpy()
     small = pictures["luminance"].reshape(5, 32, 2, 32, 2).mean((2, 4))
@@ -79,7 +118,7 @@ def test_tokens_see_the_luminance_of_the_canvas(grey, pictures):
 
 
 def test_the_canvas_must_fit_the_encoder():
-    with pytest.raises(ValueError, match="multiple of 32.*received 80"):
+    with pytest.raises(ValueError, match=r"multiple of 16 \(received 40\)"):
         presets.build("photos", **{**TINY_PHOTOS, "canvas": 40})
 
 

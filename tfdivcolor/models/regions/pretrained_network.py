@@ -23,9 +23,9 @@ from tfdivcolor.utils.types import Tensor
 class PretrainedGreyNetwork(layers.Layer):
     """Luminance -> region assignment, features, tokens, like `GreyNetwork`.
 
-    The encoder sees the luminance at twice the size of the canvas. A decoder
-    of convolutions combines its features, at strides 32 to 2, at the size of
-    the canvas.
+    The encoder sees the luminance, enlarged to `encoder_size`. Its features,
+    at strides 2 to 32, are resized to the canvas, half the canvas and so on. A
+    decoder of convolutions combines them.
 
     Args:
         canvas: int. Side of the colour field in pixels, a multiple of 16.
@@ -42,7 +42,7 @@ class PretrainedGreyNetwork(layers.Layer):
             Defaults to None, 2 * canvas.
 
     Raises:
-        ValueError: as in `Encoder`.
+        ValueError: if `canvas` is not a multiple of 16, and as in `Encoder`.
     """
 
     def __init__(self, canvas: int = 64, num_regions: int = 32,
@@ -52,6 +52,9 @@ class PretrainedGreyNetwork(layers.Layer):
                  weights: str | None = None, encoder_size: int | None = None,
                  **kwargs):
         super().__init__(autocast=False, **kwargs)
+        if canvas % 16:
+            raise ValueError(
+                f"canvas must be a multiple of 16 (received {canvas})")
         self.canvas = canvas
         self.luminance_size = 2 * canvas
         self.num_regions = num_regions
