@@ -85,8 +85,7 @@ class Regions:
 class Photos:
     """For photographs of every kind: `regions` on a pretrained encoder.
 
-    The networks see the luminance at twice the size of the canvas. The encoder
-    sees it enlarged.
+    The networks see the luminance at twice the size of the canvas.
 
     Attributes:
         canvas: int. Side of the colour field in pixels, a multiple of 16.
@@ -101,9 +100,10 @@ class Photos:
         backbone_weights: "imagenet" (the default), a weights file, or None.
         frozen_taps: int. Freezes the encoder's layers up to this one of its
             five features. Defaults to 2.
-        encoder_size: int or None. Side of the enlarged picture that the
-            encoder sees, in pixels, a multiple of 32. Defaults to None, the
-            multiple of 32 nearest to 3 * canvas: 192 for a canvas of 64.
+        encoder_size: int or None. Side of the picture that the encoder sees,
+            in pixels, a multiple of 32. A larger one tells the encoder more
+            and takes longer (docs/experiments.md). Defaults to None, 2 *
+            canvas.
         num_components: int K of the mixture. Defaults to 10.
         rank: int R of each component's low-rank covariance. Defaults to 6.
         width: int. Channels of a region's token. Defaults to 128.
@@ -134,9 +134,7 @@ class Photos:
         return _region_vae(self, PretrainedGreyNetwork(
             self.canvas, self.num_regions, self.widths,
             self.feature_channels, self.backbone, self.frozen_taps,
-            self.backbone_weights,
-            self.encoder_size or 32 * round(3 * self.canvas / 32),
-            name="grey_network"))
+            self.backbone_weights, self.encoder_size, name="grey_network"))
 
     def colorizer(self) -> Colorizer:
         return _region_colorizer(

@@ -76,7 +76,7 @@ def test_the_encoder_sees_the_picture_enlarged(pictures, tmp_path):
             np.asarray(one), (side, side), order=1, mode="edge",
             anti_aliasing=False) for one in x]).astype(np.float32)
 
-    colorizer = presets.build("photos", **TINY_PHOTOS)
+    colorizer = presets.build("photos", **TINY_PHOTOS, encoder_size=96)
     network = colorizer.vae.grey_encoder
     luminance = pictures["luminance"] / 50 - 1
     assert network.luminance_size == 64 and network.encoder.size == 96
@@ -93,16 +93,7 @@ def test_the_encoder_sees_the_picture_enlarged(pictures, tmp_path):
     np.testing.assert_array_equal(loaded(luminance)["assignment"], found)
 
 
-def test_the_encoder_s_size_can_be_given(pictures):
-    network = presets.build(
-        "photos", **TINY_PHOTOS, encoder_size=64).vae.grey_encoder
-    assert network.encoder.size == 64
-    luminance = pictures["luminance"] / 50 - 1
-    small = luminance.reshape(5, 32, 2, 32, 2, 1).mean((2, 4))
-    expected, *_ = network.network([*network.encoder(luminance), tf.constant(small)])
-    found = network(luminance)["assignment"]
-    np.testing.assert_allclose(
-        found, tf.reshape(expected, found.shape), atol=1e-6)
+def test_the_encoder_s_size_must_fit_its_strides():
     with pytest.raises(ValueError, match=r"multiple of 32 \(received 80\)"):
         presets.build("photos", **TINY_PHOTOS, encoder_size=80)
 
