@@ -12,7 +12,7 @@ import importlib
 import os
 import sys
 
-__version__ = "0.9.0"
+__version__ = "0.10.0"
 
 # TensorFlow leaves oneDNN off on processors without AVX-512 or AMX, although it
 # makes these networks 1.3x faster or more.  TensorFlow reads the variable once,
