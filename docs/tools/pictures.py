@@ -47,6 +47,20 @@ def grey(pixels):
     return np.asarray(Image.fromarray(pixels).convert("L"))
 
 
+# --- README ------------------------------------------------------------------
+
+
+def kinds(colorizer):
+    """Grey photographs of four kinds, and the first four results of each."""
+    shown = []
+    for photo in (portrait()[:300], data.rocket(), data.chelsea(),
+                  data.coffee()):
+        result = colorizer.colorize(grey(photo))
+        shown += [result.grey, *(result.image(i) for i in (0, 1, 2, 3))]
+    titles = ["grey", "00", "01", "02", "03", *[""] * 15]
+    return row(titles, shown, 5)
+
+
 # --- Guides ------------------------------------------------------------------
 
 
@@ -312,8 +326,8 @@ def save(name, pixels):
 
 
 MADE = {make.__name__: make for make in (
-    start, hints, keep, warmth, film, results, failures, posterior, regions,
-    mixture, clusters)}
+    kinds, start, hints, keep, warmth, film, results, failures, posterior,
+    regions, mixture, clusters)}
 
 if __name__ == "__main__":
     main(sys.argv[1:])
