@@ -121,14 +121,14 @@ def test_other_modes(tiny, batch, mode, tmp_path):
 
 def test_noise_is_uniform_and_normal(tiny):
     noise = export.noise(tiny, list(range(200)), 1)
-    assert noise["uniform"].shape == (200, 128 + 256)
-    assert noise["normal"].shape == (200, 128 + 256, 16 + 2)
+    assert noise["uniform"].shape == (200, 256 + 256)
+    assert noise["normal"].shape == (200, 256 + 256, 16 + 2)
     assert noise["uniform"].min() >= 0 and noise["uniform"].max() < 1
     np.testing.assert_allclose(noise["uniform"].mean(), 0.5, atol=0.01)
     np.testing.assert_allclose(noise["normal"].mean((0, 1)), 0.0, atol=0.02)
     np.testing.assert_allclose(noise["normal"].std((0, 1)), 1.0, atol=0.02)
     # No number serves twice.
-    assert len(np.unique(noise["normal"][0])) > 0.999 * 384 * 18
+    assert len(np.unique(noise["normal"][0])) > 0.999 * 512 * 18
     with pytest.raises(ValueError, match="num_samples must be"):
         export.noise(tiny, 0, 0)
     with pytest.raises(ValueError, match="mode must be"):
