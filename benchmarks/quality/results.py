@@ -137,10 +137,8 @@ def _fields(colorizer, luminance, seed):
         size = tf.reduce_sum(own, axis=1)
         z = centres / scale + middle
         if cap:
-            most, palettes.LARGEST_FACTOR = palettes.LARGEST_FACTOR, cap
             z = palettes.restore_chroma(
-                z, draws, own, tf.ones_like(size)[:, :, None])
-            palettes.LARGEST_FACTOR = most
+                z, draws, own, tf.ones_like(size)[:, :, None], cap)
         first = tf.where(anchored, 1e6, size[:, :1])
         return z, size, tf.concat([first, size[:, 1:]], 1)
 

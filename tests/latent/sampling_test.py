@@ -229,11 +229,17 @@ def test_shares_are_those_of_full_temperature_whatever_the_results():
             np.testing.assert_allclose(found["share"][0], expected, atol=0.1)
 
 
-def test_results_of_palettes_keep_their_members_chroma():
+@pytest.mark.parametrize("red, scale, largest", [
+    # The components are far apart: the result is the mean of a cluster.
+    (4.0, 0.05, sampling.CLUSTER_FACTOR),
+    # They overlap: the result is the mixture's mean.
+    (1.2, 0.4, sampling.MEAN_FACTOR),
+])
+def test_results_of_palettes_keep_their_members_chroma(red, scale, largest):
     # Two regions: the first is red or green, the second always blue.
-    locs = tf.constant([[[4.0, 1, 0, -3], [-4.0, 1, 0, -3]]])
+    locs = tf.constant([[[red, 0.3, 0, -3], [-red, 0.3, 0, -3]]])
     params = {"mixture_logits": tf.zeros([1, 2]), "locs": locs,
-              "scales": tf.fill([1, 2, 4], 0.05)}
+              "scales": tf.fill([1, 2, 4], scale)}
 
     def chosen(palette):
         return sampling.latents(
@@ -241,7 +247,7 @@ def test_results_of_palettes_keep_their_members_chroma():
             tf.constant(0.5), "diverse", palette)["z"].numpy()[0, 0]
 
     plain, restored = chosen(False), chosen(True)
-    np.testing.assert_allclose(plain, [0, 1, 0, -3], atol=0.6)
-    # The hue stays, the chroma doubles at most.
-    np.testing.assert_allclose(restored[:2], 2 * plain[:2], rtol=0.01)
-    np.testing.assert_allclose(restored[2:], plain[2:], rtol=0.01)
+    np.testing.assert_allclose(plain, [0, 0.3, 0, -3], atol=0.6)
+    # The hue stays, the chroma grows by the largest factor.
+    np.testing.assert_allclose(restored[:2], largest * plain[:2], rtol=0.01)
+    np.testing.assert_allclose(restored[2:], plain[2:], rtol=0.03)

@@ -26,7 +26,12 @@ SMALLEST_POOL = 256
 PROBABLE = 0.95
 # A result is the mean of its cluster and of this many draws at the middle.
 # Without them, a cluster of few draws would be one loud tint.
-MIDDLE_DRAWS = 2.0
+MIDDLE_DRAWS = 4.0
+# Largest factors on the chroma of a region's colour, for the mixture's mean,
+# which is the greyest, and for the means of clusters.  Larger ones give more
+# error and more tints.
+MEAN_FACTOR = 2.0
+CLUSTER_FACTOR = 1.5
 # Components farther apart than this number of standard deviations form
 # separate groups without a middle.
 FAR = 3.0
@@ -234,7 +239,10 @@ def _diverse(params, source, sensitivity, seed, num_samples, temperature,
         tf.where(anchored, size / (size + MIDDLE_DRAWS), 1.0), -1)
     z = pull * centres / scale + middle
     if palette:
-        z = palettes.restore_chroma(z, draws, own, pull)
+        is_mean = anchored & (tf.range(num_samples) == 0)
+        largest = tf.where(is_mean, MEAN_FACTOR, CLUSTER_FACTOR)
+        z = palettes.restore_chroma(
+            z, draws, own, pull, tf.expand_dims(largest, -1))
     if first is not None:
         z = tf.concat([middle, z[:, 1:]], axis=1)
     size = tf.concat([tf.where(anchored, size.dtype.max, size[:, :1]),
