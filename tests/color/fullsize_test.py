@@ -93,13 +93,16 @@ def test_the_largest_error_of_luminance(dtype, monkeypatch):
 @hypothesis.settings(deadline=None, max_examples=40)
 @hypothesis.given(height=st.integers(1, 300), width=st.integers(1, 300),
                   size=st.integers(1, 130), seed=st.integers(0, 99))
+@hypothesis.example(height=1, width=150, size=127, seed=0)
 def test_on_the_canvas_as_tensorflow(height, width, size, seed):
     luminance = np.random.default_rng(seed).uniform(
         0, 100, [height, width, 1]).astype(np.float32)
     found = fullsize.on_canvas(luminance, size)
     assert found.dtype == np.float32 and found.shape == (size, size, 1)
+    # TensorFlow computes places in float32, up to 3e-5 of a pixel beside the
+    # true place, times 100 between a black and a white pixel.
     np.testing.assert_allclose(
-        found, canvas.on_canvas(luminance, size), atol=1e-3)
+        found, canvas.on_canvas(luminance, size), atol=4e-3)
 
 
 def test_a_grey_picture_stays_grey():
