@@ -25,6 +25,7 @@ are nearest to the truth.
 """
 
 import argparse
+from unittest import mock
 
 from benchmarks import table
 from tfdivcolor.settings import DEFAULT_WEIGHTS
@@ -168,17 +169,14 @@ def _fields(colorizer, luminance, seed):
     restored, _, _ = chosen(average, everywhere, 2.0)
     more, _, _ = chosen(average, everywhere, 3.0)
 
-    def product(middle_draws=sampling.MIDDLE_DRAWS,
-                factor=sampling.CLUSTER_FACTOR):
-        kept = sampling.MIDDLE_DRAWS, sampling.CLUSTER_FACTOR
-        sampling.MIDDLE_DRAWS, sampling.CLUSTER_FACTOR = middle_draws, factor
-        latents = sampling.latents(
+    def product():
+        return sampling.latents(
             params, decoder.sensitivity(grey), seed, tf.constant(8),
             tf.constant(0.5), "diverse", decoder.latent_is_palette)
-        sampling.MIDDLE_DRAWS, sampling.CLUSTER_FACTOR = kept
-        return latents
 
     drawn_in = product()
+    with mock.patch.multiple(sampling, MIDDLE_DRAWS=2.0, CLUSTER_FACTOR=2.0):
+        drawn_in_2 = product()
     heaviest = tf.gather(params["locs"], tf.argmax(weights, -1),
                          batch_dims=1)[:, None]
 
@@ -193,7 +191,7 @@ def _fields(colorizer, luminance, seed):
         "chroma 3": painted(more, size),
         "mean first": by_place(chosen(mean, everywhere, 2.0)),
         "if probable": by_place(chosen(mean, likely, 2.0)),
-        "drawn in 2": decoder(product(2.0, 2.0)["z"], grey).numpy(),
+        "drawn in 2": decoder(drawn_in_2["z"], grey).numpy(),
         "drawn in": decoder(drawn_in["z"], grey).numpy(),
         "heaviest": decoder(heaviest, grey).numpy(),
     }, drawn_in["share"].numpy()

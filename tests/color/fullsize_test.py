@@ -99,10 +99,11 @@ def test_on_the_canvas_as_tensorflow(height, width, size, seed):
         0, 100, [height, width, 1]).astype(np.float32)
     found = fullsize.on_canvas(luminance, size)
     assert found.dtype == np.float32 and found.shape == (size, size, 1)
-    # TensorFlow computes places in float32, up to 3e-5 of a pixel beside the
-    # true place, times 100 between a black and a white pixel.
+    # TensorFlow computes places in float32. A place beside the true one counts
+    # 100 times between a black and a white pixel.
+    place = np.spacing(np.float32(max(height, width)))
     np.testing.assert_allclose(
-        found, canvas.on_canvas(luminance, size), atol=4e-3)
+        found, canvas.on_canvas(luminance, size), atol=1e-3 + 100 * place)
 
 
 def test_a_grey_picture_stays_grey():

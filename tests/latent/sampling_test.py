@@ -239,7 +239,7 @@ def test_results_of_palettes_keep_their_members_chroma(red, scale, largest):
     # Two regions: the first is red or green, the second always blue.
     locs = tf.constant([[[red, 0.3, 0, -3], [-red, 0.3, 0, -3]]])
     params = {"mixture_logits": tf.zeros([1, 2]), "locs": locs,
-              "scales": tf.fill([1, 2, 4], scale)}
+              "scales": tf.tile([[[scale, scale, 0.05, 0.05]]], [1, 2, 1])}
 
     def chosen(palette):
         return sampling.latents(
@@ -250,4 +250,4 @@ def test_results_of_palettes_keep_their_members_chroma(red, scale, largest):
     np.testing.assert_allclose(plain, [0, 0.3, 0, -3], atol=0.6)
     # The hue stays, the chroma grows by the largest factor.
     np.testing.assert_allclose(restored[:2], largest * plain[:2], rtol=0.01)
-    np.testing.assert_allclose(restored[2:], plain[2:], rtol=0.03)
+    np.testing.assert_allclose(restored[2:], plain[2:], rtol=0.01)
