@@ -52,13 +52,8 @@ def grey(pixels):
 
 def kinds(colorizer):
     """Grey photographs of four kinds, and the first four results of each."""
-    shown = []
-    for photo in (portrait()[:300], data.rocket(), data.chelsea(),
-                  data.coffee()):
-        result = colorizer.colorize(grey(photo))
-        shown += [result.grey, *(result.image(i) for i in (0, 1, 2, 3))]
-    titles = ["grey", "00", "01", "02", "03", *[""] * 15]
-    return row(titles, shown, 5)
+    return first_results(colorizer, [
+        portrait()[:300], data.rocket(), data.chelsea(), data.coffee()])
 
 
 # --- Guides ------------------------------------------------------------------
@@ -124,13 +119,8 @@ def film(colorizer):
 
 def results(colorizer):
     """The first results of photographs of different kinds."""
-    photos = [data.chelsea(), data.coffee(), data.rocket()]
-    shown = []
-    for photo in photos:
-        result = colorizer.colorize(grey(photo))
-        shown += [result.grey, *(result.image(i) for i in (0, 1, 2, 3))]
-    titles = ["grey", "00", "01", "02", "03", *[""] * 10]
-    return row(titles, shown, 5)
+    return first_results(
+        colorizer, [data.chelsea(), data.coffee(), data.rocket()])
 
 
 def failures(colorizer):
@@ -260,6 +250,16 @@ def _seen(colorizer, photo):
 
 
 # --- Drawing -----------------------------------------------------------------
+
+
+def first_results(colorizer, photos):
+    """A line a photograph: its grey version and the first four results."""
+    shown = []
+    for photo in photos:
+        result = colorizer.colorize(grey(photo))
+        shown += [result.grey, *(result.image(i) for i in range(4))]
+    titles = ["grey", "00", "01", "02", "03"]
+    return row([*titles, *[""] * (len(shown) - len(titles))], shown, 5)
 
 
 def row(titles, pictures, columns, side=SIDE):
